@@ -1,0 +1,60 @@
+//! Settings of the engines, for both sides.
+
+use core::num::NonZeroU32;
+
+use crate::time::Duration;
+
+/// Settings of one connection's engine. Limits are on what the peer controls.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Config {
+    /// Largest head (start line and fields, or decoded field section), in bytes. Default 32 KiB.
+    pub max_head_bytes: u32,
+    /// Most fields of a head, each cookie crumb counted. Default 100.
+    pub max_head_fields: u32,
+    /// Most interim responses of one exchange. Default 16.
+    pub max_informational: u32,
+    /// How long `Expect: 100-continue` is waited for before the body goes all the same.
+    /// Default 1 s (curl's `--expect100-timeout`).
+    pub expect_timeout: Duration,
+    /// Bytes of one stream that were delivered and not yet allowed on; HTTP/1 stops reading
+    /// there. Default 64 KiB.
+    pub stream_buffer: u32,
+    /// HTTP/2: the stream's receive window, in bytes. Default 1 MiB.
+    pub stream_window: u32,
+    /// HTTP/2: the connection's receive window, in bytes. Default 16 MiB (16 streams' worth).
+    pub connection_window: u32,
+    /// HTTP/2 server: most concurrent streams of the client. Default 100.
+    pub max_concurrent_streams: NonZeroU32,
+    /// HTTP/2: largest frame that the peer may send, in bytes. Default 16 KiB (RFC 9113 6.5.2).
+    pub max_frame_size: u32,
+    /// HTTP/2: send PING when nothing was received for so long. Default `None`, never.
+    pub keep_alive_interval: Option<Duration>,
+    /// How long the answer to a PING may take before the connection is closed. Default 10 s.
+    pub keep_alive_timeout: Duration,
+    /// How long a server waits for a whole request head, from the connection's start or the
+    /// first byte of a later head. Default 60 s.
+    pub head_timeout: Duration,
+    /// How long a server keeps an idle connection. Default 60 s; `None` for ever.
+    pub idle_timeout: Option<Duration>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            max_head_bytes: 32 << 10,
+            max_head_fields: 100,
+            max_informational: 16,
+            expect_timeout: Duration::from_secs(1),
+            stream_buffer: 64 << 10,
+            stream_window: 1 << 20,
+            connection_window: 16 << 20,
+            max_concurrent_streams: NonZeroU32::MIN.saturating_add(99),
+            max_frame_size: 16 << 10,
+            keep_alive_interval: None,
+            keep_alive_timeout: Duration::from_secs(10),
+            head_timeout: Duration::from_secs(60),
+            idle_timeout: Some(Duration::from_secs(60)),
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! Bytes on their way out: small pieces copied together, large ones kept by reference.
+
+use std::collections::VecDeque;
+use std::io::IoSlice;
+
+use bytes::{Buf, Bytes, BytesMut};
+
+/// Chunks at least this long are not copied.
+const BY_REFERENCE: usize = 4 << 10;
+
+/// A queue of bytes for one vectored write. Empty, it owns no buffer but the one it reuses.
+#[derive(Debug, Default)]
+pub struct Output {
+    chunks: VecDeque<Bytes>,
+    /// What was copied since the last chunk by reference.
+    tail: BytesMut,
+    len: usize,
+}
+
+impl Output {
+    /// Makes an empty queue.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// How many bytes wait.
+    pub const fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether none waits.
+    pub const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Copies `bytes` in behind all others.
+    pub fn put(&mut self, bytes: &[u8]) {
+        self.tail.extend_from_slice(bytes);
+        self.len += bytes.len();
+    }
+
+    /// Adds a chunk, by reference where it is large.
+    pub fn push(&mut self, bytes: Bytes) {
+        if bytes.len() < BY_REFERENCE {
+            return self.put(&bytes);
+        }
+        self.seal();
+        self.len += bytes.len();
+        self.chunks.push_back(bytes);
+    }
+
+    /// Takes the first contiguous chunk out.
+    pub fn pop(&mut self) -> Option<Bytes> {
+        if self.chunks.is_empty() {
+            self.seal();
+        }
+        let chunk = self.chunks.pop_front()?;
+        self.len -= chunk.len();
+        Some(chunk)
+    }
+
+    /// Fills `slices` with what to write next and returns how many were filled.
+    pub fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
+        let tail = Some(&self.tail[..]).filter(|tail| !tail.is_empty());
+        let all = self.chunks.iter().map(|chunk| &chunk[..]).chain(tail);
+        let mut filled = 0;
+        for (slice, bytes) in slices.iter_mut().zip(all) {
+            *slice = IoSlice::new(bytes);
+            filled += 1;
+        }
+        filled
+    }
+
+    /// Drops the first `n` bytes, which were written.
+    pub fn advance(&mut self, n: usize) {
+        let mut left = n.min(self.len);
+        self.len -= left;
+        while left > 0 {
+            let Some(first) = self.chunks.front_mut() else {
+                self.tail.advance(left);
+                return;
+            };
+            if left < first.len() {
+                first.advance(left);
+                return;
+            }
+            left -= first.len();
+            self.chunks.pop_front();
+        }
+    }
+
+    /// Forgets everything.
+    pub fn clear(&mut self) {
+        self.chunks.clear();
+        self.tail.clear();
+        self.len = 0;
+    }
+
+    /// Frees the buffers if nothing waits: an idle connection owns none.
+    pub fn shrink(&mut self) {
+        if self.is_empty() {
+            *self = Self::new();
+        }
+    }
+
+    fn seal(&mut self) {
+        if !self.tail.is_empty() {
+            self.chunks.push_back(self.tail.split().freeze());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn order_is_kept_across_copies_and_references() {
+        let mut out = Output::new();
+        out.put(b"head");
+        out.push(Bytes::from(vec![b'x'; BY_REFERENCE]));
+        out.push(Bytes::from_static(b"tail"));
+        assert_eq!(out.len(), 8 + BY_REFERENCE);
+        let mut slices = [IoSlice::new(&[]); 4];
+        assert_eq!(out.slices(&mut slices), 3);
+        assert_eq!(&slices[0][..], b"head");
+        assert_eq!(&slices[2][..], b"tail");
+        out.advance(2 + 4 + BY_REFERENCE);
+        assert_eq!(out.pop().as_deref(), Some(&b"il"[..]));
+        assert!(out.is_empty());
+    }
+}

@@ -1,0 +1,3 @@
+//! placeholder
+mod config;
+pub use config::*;

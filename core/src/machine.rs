@@ -1,0 +1,77 @@
+//! The contract that every decision maker obeys, and the outbox through which it speaks.
+
+use std::collections::VecDeque;
+
+use crate::time::Instant;
+
+/// A pure state machine: events in, actions out, deadlines.
+///
+/// Any event is legal at any time and in any order: a stale or unknown id is ignored (and
+/// counted), never a panic. The same configuration, seed and events give the same actions.
+/// Memory is bounded by the configuration.
+pub trait Machine {
+    /// What happened outside.
+    type Event;
+    /// What is to be done outside. What comes of it is another event.
+    type Action;
+
+    /// Takes in one event and pushes everything that follows from it.
+    fn handle_event(&mut self, now: Instant, event: Self::Event, out: &mut Outbox<Self::Action>);
+
+    /// Does what is due at `now`. Calling it early, late or twice is harmless.
+    fn handle_timeout(&mut self, now: Instant, out: &mut Outbox<Self::Action>);
+
+    /// When [`Machine::handle_timeout`] wants to be called next; may be early, is never late.
+    /// Pure and O(1).
+    fn poll_timeout(&self) -> Option<Instant>;
+
+    /// Recounts every counter and index from the tables and panics on the first lie.
+    /// For tests, fuzzers and the simulator; production never calls it.
+    fn check(&self);
+}
+
+/// Where a machine puts its actions, first in, first out.
+///
+/// The owner keeps one and reuses it, so that in the steady state pushing does not allocate.
+#[derive(Clone, Debug)]
+pub struct Outbox<A> {
+    actions: VecDeque<A>,
+}
+
+impl<A> Outbox<A> {
+    /// Makes an empty outbox.
+    pub const fn new() -> Self {
+        Self { actions: VecDeque::new() }
+    }
+
+    /// Adds an action behind all others.
+    pub fn push(&mut self, action: A) {
+        self.actions.push_back(action);
+    }
+
+    /// Takes the oldest action out.
+    pub fn pop(&mut self) -> Option<A> {
+        self.actions.pop_front()
+    }
+
+    /// Whether nothing is left to do.
+    pub fn is_empty(&self) -> bool {
+        self.actions.is_empty()
+    }
+
+    /// How many actions wait.
+    pub fn len(&self) -> usize {
+        self.actions.len()
+    }
+
+    /// Looks at the waiting actions, oldest first.
+    pub fn iter(&self) -> impl Iterator<Item = &A> {
+        self.actions.iter()
+    }
+}
+
+impl<A> Default for Outbox<A> {
+    fn default() -> Self {
+        Self::new()
+    }
+}

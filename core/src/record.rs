@@ -1,0 +1,236 @@
+//! Records: what happened inside a machine, as numbers. Waterfalls, statistics and replays are
+//! made from them; nothing depends on whether anyone reads them.
+
+use std::collections::VecDeque;
+
+use crate::time::Instant;
+
+macro_rules! kinds {
+    ($(#[$doc:meta])* $name:ident { $($(#[$each:meta])* $kind:ident = $text:literal,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[non_exhaustive]
+        pub enum $name { $($(#[$each])* $kind,)* }
+
+        impl $name {
+            /// Every one, in order.
+            pub const ALL: &'static [Self] = &[$(Self::$kind,)*];
+
+            /// Its stable name.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$kind => $text,)* }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// What a record tells, and what is counted. Where Envoy has a statistic for it, its name.
+    Kind {
+        /// A request was made (a: request).
+        Requested = "upstream_rq",
+        /// A request joined the queue (a: request).
+        Queued = "upstream_rq_pending_total",
+        /// A request was given to a connection (a: request, b: connection).
+        Assigned = "upstream_rq_total",
+        /// A request was cancelled while it waited or was under way (a: request).
+        Cancelled = "upstream_rq_cancelled",
+        /// A waiting request failed with its connection (a: request).
+        PendingFailed = "upstream_rq_pending_failure_eject",
+        /// A request found `max_pending_requests` open (a: request).
+        PendingOverflow = "upstream_rq_pending_overflow",
+        /// A request found `max_requests` open (a: request).
+        ActiveOverflow = "upstream_rq_active_overflow",
+        /// A request is queued again by itself (a: request).
+        Resent = "upstream_rq_retry",
+        /// A resend was wanted and `max_retries` was open (a: request).
+        ResendOverflow = "upstream_rq_retry_overflow",
+        /// A resend was wanted and the request had used its own up (a: request).
+        ResendLimit = "upstream_rq_retry_limit_exceeded",
+        /// A request's deadline passed (a: request, value: phase).
+        Deadline = "upstream_rq_timeout",
+        /// A stream ended complete (a: request, b: connection).
+        Completed = "upstream_rq_completed",
+        /// The peer reset a stream (a: request, b: connection).
+        ResetByPeer = "upstream_rq_rx_reset",
+        /// This side reset a stream (a: request, b: connection).
+        ResetByUs = "upstream_rq_tx_reset",
+        /// A connection was begun (a: connection).
+        ConnectionMade = "upstream_cx_total",
+        /// A connection changed its state (a: connection; from and to: states).
+        ConnectionState = "connection_state",
+        /// A connection is established and speaks this (a: connection).
+        Http1 = "upstream_cx_http1_total",
+        /// As above, HTTP/2.
+        Http2 = "upstream_cx_http2_total",
+        /// As above, HTTP/3.
+        Http3 = "upstream_cx_http3_total",
+        /// A connection could not be established (a: connection).
+        ConnectFailed = "upstream_cx_connect_fail",
+        /// A connection was not established in time (a: connection).
+        ConnectTimeout = "upstream_cx_connect_timeout",
+        /// A connection was wanted and `max_connections` was open (a: pool).
+        ConnectionOverflow = "upstream_cx_overflow",
+        /// A connection was wanted and `max_sockets` was reached (a: pool).
+        SocketOverflow = "upstream_cx_socket_overflow",
+        /// A pool was wanted and `max_connection_pools` was open.
+        PoolOverflow = "upstream_cx_pool_overflow",
+        /// A connection had carried all it may (a: connection).
+        MaxRequests = "upstream_cx_max_requests",
+        /// A connection had lived as long as it may (a: connection).
+        MaxDuration = "upstream_cx_max_duration_reached",
+        /// A connection was idle as long as it may be (a: connection).
+        IdleTimeout = "upstream_cx_idle_timeout",
+        /// The peer announced the connection's end (a: connection).
+        CloseNotify = "upstream_cx_close_notify",
+        /// A connection was made ahead of need (a: connection).
+        Preconnected = "upstream_cx_preconnect_started",
+        /// A connection is gone (a: connection).
+        Destroyed = "upstream_cx_destroy",
+        /// As above, by the peer.
+        DestroyedRemote = "upstream_cx_destroy_remote",
+        /// As above, by this side.
+        DestroyedLocal = "upstream_cx_destroy_local",
+        /// As above, with streams under way.
+        DestroyedWithStreams = "upstream_cx_destroy_with_active_rq",
+        /// The peer changed a connection's limit (a: connection, value: the limit).
+        LimitChanged = "connection_limit",
+        /// A name was looked up (a: host).
+        Resolving = "host_resolve",
+        /// Addresses came (a: host, value: how many).
+        Resolved = "host_resolved",
+        /// The resolver failed (a: host).
+        ResolveFailed = "host_resolve_failed",
+        /// Addresses over the limit were dropped (a: host, value: how many).
+        AddressesDropped = "host_addresses_dropped",
+        /// An attempt was begun (a: attempt, b: connection).
+        AttemptStarted = "attempt_started",
+        /// An attempt won (a: attempt, b: connection).
+        AttemptWon = "attempt_won",
+        /// An attempt failed (a: attempt, b: connection).
+        AttemptFailed = "attempt_failed",
+        /// An attempt was given up because another won or nobody needs it (a: attempt).
+        AttemptAborted = "attempt_aborted",
+        /// A pool was made (a: pool).
+        PoolMade = "pool_made",
+        /// A pool was dropped (a: pool).
+        PoolDropped = "pool_dropped",
+        /// An event named a stale or unknown id.
+        Stale = "stale_event",
+        /// A call stopped at its burst and left work for the next.
+        Burst = "burst_exhausted",
+    }
+}
+
+kinds! {
+    /// The rule by which something was decided.
+    Rule {
+        /// No rule worth a name.
+        None = "-",
+        /// Addresses are sorted and the families interleaved (RFC 8305 section 4).
+        He2Sort = "HE2-SORT",
+        /// A came first: AAAA is waited for (RFC 8305 section 3).
+        He2ResolutionDelay = "HE2-RESOLUTION-DELAY",
+        /// The attempt delay passed: the next address starts (RFC 8305 section 5).
+        He2AttemptDelay = "HE2-ATTEMPT-DELAY",
+        /// An attempt failed: the next starts at once (RFC 8305 section 5).
+        He2NextOnFailure = "HE2-NEXT-ON-FAILURE",
+        /// The first success wins and the others are given up (RFC 8305 section 5).
+        He2FirstWins = "HE2-FIRST-WINS",
+        /// TLS decides, and progress puts the next attempt off (HEv3, our HE3-10).
+        He3Progress = "HE3-10",
+        /// Late answers join the race (HEv3, our HE3-14).
+        He3LateAnswers = "HE3-14",
+        /// The last attempt failed: everyone who waited hears it.
+        LastConnectFailed = "POOL-LAST-CONNECT-FAILED",
+        /// A pool without a connection may always make one.
+        FirstConnection = "POOL-FIRST-CONNECTION",
+        /// Waiting requests exceed what is connecting.
+        Demand = "POOL-DEMAND",
+        /// A connection ahead of need.
+        Preconnect = "POOL-PRECONNECT",
+        /// Nothing of the request was sent.
+        ResendUnsent = "RESEND-UNSENT",
+        /// GOAWAY or REFUSED_STREAM proves it was not processed (RFC 9113 8.7).
+        ResendUnprocessed = "RESEND-UNPROCESSED",
+        /// Its fate is unknown and the method is idempotent (RFC 9110 9.2.2).
+        ResendIdempotent = "RESEND-IDEMPOTENT",
+    }
+}
+
+/// One thing that happened inside: ids and numbers only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Record {
+    /// When.
+    pub at: Instant,
+    /// What.
+    pub kind: Kind,
+    /// By which rule.
+    pub rule: Rule,
+    /// The state before, where a state changed; else 0.
+    pub from: u8,
+    /// The state after.
+    pub to: u8,
+    /// First id, packed as `slot << 32 | generation`; which one, its [`Kind`] says.
+    pub a: u64,
+    /// Second id.
+    pub b: u64,
+    /// A number.
+    pub value: u64,
+}
+
+/// Packs an id for a [`Record`].
+pub fn pack(id: impl crate::id::Id) -> u64 {
+    ((id.slot() as u64) << 32) | u64::from(id.generation())
+}
+
+/// Counters that are never wrong and a ring of records that may lose its oldest.
+#[derive(Clone, Debug)]
+pub struct Recorder {
+    counters: [u64; Kind::ALL.len()],
+    ring: VecDeque<Record>,
+    capacity: usize,
+    lost: u64,
+}
+
+impl Recorder {
+    /// Keeps the newest `capacity` records.
+    pub fn new(capacity: u32) -> Self {
+        let capacity = capacity as usize;
+        Self {
+            counters: [0; Kind::ALL.len()],
+            ring: VecDeque::with_capacity(capacity),
+            capacity,
+            lost: 0,
+        }
+    }
+
+    /// Counts and keeps a record. Does not allocate.
+    pub fn record(&mut self, record: Record) {
+        if let Some(counter) = self.counters.get_mut(record.kind as usize) {
+            *counter += 1;
+        }
+        if self.ring.len() == self.capacity {
+            self.lost += 1;
+            if self.ring.pop_front().is_none() {
+                return;
+            }
+        }
+        self.ring.push_back(record);
+    }
+
+    /// How often `kind` was recorded since the beginning, lost records included.
+    pub fn count(&self, kind: Kind) -> u64 {
+        self.counters.get(kind as usize).copied().unwrap_or(0)
+    }
+
+    /// The oldest record that was neither taken nor lost.
+    pub fn poll_record(&mut self) -> Option<Record> {
+        self.ring.pop_front()
+    }
+
+    /// How many records were lost because nobody took them.
+    pub const fn lost(&self) -> u64 {
+        self.lost
+    }
+}

@@ -1,0 +1,86 @@
+//! Settings of the whole upstream.
+
+use core::num::NonZeroU32;
+
+use crate::time::Duration;
+use crate::{eyeballs, limits, pool};
+
+/// Settings of an [`Upstream`](super::Upstream).
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Config {
+    /// Seeds every jitter and the origin table's hash.
+    pub seed: u64,
+    /// Clusters in the order of their ids (`k0.0`, `k1.0`, ..). Default one.
+    pub clusters: Vec<Cluster>,
+    /// Profiles in the order of their ids (0, 1, ..). Default one.
+    pub profiles: Vec<Profile>,
+    /// Most sockets (attempts and connections) at once, without exception. Default 16,384.
+    pub max_sockets: u32,
+    /// Most pools that are kept; the least recently used empty one goes first. Default 65,536.
+    pub max_pools: u32,
+    /// How long a pool without connections and requests is kept. Default 60 s.
+    pub pool_idle_timeout: Duration,
+    /// How long a host's addresses are used before it is resolved again; they are also dropped
+    /// when all of them failed. Default 60 s.
+    pub address_lifetime: Duration,
+    /// Most requests that one call assigns, ends or fails; the rest follow at once in the next.
+    /// Default 64.
+    pub burst: NonZeroU32,
+    /// How many records the ring keeps; older ones are lost and counted. Default 4,096.
+    pub records: u32,
+}
+
+/// Settings of one cluster.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Cluster {
+    /// Its name, for people. Default empty.
+    pub name: String,
+    /// Circuit breakers of [`Priority::Default`](crate::types::Priority).
+    pub limits: limits::Config,
+    /// Circuit breakers of [`Priority::High`](crate::types::Priority).
+    pub limits_high: limits::Config,
+    /// Pools.
+    pub pool: pool::Config,
+    /// The race between a host's addresses.
+    pub eyeballs: eyeballs::Config,
+}
+
+/// What core must know of a profile; TLS and ALPN themselves are the driver's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Profile {
+    /// Which protocols may come out of a connection.
+    pub protocols: Protocols,
+}
+
+/// Which protocols may come out of a connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Protocols {
+    /// Over TLS whatever ALPN picks of HTTP/2 and HTTP/1.1; in plain text HTTP/1.1.
+    #[default]
+    Auto,
+    /// HTTP/1.1 alone.
+    Http1,
+    /// HTTP/2 over TLS; HTTP/1.1 in plain text.
+    Http2,
+    /// HTTP/2 also in plain text, without asking (RFC 9113 3.3).
+    Http2PriorKnowledge,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            seed: 0,
+            clusters: vec![Cluster::default()],
+            profiles: vec![Profile::default()],
+            max_sockets: 16_384,
+            max_pools: 65_536,
+            pool_idle_timeout: Duration::from_secs(60),
+            address_lifetime: Duration::from_secs(60),
+            burst: NonZeroU32::MIN.saturating_add(63),
+            records: 4_096,
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! What a driver tells the upstream, and what the upstream tells a driver.
+
+use core::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use crate::id::{AttemptId, ConnectionId, HostId, ProfileId, RequestId};
+use crate::time::Instant;
+use crate::types::{
+    AllFailed, BodyState, Cause, Key, Limit, MethodClass, Origin, Outcome, Protocol, Refusal,
+    RetrySafe, Timing, Transport,
+};
+
+/// What happened outside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A caller asks. [`Upstream::request`](super::Upstream::request) does the same and returns
+    /// the id; through this event the id is told by [`Upstream::last_request`](super::Upstream).
+    Requested {
+        /// Which pool.
+        key: Key,
+        /// How freely it may be repeated.
+        method: MethodClass,
+        /// When it must be over, resends included.
+        deadline: Option<Instant>,
+    },
+    /// The caller gave up.
+    Cancelled(RequestId),
+    /// Some addresses of a host came; more may follow.
+    Resolved {
+        /// Whose.
+        host: HostId,
+        /// In the resolver's order; may be empty.
+        addresses: Vec<IpAddr>,
+    },
+    /// The resolver has nothing more to say.
+    ResolveFinished {
+        /// Whose.
+        host: HostId,
+        /// Why it failed, where it did.
+        failed: Option<Cause>,
+    },
+    /// TCP is up, or TLS has moved.
+    AttemptProgress(AttemptId),
+    /// An attempt's handshakes are all done.
+    Connected {
+        /// Which.
+        attempt: AttemptId,
+        /// What ALPN or the profile chose.
+        protocol: Protocol,
+        /// What the peer grants, as far as it is known by now.
+        limit: Limit,
+    },
+    /// An attempt failed.
+    AttemptFailed {
+        /// Which.
+        attempt: AttemptId,
+        /// Why.
+        cause: Cause,
+    },
+    /// The peer changed how many streams it grants.
+    Limit {
+        /// On which connection.
+        connection: ConnectionId,
+        /// The new limit, absolute.
+        limit: Limit,
+    },
+    /// The connection takes no new streams (GOAWAY, `Connection: close`, a take-over).
+    Refusing(ConnectionId),
+    /// The one end of an assigned request's stream; only this gives its capacity back.
+    StreamEnded {
+        /// On which connection.
+        connection: ConnectionId,
+        /// Whose stream.
+        request: RequestId,
+        /// How.
+        outcome: Outcome,
+        /// May it go again.
+        retry: RetrySafe,
+        /// What is left of its body.
+        body: BodyState,
+        /// When its stages happened.
+        timing: Timing,
+    },
+    /// The answer to [`Action::Probe`] came.
+    Probed(ConnectionId),
+    /// A connection is gone. Every assigned request's `StreamEnded` came before.
+    Closed {
+        /// Which.
+        connection: ConnectionId,
+        /// Why.
+        cause: Cause,
+    },
+    /// The network changed: forget addresses, drain everything that is established.
+    NetworkChanged,
+    /// Take nothing new and close what is idle; the rest when its streams end.
+    Drain,
+}
+
+/// What is to be done outside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Look the host's addresses up and tell them by `Resolved` and `ResolveFinished`.
+    Resolve {
+        /// Whose.
+        host: HostId,
+        /// Name or IP literal.
+        name: Arc<str>,
+    },
+    /// Start one handshake; it ends with `Connected` or `AttemptFailed`.
+    Connect {
+        /// Its id.
+        attempt: AttemptId,
+        /// The connection that it becomes if it wins.
+        connection: ConnectionId,
+        /// TCP or QUIC.
+        transport: Transport,
+        /// Where to.
+        address: SocketAddr,
+        /// Whose: TLS name and scheme.
+        origin: Origin,
+        /// With which settings.
+        profile: ProfileId,
+    },
+    /// Give an attempt up at once; nothing more is expected of it.
+    AbortAttempt(AttemptId),
+    /// Carry a request on a connection.
+    Assign {
+        /// Which request.
+        request: RequestId,
+        /// On which connection.
+        connection: ConnectionId,
+    },
+    /// Reset an assigned request's stream; its `StreamEnded` is still expected.
+    Reset {
+        /// On which connection.
+        connection: ConnectionId,
+        /// Whose stream.
+        request: RequestId,
+    },
+    /// The request is queued again: rewind its body. An `Assign` or `Refuse` follows.
+    Resend(RequestId),
+    /// Tell the caller no. The id is stale from now on.
+    Refuse {
+        /// Which request.
+        request: RequestId,
+        /// Why.
+        reason: Refusal,
+        /// The attempts of the connection that it waited for.
+        failed: Option<Arc<AllFailed>>,
+    },
+    /// The request ended and was not sent again: nothing more comes of its id.
+    Finished {
+        /// Which request.
+        request: RequestId,
+        /// How.
+        outcome: Outcome,
+    },
+    /// Ask the peer for a sign of life, and say `Probed` or `Closed`.
+    Probe(ConnectionId),
+    /// Close when the last stream has ended (at once if there is none): GOAWAY, close_notify.
+    Shutdown(ConnectionId),
+    /// Close now; streams under way fail.
+    Abort(ConnectionId),
+}
