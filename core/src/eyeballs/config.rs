@@ -32,16 +32,18 @@ pub struct Config {
     /// Which family goes first. Default IPv6 (RFC 8305 section 4; Envoy's
     /// `first_address_family_version`).
     pub first_family: Family,
-    /// How many addresses of the first family go before the families take turns. Default 1
+    /// How many addresses of the first family go in each turn; of the other it is one. Default 1
     /// (RFC 8305 section 4; Envoy's `first_address_family_count`); 0 counts as 1.
     pub first_family_count: u32,
     /// Default [`Success::Handshake`].
     pub success: Success,
-    /// Most addresses that are kept of an answer. Default 32; more are dropped and recorded.
+    /// Most addresses of each family that are kept. Default 32; more are dropped and recorded;
+    /// 0 counts as 1.
     pub max_addresses: u32,
-    /// Most attempts under way at once. Default 4; the next then starts when one fails.
+    /// Most attempts under way at once. Default 4; the next then starts when one fails. 0
+    /// counts as 1.
     pub max_parallel: u32,
-    /// Most attempts of one race in all. Default 12.
+    /// Most attempts of one race in all. Default 12; 0 counts as 1.
     pub max_attempts: u32,
 }
 
