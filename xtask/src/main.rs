@@ -1,1 +1,47 @@
-fn main() {}
+//! regatta's chores, run as `cargo xtask NAME`.
+//!
+//! - `test [STEP..]` checks everything that a change must satisfy, or only the steps named.
+//! - `tidy` checks what no compiler does: arrows between crates, lengths, words, dead files.
+//! - `bench` prints the ratios against peers.
+
+mod run;
+mod test;
+mod tidy;
+
+use std::env;
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+usage: cargo xtask test [STEP..]   all checks, or only these; `test --list` names them
+       cargo xtask tidy            the checks of the source tree alone
+       cargo xtask bench           ratios against peers";
+
+fn main() -> ExitCode {
+    let root = match run::workspace_root() {
+        Ok(root) => root,
+        Err(error) => return fail(&error),
+    };
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let result = match arguments.as_slice() {
+        ["test", steps @ ..] => test::run(&root, steps),
+        ["tidy"] => tidy::run(&root),
+        ["bench"] => {
+            run::shown(&root, &["cargo", "run", "--release", "-p", "regatta-benches", "--", "all"])
+        }
+        [] | ["--help" | "-h" | "help"] => {
+            println!("{USAGE}");
+            Ok(())
+        }
+        [name, ..] => Err(format!("there is no chore `{name}`\n{USAGE}")),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error),
+    }
+}
+
+fn fail(error: &str) -> ExitCode {
+    eprintln!("xtask: {error}");
+    ExitCode::FAILURE
+}

@@ -1,0 +1,128 @@
+//! The steps that are a command or two.
+
+use std::env;
+use std::path::Path;
+
+use super::peers::Peers;
+use crate::run::{self, Outcome};
+use crate::tidy;
+
+/// How many event sequences each proptest of a model draws.
+const SEQUENCES: u32 = 100_000;
+
+const DENY_VERSION: &str = "0.20.2";
+
+fn var(name: &str, value: impl Into<String>) -> (String, String) {
+    (name.to_owned(), value.into())
+}
+
+pub(super) fn fmt(root: &Path, _: &Peers) -> Outcome {
+    run::quiet(root, &["cargo", "fmt", "--all", "--check"], &[])
+}
+
+pub(super) fn tidy(root: &Path, _: &Peers) -> Outcome {
+    tidy::run(root)
+}
+
+pub(super) fn clippy(root: &Path, _: &Peers) -> Outcome {
+    let words = ["cargo", "clippy", "--quiet", "--workspace", "--all-targets", "--locked"];
+    run::quiet(root, &[words.as_slice(), &["--", "-D", "warnings"]].concat(), &[])
+}
+
+pub(super) fn docs(root: &Path, _: &Peers) -> Outcome {
+    let words = "cargo doc --quiet --workspace --no-deps --document-private-items --locked";
+    let words: Vec<&str> = words.split(' ').collect();
+    run::quiet(root, &words, &[var("RUSTDOCFLAGS", "-D warnings")])
+}
+
+/// The workspace names one rust-version, every package takes it, and rustc is not older.
+pub(super) fn rust(root: &Path, _: &Peers) -> Outcome {
+    let manifest = run::text(root, "Cargo.toml")?;
+    let wanted = manifest
+        .lines()
+        .find_map(|line| line.strip_prefix("rust-version = "))
+        .ok_or("Cargo.toml names no rust-version")?
+        .trim_matches('"');
+    let members = run::read(root, &["git", "ls-files", "*/Cargo.toml"])?;
+    for member in members.lines() {
+        if !run::text(root, member)?.contains("rust-version.workspace = true") {
+            return Err(format!("{member} does not take the workspace's rust-version"));
+        }
+    }
+    let said = run::read(root, &["rustc", "--version"])?;
+    let have = said.split(' ').nth(1).ok_or("`rustc --version` says no version")?;
+    if version(have) < version(wanted) {
+        return Err(format!("rustc {have} is older than the workspace's rust-version {wanted}"));
+    }
+    println!("rustc {have}, rust-version {wanted}");
+    Ok(())
+}
+
+/// The first two numbers of a version.
+fn version(text: &str) -> (u32, u32) {
+    let mut numbers = text.split('.').map(|part| part.parse().unwrap_or(0));
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
+}
+
+/// Installs cargo-deny where it is missing (about 6 minutes on two cores).
+pub(super) fn need_deny(root: &Path) -> Outcome {
+    if run::read(root, &["cargo", "deny", "--version"]).is_ok() {
+        return Ok(());
+    }
+    println!("cargo-deny is missing and is being installed");
+    let words = ["cargo", "install", "cargo-deny", "--version", DENY_VERSION, "--locked"];
+    run::quiet(root, &words, &[])
+}
+
+pub(super) fn deny(root: &Path, _: &Peers) -> Outcome {
+    need_deny(root)?;
+    run::quiet(root, &["cargo", "deny", "check", "bans", "licenses", "sources"], &[])
+}
+
+/// Every test but the end-to-end ones and the long ones of the models.
+pub(super) fn tests(root: &Path, _: &Peers) -> Outcome {
+    let which = ["--workspace", "--exclude", "regatta-tests", "--exclude", "regatta-models"];
+    cargo_test(root, &which, &[])
+}
+
+/// nextest's run where it is installed, else cargo's; both end with their counts.
+fn cargo_test(root: &Path, which: &[&str], vars: &[(String, String)]) -> Outcome {
+    let nextest = ["cargo", "nextest", "run", "--locked", "--no-fail-fast", "--no-tests", "pass"];
+    let cargo = ["cargo", "test", "--quiet", "--locked", "--no-fail-fast", "--all-targets"];
+    let has_nextest = run::read(root, &["cargo", "nextest", "--version"]).is_ok();
+    let words = if has_nextest { nextest.as_slice() } else { cargo.as_slice() };
+    run::shown_with(root, &[words, which].concat(), vars)
+}
+
+pub(super) fn doc_tests(root: &Path, _: &Peers) -> Outcome {
+    run::shown(root, &["cargo", "test", "--quiet", "--locked", "--workspace", "--doc"])
+}
+
+/// The machines against their models, and all of them against the contract. Optimised, because
+/// that pays from some thousand sequences on.
+pub(super) fn models(root: &Path, _: &Peers) -> Outcome {
+    let cases = env::var("REGATTA_CASES").unwrap_or_else(|_| SEQUENCES.to_string());
+    println!("{cases} sequences for each property");
+    let which = ["--release", "--package", "regatta-models"];
+    cargo_test(root, &which, &[var("REGATTA_CASES", cases)])
+}
+
+/// loom replaces the locks and atomics of the runtime crate, so it has a target of its own.
+pub(super) fn loom(root: &Path, _: &Peers) -> Outcome {
+    let words = "cargo test --quiet --locked --package regatta-runtime --release --lib loom_";
+    let words: Vec<&str> = words.split(' ').collect();
+    let vars = [var("RUSTFLAGS", "--cfg loom"), var("CARGO_TARGET_DIR", "target/loom")];
+    let list = [words.as_slice(), &["--", "--list"]].concat();
+    if !run::read_with(root, &list, &vars)?.contains("loom_") {
+        return Err("regatta-runtime has no test whose name has `loom_` in it".to_owned());
+    }
+    run::shown_with(root, &words, &vars)
+}
+
+pub(super) fn end_to_end(root: &Path, peers: &Peers) -> Outcome {
+    cargo_test(root, &["--package", "regatta-tests"], &peers.vars())
+}
+
+pub(super) fn demo(root: &Path, _: &Peers) -> Outcome {
+    run::shown(root, &["cargo", "run", "--quiet", "--release", "--locked", "--", "demo"])
+}

@@ -1,0 +1,93 @@
+//! Files of at most 600 lines without their tests, functions of at most 70, lines of at most
+//! 100 columns.
+
+use super::code::{block_end, find_word, line_of, test_blocks};
+use super::{File, Tree, Violation};
+
+const FILE: usize = 600;
+const FUNCTION: usize = 70;
+const WIDTH: usize = 100;
+
+pub(crate) fn check(tree: &Tree) -> Vec<Violation> {
+    let mut found = Vec::new();
+    for file in tree.rust() {
+        found.extend(file_length(file));
+        found.extend(function_lengths(file));
+        found.extend(skipped_formatting(file));
+    }
+    for file in &tree.files {
+        if file.path.ends_with(".rs") || file.path.ends_with(".md") {
+            found.extend(line_widths(file));
+        }
+    }
+    found
+}
+
+fn file_length(file: &File) -> Option<Violation> {
+    let tests: usize =
+        test_blocks(&file.code).into_iter().map(|block| file.code[block].lines().count()).sum();
+    let lines = file.text.lines().count().saturating_sub(tests);
+    if lines <= FILE || file.is_tests() {
+        return None;
+    }
+    Some(file.violation(0, format!("{lines} lines without tests; at most {FILE}: split it")))
+}
+
+fn function_lengths(file: &File) -> Vec<Violation> {
+    let code = &file.code;
+    let mut found = Vec::new();
+    for at in find_word(code, "fn") {
+        let Some((name, open)) = signature(&code[at + 2..]) else { continue };
+        let end = block_end(code, at + 2 + open);
+        let lines = code[at..end].lines().count();
+        if lines > FUNCTION {
+            let says = format!("`{name}` has {lines} lines; at most {FUNCTION}: split it");
+            found.push(file.violation(line_of(code, at), says));
+        }
+    }
+    found
+}
+
+/// From behind `fn`: the name, and the offset of the body's `{`. A function pointer has no name,
+/// a trait's method may have no body.
+fn signature(rest: &str) -> Option<(&str, usize)> {
+    let name = rest.trim_start();
+    let length = name.find(|letter: char| !letter.is_alphanumeric() && letter != '_')?;
+    if length == 0 || rest.len() == name.len() {
+        return None;
+    }
+    let mut depth = 0_i32;
+    for (at, letter) in rest.char_indices() {
+        match letter {
+            '(' | '[' => depth += 1,
+            ')' | ']' => depth -= 1,
+            ';' if depth == 0 => return None,
+            '{' if depth == 0 => return Some((&name[..length], at)),
+            _ => {}
+        }
+    }
+    None
+}
+
+fn line_widths(file: &File) -> Vec<Violation> {
+    let markdown = file.path.ends_with(".md");
+    let wide = |line: &str| line.chars().count() > WIDTH;
+    // A table's row and a link cannot be broken.
+    let excused = |line: &str| markdown && (line.starts_with('|') || line.contains("]("));
+    file.lines()
+        .filter(|&(_, line)| wide(line) && !excused(line) && !line.contains("https://"))
+        .map(|(at, line)| {
+            let columns = line.chars().count();
+            file.violation(at, format!("{columns} columns; at most {WIDTH}"))
+        })
+        .collect()
+}
+
+fn skipped_formatting(file: &File) -> Vec<Violation> {
+    file.code
+        .match_indices("rustfmt::skip")
+        .map(|(at, _)| {
+            file.violation(line_of(&file.code, at), "formatting is skipped; let rustfmt decide")
+        })
+        .collect()
+}
