@@ -1,88 +1,367 @@
 //! TLS by rustls, behind two functions over the caller's buffers.
+//!
+//! [`Tls::receive`] takes in what came from the wire and yields plain text; [`Tls::send`] takes
+//! plain text and yields what goes to the wire, handshake and alerts included. A driver calls
+//! `send` once after it has made a [`Tls`] and again after each `receive`.
+//!
+//! ```text
+//!   handshaking --> open --close()--> closing --send()--> closed
+//!        |            |
+//!        +--- error --+--> failed --send()--> (the alert is out)
+//! ```
+//!
+//! Time comes from the calls' `now` and a [`Clock`], randomness and ciphers from a [`Provider`].
+//! That the transport ends without the peer's `close_notify` (truncation) is the driver's to
+//! judge, by [`Tls::is_peer_closed`].
 
 use core::fmt;
+use std::io::{self, BufRead, IoSlice, Write};
 use std::sync::Arc;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{
+    ClientConnection, Connection, HandshakeKind, ProtocolVersion, ServerConnection,
+    SupportedProtocolVersion,
+};
 
 use super::Output;
 use crate::time::Instant;
-use crate::types::{Cause, Protocol, TlsFault};
+use crate::types::Protocol;
 
-/// What rustls wants to know of the world: one anchor that the runtime passes in.
-#[derive(Clone, Debug)]
-pub struct Clock {}
+mod client;
+mod clock;
+mod error;
+mod key_log;
+mod provider;
+mod server;
+mod sessions;
+#[cfg(test)]
+mod tests;
+mod tickets;
 
-impl Clock {
-    /// The wall clock at the runtime's epoch, as the time since 1970.
-    pub fn new(_unix_at_epoch: core::time::Duration) -> Self {
-        Self {}
-    }
-}
+pub use client::{ClientConfig, ClientOptions};
+pub use clock::Clock;
+pub use error::TlsError;
+pub use key_log::KeyLog;
+pub use provider::Provider;
+pub use server::{ServerConfig, ServerOptions};
 
-/// Why TLS failed, with rustls's own words.
-#[derive(Debug)]
-pub struct TlsError {
-    /// For machines.
-    pub cause: Cause,
-    /// For people.
-    pub source: Option<rustls::Error>,
-}
-
-impl fmt::Display for TlsError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}", self.source)
-    }
-}
-
-/// Trust, ALPN and key log of a client, shared by the connections of one profile and origin.
-#[derive(Clone, Debug)]
-pub struct ClientConfig {}
-
-/// Certificate, ALPN and key log of a server.
-#[derive(Clone, Debug)]
-pub struct ServerConfig {}
+/// Most pieces of plain text that are sealed together.
+const PIECES: usize = 64;
+/// Sealed bytes from here on become a chunk of their own instead of a copy into the tail.
+const OWN_CHUNK: usize = 4 << 10;
 
 /// One TLS connection, client or server side.
-#[derive(Debug)]
-pub struct Tls {}
+pub struct Tls {
+    rustls: Box<Connection>,
+    clock: Clock,
+    /// What the client expects the server to be.
+    name: Option<Arc<str>>,
+    phase: Phase,
+    is_peer_closed: bool,
+}
+
+/// This side's half.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Open,
+    /// `close_notify` goes out behind the plain text at hand.
+    Closing,
+    Closed,
+    Failed,
+}
 
 impl Tls {
-    /// Begins as a client towards `name` (a DNS name or IP literal).
-    pub fn client(_config: &ClientConfig, _name: &str, _now: Instant) -> Result<Self, TlsError> {
-        Err(TlsError { cause: Cause::Tls(TlsFault::Other), source: None })
+    /// Begins as a client towards `name`, a DNS name or an IP literal without brackets.
+    pub fn client(config: &ClientConfig, name: &str, now: Instant) -> Result<Self, TlsError> {
+        // A trailing dot marks a name as absolute; certificates and SNI have none (RFC 6066 3).
+        let name = name.strip_suffix('.').unwrap_or(name);
+        let server = ServerName::try_from(name).map_err(|_| TlsError::bad_name(name))?.to_owned();
+        let name: Arc<str> = name.into();
+        config.clock.set(now);
+        let rustls = ClientConnection::new(Arc::clone(&config.rustls), server)
+            .map_err(|error| TlsError::connection(error, Some(Arc::clone(&name)), false))?;
+        Ok(Self::new(Connection::Client(rustls), &config.clock, Some(name)))
     }
+
     /// Begins as a server.
-    pub fn server(_config: &ServerConfig, _now: Instant) -> Result<Self, TlsError> {
-        Err(TlsError { cause: Cause::Tls(TlsFault::Other), source: None })
+    pub fn server(config: &ServerConfig, now: Instant) -> Result<Self, TlsError> {
+        config.clock.set(now);
+        let rustls = ServerConnection::new(Arc::clone(&config.rustls))
+            .map_err(|error| TlsError::connection(error, None, false))?;
+        Ok(Self::new(Connection::Server(rustls), &config.clock, None))
     }
-    /// Takes in all of `input` from the wire and appends what it says to `plain`. On an error
-    /// an alert may be left for [`Tls::send`] to write out.
+
+    fn new(mut rustls: Connection, clock: &Clock, name: Option<Arc<str>>) -> Self {
+        // The caller bounds what it hands over, and a refused byte would have nowhere to stay.
+        rustls.set_buffer_limit(None);
+        let rustls = Box::new(rustls);
+        Self { rustls, clock: clock.clone(), name, phase: Phase::Open, is_peer_closed: false }
+    }
+
+    /// Takes in all of `input` from the wire and appends what it says to `plain`. What came
+    /// before an error is appended all the same. After an error nothing more is taken in, each
+    /// call returns the same error, and [`Tls::send`] writes the alert out. What follows the
+    /// peer's `close_notify` is ignored (RFC 8446 6.1).
     pub fn receive(
         &mut self,
-        _now: Instant,
-        _input: &[u8],
-        _plain: &mut BytesMut,
+        now: Instant,
+        input: &[u8],
+        plain: &mut BytesMut,
     ) -> Result<(), TlsError> {
+        self.clock.set(now);
+        let mut rest = input;
+        // rustls takes a few KiB at a time, and no more than one record that is not decrypted.
+        while !rest.is_empty() && !self.is_peer_closed {
+            let first = self.rustls.protocol_version().is_none();
+            let taken = match self.phase {
+                Phase::Failed => Ok(0),
+                _ => self.rustls.read_tls(&mut rest),
+            };
+            let done = self.rustls.process_new_packets();
+            self.take_plain(plain);
+            let state = done.map_err(|error| self.fail(error, first))?;
+            self.is_peer_closed = state.peer_has_closed();
+            match taken {
+                Ok(0) => break,
+                Ok(_) => {}
+                Err(error) => {
+                    // A handshake message larger than rustls wants to keep.
+                    return Err(self.fail(rustls::Error::General(error.to_string()), first));
+                }
+            }
+        }
+        self.shrink();
         Ok(())
     }
-    /// Encrypts all of `plain` (once the handshake is done) and appends it, with handshake
-    /// bytes and alerts that are due, to `out`.
-    pub fn send(&mut self, _now: Instant, _plain: &mut Output, _out: &mut Output) {}
-    /// Sends `close_notify` with the next [`Tls::send`].
-    pub fn close(&mut self) {}
+
+    /// Seals all of `plain` once the handshake is done, until when it stays where it is, and
+    /// appends it to `out` behind the handshake bytes and alerts that are due. Plain text that
+    /// can never be sent, after a close or an error, is dropped.
+    pub fn send(&mut self, now: Instant, plain: &mut Output, out: &mut Output) {
+        self.clock.set(now);
+        match self.phase {
+            Phase::Open => self.seal(plain, out),
+            Phase::Closing => {
+                self.seal(plain, out);
+                plain.clear();
+                self.rustls.send_close_notify();
+                self.phase = Phase::Closed;
+            }
+            Phase::Closed | Phase::Failed => plain.clear(),
+        }
+        self.flush(out);
+    }
+
+    /// Sends `close_notify` with the next [`Tls::send`], behind the plain text given to it.
+    pub fn close(&mut self) {
+        if self.phase == Phase::Open {
+            self.phase = Phase::Closing;
+        }
+    }
+
+    /// Whether [`Tls::send`] has something to write even without plain text.
+    pub fn wants_send(&self) -> bool {
+        self.rustls.wants_write() || self.phase == Phase::Closing
+    }
+
     /// Whether the handshake is still under way.
     pub fn is_handshaking(&self) -> bool {
-        true
+        self.rustls.is_handshaking()
     }
-    /// Whether the peer said `close_notify`.
-    pub fn is_peer_closed(&self) -> bool {
-        false
+
+    /// Whether the peer said `close_notify`: an end of the transport is then no truncation.
+    pub const fn is_peer_closed(&self) -> bool {
+        self.is_peer_closed
     }
-    /// What ALPN chose; `None` when the peer chose nothing or the handshake is under way.
+
+    /// What ALPN chose; `None` when the peer chose nothing, something that was never offered by
+    /// us, or the handshake is under way.
     pub fn alpn(&self) -> Option<Protocol> {
-        None
+        let chosen = self.rustls.alpn_protocol()?;
+        let all = [Protocol::Http1, Protocol::Http2, Protocol::Http3];
+        all.into_iter().find(|protocol| alpn_name(*protocol) == chosen)
+    }
+
+    /// Whether an earlier session was resumed; `false` as long as that is not known.
+    pub fn is_resumed(&self) -> bool {
+        self.rustls.handshake_kind() == Some(HandshakeKind::Resumed)
+    }
+
+    /// The version agreed on, once it is.
+    pub fn version(&self) -> Option<Version> {
+        match self.rustls.protocol_version()? {
+            ProtocolVersion::TLSv1_2 => Some(Version::Tls12),
+            ProtocolVersion::TLSv1_3 => Some(Version::Tls13),
+            _ => None,
+        }
+    }
+
+    /// The cipher suite agreed on, by its name at IANA.
+    pub fn cipher_suite(&self) -> Option<&'static str> {
+        match self.rustls.negotiated_cipher_suite()?.suite().as_str()? {
+            "TLS13_AES_128_GCM_SHA256" => Some("TLS_AES_128_GCM_SHA256"),
+            "TLS13_AES_256_GCM_SHA384" => Some("TLS_AES_256_GCM_SHA384"),
+            "TLS13_CHACHA20_POLY1305_SHA256" => Some("TLS_CHACHA20_POLY1305_SHA256"),
+            other => Some(other),
+        }
+    }
+
+    /// The group of the key exchange, where there was one.
+    pub fn key_exchange(&self) -> Option<&'static str> {
+        self.rustls.negotiated_key_exchange_group()?.name().as_str()
+    }
+
+    /// The peer's certificate and those that lead to its root, in DER, as it sent them; empty
+    /// as long as none came, and on servers.
+    pub fn peer_certificates(&self) -> impl Iterator<Item = &[u8]> {
+        let all = self.rustls.peer_certificates().unwrap_or_default();
+        all.iter().map(CertificateDer::as_ref)
+    }
+
+    fn seal(&mut self, plain: &mut Output, out: &mut Output) {
+        while !plain.is_empty() && !self.rustls.is_handshaking() {
+            let mut pieces = [IoSlice::new(&[]); PIECES];
+            let filled = plain.slices(&mut pieces);
+            let pieces = pieces.get(..filled).unwrap_or_default();
+            // Without a limit rustls takes all, and it has no error: it has not failed.
+            let Ok(taken @ 1..) = self.rustls.writer().write_vectored(pieces) else { return };
+            plain.advance(taken);
+            self.flush(out);
+        }
+    }
+
+    fn flush(&mut self, out: &mut Output) {
+        let mut sink = Sink(out);
+        while self.rustls.wants_write() {
+            // The sink takes everything and never fails.
+            if self.rustls.write_tls(&mut sink).is_err() {
+                return;
+            }
+        }
+    }
+
+    fn take_plain(&mut self, plain: &mut BytesMut) {
+        let mut reader = self.rustls.reader();
+        while let Ok(piece @ [_, ..]) = reader.fill_buf() {
+            plain.extend_from_slice(piece);
+            let len = piece.len();
+            reader.consume(len);
+        }
+    }
+
+    /// Lets rustls cut its buffer back to 4 KiB when no record is incomplete in it: it does so
+    /// before it reads, also if there is nothing to read.
+    fn shrink(&mut self) {
+        if !self.is_peer_closed {
+            let _ = self.rustls.read_tls(&mut Nothing);
+        }
+    }
+
+    fn fail(&mut self, error: rustls::Error, first: bool) -> TlsError {
+        self.phase = Phase::Failed;
+        TlsError::connection(error, self.name.clone(), first)
     }
 }
-#[allow(dead_code)]
-type Unused = Arc<()>;
+
+impl fmt::Debug for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tls")
+            .field("name", &self.name)
+            .field("phase", &self.phase)
+            .field("version", &self.version())
+            .field("is_handshaking", &self.is_handshaking())
+            .field("is_peer_closed", &self.is_peer_closed)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A version of TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Version {
+    /// RFC 5246.
+    Tls12,
+    /// RFC 8446.
+    Tls13,
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Tls12 => "TLSv1.2",
+            Self::Tls13 => "TLSv1.3",
+        })
+    }
+}
+
+/// Which versions of TLS may be agreed on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Versions {
+    /// 1.3, and 1.2 with peers that have no better.
+    #[default]
+    Both,
+    /// 1.2 alone.
+    Tls12,
+    /// 1.3 alone.
+    Tls13,
+}
+
+impl Versions {
+    fn list(self) -> &'static [&'static SupportedProtocolVersion] {
+        static TLS12: [&SupportedProtocolVersion; 1] = [&rustls::version::TLS12];
+        static TLS13: [&SupportedProtocolVersion; 1] = [&rustls::version::TLS13];
+        match self {
+            Self::Both => rustls::ALL_VERSIONS,
+            Self::Tls12 => &TLS12,
+            Self::Tls13 => &TLS13,
+        }
+    }
+}
+
+/// A protocol's name in ALPN (RFC 7301 6, RFC 9113 3.2, RFC 9114 3.1).
+const fn alpn_name(protocol: Protocol) -> &'static [u8] {
+    match protocol {
+        Protocol::Http1 => b"http/1.1",
+        Protocol::Http2 => b"h2",
+        Protocol::Http3 => b"h3",
+    }
+}
+
+fn alpn_names(protocols: &[Protocol]) -> Vec<Vec<u8>> {
+    protocols.iter().map(|protocol| alpn_name(*protocol).to_vec()).collect()
+}
+
+/// Takes sealed records, with one copy into a buffer of their size.
+struct Sink<'a>(&'a mut Output);
+
+impl Write for Sink<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.write_vectored(&[IoSlice::new(bytes)])
+    }
+
+    fn write_vectored(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+        let len = pieces.iter().map(|piece| piece.len()).sum();
+        if len < OWN_CHUNK {
+            pieces.iter().for_each(|piece| self.0.put(piece));
+        } else {
+            let mut all = Vec::with_capacity(len);
+            pieces.iter().for_each(|piece| all.extend_from_slice(piece));
+            self.0.push(Bytes::from(all));
+        }
+        Ok(len)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A transport that has nothing to read and has not ended.
+struct Nothing;
+
+impl io::Read for Nothing {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        Err(io::ErrorKind::WouldBlock.into())
+    }
+}

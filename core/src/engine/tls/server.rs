@@ -1,0 +1,96 @@
+//! The server's settings: certificate, ALPN, versions, tickets.
+
+use core::fmt;
+use std::sync::Arc;
+
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::{NoServerSessionStorage, ServerSessionMemoryCache};
+
+use super::tickets::Tickets;
+use super::{Clock, KeyLog, Provider, TlsError, Versions, alpn_names, key_log};
+use crate::types::Protocol;
+
+/// Sessions kept where the provider has no cipher for tickets.
+const STORED_SESSIONS: usize = 1_024;
+
+/// What a server wants of TLS.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ServerOptions {
+    /// The certificate and those that lead to its root, in DER, the server's own first.
+    pub certificates: Vec<Vec<u8>>,
+    /// Its private key in DER: PKCS#8, PKCS#1 or SEC1.
+    pub key: Vec<u8>,
+    /// What ALPN accepts, best first. Default HTTP/2, then HTTP/1.1. A client that offers only
+    /// others is refused with `no_application_protocol` (RFC 7301 3.2).
+    pub alpn: Vec<Protocol>,
+    /// Which versions of TLS. Default both, 1.2 and 1.3.
+    pub versions: Versions,
+    /// How many tickets a TLS 1.3 connection gets. Default 2; 0 is no resumption, in TLS 1.2
+    /// neither.
+    pub tickets: u8,
+    /// Who gets the secrets, for a packet analyser. Default nobody.
+    pub key_log: Option<Arc<dyn KeyLog>>,
+    /// Where the cryptography comes from.
+    pub provider: Provider,
+}
+
+impl ServerOptions {
+    /// The defaults, for this certificate chain and key.
+    pub fn new(certificates: Vec<Vec<u8>>, key: Vec<u8>) -> Self {
+        Self {
+            certificates,
+            key,
+            alpn: vec![Protocol::Http2, Protocol::Http1],
+            versions: Versions::default(),
+            tickets: 2,
+            key_log: None,
+            provider: Provider::default(),
+        }
+    }
+}
+
+/// Certificate, ALPN and key log of a server. Clones share their ticket keys.
+#[derive(Clone)]
+pub struct ServerConfig {
+    pub(super) rustls: Arc<rustls::ServerConfig>,
+    pub(super) clock: Clock,
+}
+
+impl ServerConfig {
+    /// Makes one from its settings.
+    pub fn new(clock: &Clock, options: ServerOptions) -> Result<Self, TlsError> {
+        let provider = options.provider.get();
+        let chain = options.certificates.into_iter().map(CertificateDer::from).collect();
+        let key = PrivateKeyDer::try_from(options.key).map_err(|_| {
+            let words = "the private key is not PKCS#8, PKCS#1 or SEC1 in DER";
+            TlsError::config(rustls::Error::General(words.into()))
+        })?;
+        let mut config = rustls::ServerConfig::builder_with_details(
+            Arc::clone(&provider),
+            Arc::new(clock.clone()),
+        )
+        .with_protocol_versions(options.versions.list())
+        .map_err(TlsError::config)?
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .map_err(TlsError::config)?;
+        config.alpn_protocols = alpn_names(&options.alpn);
+        config.key_log = key_log::adapt(options.key_log.as_ref());
+        config.send_tls13_tickets = usize::from(options.tickets);
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        if options.tickets > 0 {
+            match Tickets::new(clock, &provider) {
+                Some(tickets) => config.ticketer = Arc::new(tickets),
+                None => config.session_storage = ServerSessionMemoryCache::new(STORED_SESSIONS),
+            }
+        }
+        Ok(Self { rustls: Arc::new(config), clock: clock.clone() })
+    }
+}
+
+impl fmt::Debug for ServerConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerConfig").field("clock", &self.clock).finish_non_exhaustive()
+    }
+}
