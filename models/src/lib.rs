@@ -1,1 +1,12 @@
-//! placeholder
+//! regatta-models: what the machines of regatta-core should do, slowly and obviously.
+//!
+//! [`tape`] decides, [`harness`] tests the contract that every machine obeys, and each module
+//! beside them has one machine's event generator and reference model. Tests, fuzzers and the
+//! simulator supply the bytes of the tape and share the rest.
+#![forbid(unsafe_code)]
+
+pub mod eyeballs;
+pub mod harness;
+pub mod tape;
+#[cfg(test)]
+mod testing;

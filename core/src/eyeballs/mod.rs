@@ -269,7 +269,7 @@ impl Eyeballs {
             Success::Transport => {}
             // HE3-10
             Success::Handshake => {
-                self.earliest = self.earliest.max(now + self.config.attempt_delay);
+                self.earliest = now + self.config.attempt_delay;
             }
         }
     }

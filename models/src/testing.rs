@@ -1,0 +1,44 @@
+//! How the tests of this crate get their tapes.
+
+use core::any::type_name;
+
+use proptest::collection::vec;
+use proptest::prelude::any;
+use proptest::test_runner::{Config, TestError, TestRunner};
+
+use crate::harness::{Subject, run};
+
+/// Runs the harness over `share` per cent of `REGATTA_CASES` tapes of up to `length` bytes.
+///
+/// A failing tape is shrunk and printed: it belongs into the table of regressions of its module.
+pub(crate) fn tapes<S: Subject>(share: u32, length: usize) {
+    let cases = std::env::var("REGATTA_CASES").ok();
+    let cases = cases.map_or(CASES, |text| text.parse().expect("REGATTA_CASES is a number"));
+    let config = Config {
+        cases: cases / 100 * share,
+        failure_persistence: None,
+        max_shrink_iters: 20_000,
+        ..Config::default()
+    };
+    let mut runner = TestRunner::new(config);
+    let result = runner.run(&vec(any::<u8>(), 0..length), |tape| {
+        run::<S>(&tape);
+        Ok(())
+    });
+    let name = type_name::<S>();
+    match result {
+        Ok(()) => {}
+        Err(TestError::Fail(why, tape)) => panic!("{name} fails on &{tape:?}: {why}"),
+        Err(TestError::Abort(why)) => panic!("{name}: {why}"),
+    }
+}
+
+/// Runs every tape that once failed.
+pub(crate) fn regressions<S: Subject>(tapes: &[&[u8]]) {
+    for tape in tapes {
+        run::<S>(tape);
+    }
+}
+
+/// Event sequences in all, where `REGATTA_CASES` says nothing.
+const CASES: u32 = 120_000;
