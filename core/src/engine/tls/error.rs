@@ -156,7 +156,7 @@ fn plain(name: &str) -> &str {
 }
 
 /// A day of the Gregorian calendar, UTC, as `2026-02-28`.
-struct Day(UnixTime);
+pub(super) struct Day(pub(super) UnixTime);
 
 impl fmt::Display for Day {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -29,6 +29,7 @@ use super::Output;
 use crate::time::Instant;
 use crate::types::Protocol;
 
+mod certificate;
 mod client;
 mod clock;
 mod error;
@@ -40,6 +41,7 @@ mod sessions;
 mod tests;
 mod tickets;
 
+pub use certificate::Certificate;
 pub use client::{ClientConfig, ClientOptions};
 pub use clock::Clock;
 pub use error::TlsError;
@@ -218,6 +220,11 @@ impl Tls {
     pub fn peer_certificates(&self) -> impl Iterator<Item = &[u8]> {
         let all = self.rustls.peer_certificates().unwrap_or_default();
         all.iter().map(CertificateDer::as_ref)
+    }
+
+    /// The peer's own certificate, for people.
+    pub fn peer_certificate(&self) -> Option<Certificate> {
+        Certificate::parse(self.peer_certificates().next()?)
     }
 
     fn seal(&mut self, plain: &mut Output, out: &mut Output) {

@@ -6,8 +6,12 @@ use bytes::{Bytes, BytesMut};
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, PKCS_ED25519,
 };
+use rustls::NamedGroup;
+use rustls::crypto::{CryptoProvider, GetRandomFailed, SecureRandom};
+use rustls::pki_types::UnixTime;
 
 use super::*;
+use crate::rng::Rng;
 use crate::time::Duration;
 use crate::types::{Cause, TlsFault};
 
@@ -62,6 +66,8 @@ struct Pair {
     /// Bytes handed over at a time.
     chunk: usize,
     now: Instant,
+    /// The lengths of the flights, up and down.
+    carried: Vec<(usize, usize)>,
 }
 
 impl Pair {
@@ -75,6 +81,7 @@ impl Pair {
             server_heard: BytesMut::new(),
             chunk: usize::MAX,
             now: T0,
+            carried: Vec::new(),
         }
     }
 
@@ -88,6 +95,7 @@ impl Pair {
             if up.is_empty() && down.is_empty() {
                 return (client, server);
             }
+            self.carried.push((up.len(), down.len()));
             if server.is_ok() {
                 server = carry(self.now, self.chunk, up, &mut self.server, &mut self.server_heard);
             }
@@ -406,6 +414,40 @@ fn a_server_without_tickets_resumes_nothing() {
     }
 }
 
+#[test]
+fn a_certificate_is_told_in_words() {
+    let authority = Authority::named("The \x1b[1mauthority");
+    let names = ["example.com", "*.example.com", "192.0.2.1", "2001:db8::1"];
+    let server = ServerConfig::new(&clock(), authority.server(&names)).unwrap();
+    let client = ClientConfig::new(&clock(), trusting(&authority)).unwrap();
+    let mut pair = Pair::new(&client, &server, "example.com");
+    assert_eq!(pair.client.peer_certificate(), None);
+    pair.run_ok();
+    let certificate = pair.client.peer_certificate().unwrap();
+    assert_eq!(certificate.subject, "CN=rcgen self signed cert");
+    assert_eq!(certificate.issuer, "CN=The \u{fffd}[1mauthority");
+    assert_eq!(certificate.names, names);
+    assert_eq!(certificate.not_before, "2026-01-01 00:00:00Z");
+    assert_eq!(certificate.not_after, "2026-12-31 00:00:00Z");
+    let words = "CN=rcgen self signed cert; \
+                 for example.com, *.example.com, 192.0.2.1, 2001:db8::1; \
+                 issued by CN=The \u{fffd}[1mauthority; \
+                 valid from 2026-01-01 00:00:00Z until 2026-12-31 00:00:00Z";
+    assert_eq!(certificate.to_string(), words);
+
+    // Cut off or bent anywhere, it is never a panic.
+    let der = pair.client.peer_certificates().next().unwrap().to_vec();
+    for at in 0..der.len() {
+        Certificate::parse(&der[..at]);
+        for bit in 0..8 {
+            let mut bent = der.clone();
+            bent[at] ^= 1 << bit;
+            Certificate::parse(&bent);
+        }
+    }
+    assert_eq!(Certificate::parse(&der[..der.len() / 2]), None);
+}
+
 #[derive(Debug, Default)]
 struct Lines(Mutex<Vec<String>>);
 
@@ -502,6 +544,97 @@ fn bytes_before_a_broken_record_are_heard() {
     // The alert went out: bad_record_mac.
     assert_eq!(cause_of(ours).0, Cause::Tls(TlsFault::Alert(20)));
     assert!(pair.client_heard.is_empty());
+}
+
+#[test]
+fn days_are_of_the_gregorian_calendar() {
+    for (seconds, day) in [
+        (0, "1970-01-01"),
+        (951_782_399, "2000-02-28"),
+        (951_782_400, "2000-02-29"),
+        (951_868_800, "2000-03-01"),
+        (1_780_272_000, "2026-06-01"),
+        (4_107_542_399, "2100-02-28"),
+        (4_107_542_400, "2100-03-01"),
+        (4_133_980_799, "2100-12-31"),
+    ] {
+        let time = UnixTime::since_unix_epoch(Duration::from_secs(seconds));
+        assert_eq!(error::Day(time).to_string(), day);
+    }
+}
+
+/// Every provider that is compiled in.
+fn providers() -> Vec<Provider> {
+    vec![
+        #[cfg(feature = "ring")]
+        Provider::ring(),
+        #[cfg(feature = "aws-lc-rs")]
+        Provider::aws_lc_rs(),
+    ]
+}
+
+#[test]
+fn every_provider_talks_to_every_other() {
+    let authority = Authority::new();
+    for ours in providers() {
+        for theirs in providers() {
+            let mut server = authority.server(&["example.com"]);
+            server.provider = theirs;
+            let server = ServerConfig::new(&clock(), server).unwrap();
+            let options = ClientOptions { provider: ours.clone(), ..trusting(&authority) };
+            let client = ClientConfig::new(&clock(), options).unwrap();
+            for resumed in [false, true] {
+                let mut pair = Pair::new(&client, &server, "example.com");
+                pair.client_plain.put(b"hello");
+                pair.run_ok();
+                assert_eq!(&pair.server_heard[..], b"hello");
+                assert_eq!(pair.client.is_resumed(), resumed);
+            }
+        }
+    }
+}
+
+/// A generator that anybody can predict.
+#[derive(Debug)]
+struct Seeded(Mutex<Rng>);
+
+impl SecureRandom for Seeded {
+    fn fill(&self, bytes: &mut [u8]) -> Result<(), GetRandomFailed> {
+        let mut rng = self.0.lock().unwrap();
+        bytes.fill_with(|| rng.next_u64() as u8);
+        Ok(())
+    }
+}
+
+#[test]
+fn a_seeded_provider_gives_flights_of_the_same_shape() {
+    let authority = Authority::new();
+    let server = authority.server(&["example.com"]);
+    let flights = || {
+        let random = Box::leak(Box::new(Seeded(Mutex::new(Rng::new(1)))));
+        let mut crypto = CryptoProvider::clone(&Provider::default().get());
+        crypto.secure_random = random;
+        crypto.kx_groups.retain(|group| group.name() == NamedGroup::X25519);
+        let provider = Provider::custom(crypto);
+        let server = ServerOptions { provider: provider.clone(), ..server.clone() };
+        let server = ServerConfig::new(&clock(), server).unwrap();
+        let options = ClientOptions { provider, ..trusting(&authority) };
+        let client = ClientConfig::new(&clock(), options).unwrap();
+        let mut lengths = Vec::new();
+        let mut hello = Bytes::new();
+        for _ in 0..2 {
+            let mut pair = Pair::new(&client, &server, "example.com");
+            let mut out = Output::new();
+            pair.client.send(T0, &mut Output::new(), &mut out);
+            hello = out.pop().unwrap();
+            pair.server.receive(T0, &hello, &mut pair.server_heard).unwrap();
+            pair.run_ok();
+            lengths.push((hello.len(), pair.carried.clone()));
+        }
+        // Record, handshake and version come before the client's random.
+        (lengths, hello.slice(11..43))
+    };
+    assert_eq!(flights(), flights());
 }
 
 #[test]
