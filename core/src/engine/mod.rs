@@ -208,7 +208,9 @@ impl Engine {
         each!(self, engine => engine.reset(now, stream));
     }
 
-    /// The reader has taken `n` bytes of the stream: the peer may send as many more.
+    /// The reader has taken `n` bytes of the stream: the peer may send as many more. Called with
+    /// 0 when a reader begins to wait: an HTTP/1 server then sends the 100 (Continue) that is
+    /// asked for.
     pub fn allow(&mut self, now: Instant, stream: StreamId, n: usize) {
         each!(self, engine => engine.allow(now, stream, n));
     }
@@ -270,6 +272,17 @@ impl Engine {
     /// Writes out bytes for the peer until `out` holds about `room` bytes or none is left.
     pub fn transmit(&mut self, now: Instant, out: &mut Output, room: usize) {
         each!(self, engine => engine.transmit(now, out, room));
+    }
+
+    /// Whether this side will write nothing more while the peer may still send: the driver
+    /// closes the transport's writing half. Only an HTTP/1 tunnel whose end was sent says so.
+    pub fn write_ended(&self) -> bool {
+        match self {
+            #[cfg(feature = "http1")]
+            Self::H1(engine) => engine.write_ended(),
+            #[cfg(feature = "http2")]
+            Self::H2(_) => false,
+        }
     }
 
     /// The oldest event that was not taken yet.

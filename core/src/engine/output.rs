@@ -49,6 +49,25 @@ impl Output {
         self.chunks.push_back(bytes);
     }
 
+    /// Makes room for `more` bytes that [`Output::put`] will copy in.
+    pub fn reserve(&mut self, more: usize) {
+        self.tail.reserve(more);
+    }
+
+    /// Moves bytes over from the front of `other` until about `room` wait here or `other` is
+    /// empty. `other` keeps its buffer.
+    pub fn append(&mut self, other: &mut Self, room: usize) {
+        while self.len < room {
+            if let Some(chunk) = other.chunks.pop_front() {
+                other.len -= chunk.len();
+                self.push(chunk);
+            } else {
+                self.put(&other.tail);
+                return other.clear();
+            }
+        }
+    }
+
     /// Takes the first contiguous chunk out.
     pub fn pop(&mut self) -> Option<Bytes> {
         if self.chunks.is_empty() {

@@ -1,0 +1,265 @@
+//! Heads from the wire (RFC 9112 2 to 5): where one ends, and what it says. httparse splits the
+//! lines; what it is lenient about (bare LF, empty lines in front) is caught here.
+
+use core::mem::MaybeUninit;
+
+use bytes::Bytes;
+use http::uri::Authority;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri, Version, header};
+use httparse::{Error, Header, ParserConfig, Status};
+
+use crate::types::ProtocolFault;
+
+/// A broken rule, and the status by which a server answers it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Fault {
+    pub(super) rule: ProtocolFault,
+    pub(super) status: u16,
+}
+
+impl Fault {
+    pub(super) const START: Self = Self { rule: ProtocolFault::StartLine, status: 400 };
+    pub(super) const FIELD: Self = Self { rule: ProtocolFault::Field, status: 400 };
+    pub(super) const LENGTH: Self = Self { rule: ProtocolFault::ConflictingLength, status: 400 };
+    pub(super) const CHUNK: Self = Self { rule: ProtocolFault::Chunk, status: 400 };
+    pub(super) const LARGE: Self = Self { rule: ProtocolFault::HeadTooLarge, status: 431 };
+    pub(super) const CODING: Self = Self { rule: ProtocolFault::ConflictingLength, status: 501 };
+    pub(super) const VERSION: Self = Self { rule: ProtocolFault::Version, status: 505 };
+}
+
+/// Which kind of start line is expected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Request,
+    Response,
+}
+
+/// Finds the empty line that ends a head or trailer section, each byte looked at once however
+/// the input is cut.
+#[derive(Debug, Default)]
+pub(super) struct Scanner {
+    /// Bytes looked at.
+    at: usize,
+    /// Where the current line begins.
+    line: usize,
+    /// Complete lines so far, the ending empty one included.
+    pub(super) lines: usize,
+    start_checked: bool,
+}
+
+/// An incomplete start line of at most this length is checked as it grows, so that what is not
+/// HTTP at all is told at once.
+const EARLY: usize = 16;
+
+/// Heads with at most this many fields are parsed without an allocation for the parser.
+const ON_STACK: usize = 64;
+
+impl Scanner {
+    /// Whether nothing of the section has been looked at.
+    pub(super) const fn is_fresh(&self) -> bool {
+        self.at == 0
+    }
+
+    /// The length up to and including the empty line, once it is there. `buf` begins with the
+    /// section and only ever grows between calls.
+    pub(super) fn scan(&mut self, buf: &[u8], max: usize) -> Result<Option<usize>, Fault> {
+        let rest = buf.get(self.at..).unwrap_or_default();
+        for (offset, _) in rest.iter().enumerate().filter(|(_, byte)| **byte == b'\n') {
+            let at = self.at + offset;
+            if at >= max {
+                return Err(Fault::LARGE);
+            }
+            if at == 0 || buf.get(at - 1) != Some(&b'\r') {
+                return Err(if self.lines == 0 { Fault::START } else { Fault::FIELD });
+            }
+            self.lines += 1;
+            if at == self.line + 1 {
+                return Ok(Some(at + 1));
+            }
+            self.line = at + 1;
+        }
+        self.at = buf.len();
+        if self.at > max { Err(Fault::LARGE) } else { Ok(None) }
+    }
+
+    /// Looks at an incomplete head's start line: no need to wait for the rest of nonsense.
+    pub(super) fn check_start(&mut self, buf: &[u8], kind: Kind) -> Result<(), Fault> {
+        if self.start_checked || (self.lines == 0 && buf.len() > EARLY) {
+            return Ok(());
+        }
+        self.start_checked = self.lines > 0;
+        let parsed = match kind {
+            Kind::Request => httparse::Request::new(&mut []).parse(buf),
+            Kind::Response => httparse::Response::new(&mut []).parse(buf),
+        };
+        match parsed {
+            Ok(_) | Err(Error::TooManyHeaders) => Ok(()),
+            Err(error) => Err(fault(error, buf)),
+        }
+    }
+}
+
+/// Parses a whole request head and checks target and Host (RFC 9112 3.2).
+pub(super) fn parse_request(head: &Bytes, lines: usize) -> Result<Request<()>, Fault> {
+    with_slots(lines, |slots| {
+        let mut parsed = httparse::Request::new(&mut []);
+        let config = ParserConfig::default();
+        let done = config.parse_request_with_uninit_headers(&mut parsed, head, slots);
+        let (Some(method), Some(path), Some(minor)) =
+            complete(done, head, || (parsed.method, parsed.path, parsed.version))?
+        else {
+            return Err(Fault::START);
+        };
+        let method = Method::from_bytes(method.as_bytes()).map_err(|_| Fault::START)?;
+        let version = if minor == 0 { Version::HTTP_10 } else { Version::HTTP_11 };
+        let uri = target(&method, head.slice_ref(path.as_bytes()))?;
+        let mut headers = fields(head, parsed.headers)?;
+        check_host(&mut headers, &uri, &method, version)?;
+        let mut request = Request::new(());
+        *request.method_mut() = method;
+        *request.uri_mut() = uri;
+        *request.version_mut() = version;
+        *request.headers_mut() = headers;
+        Ok(request)
+    })
+}
+
+/// Parses a whole response head.
+pub(super) fn parse_response(head: &Bytes, lines: usize) -> Result<Response<()>, Fault> {
+    with_slots(lines, |slots| {
+        let mut parsed = httparse::Response::new(&mut []);
+        let config = ParserConfig::default();
+        let done = config.parse_response_with_uninit_headers(&mut parsed, head, slots);
+        let (Some(code), Some(minor)) = complete(done, head, || (parsed.code, parsed.version))?
+        else {
+            return Err(Fault::START);
+        };
+        let mut response = Response::new(());
+        *response.status_mut() = http::StatusCode::from_u16(code).map_err(|_| Fault::START)?;
+        *response.version_mut() = if minor == 0 { Version::HTTP_10 } else { Version::HTTP_11 };
+        *response.headers_mut() = fields(head, parsed.headers)?;
+        Ok(response)
+    })
+}
+
+/// Parses a whole trailer section, its empty line included.
+pub(super) fn parse_trailers(section: &Bytes, lines: usize) -> Result<HeaderMap, Fault> {
+    let mut slots = vec![httparse::EMPTY_HEADER; lines];
+    match httparse::parse_headers(section, &mut slots) {
+        Ok(Status::Complete((length, parsed))) if length == section.len() => {
+            fields(section, parsed)
+        }
+        _ => Err(Fault::FIELD),
+    }
+}
+
+fn with_slots<'b, T>(
+    lines: usize,
+    parse: impl FnOnce(&mut [MaybeUninit<Header<'b>>]) -> Result<T, Fault>,
+) -> Result<T, Fault> {
+    if lines <= ON_STACK {
+        parse(&mut [const { MaybeUninit::uninit() }; ON_STACK])
+    } else {
+        let mut slots = Vec::new();
+        slots.resize_with(lines, MaybeUninit::uninit);
+        parse(&mut slots)
+    }
+}
+
+fn complete<T>(
+    done: Result<Status<usize>, Error>,
+    head: &[u8],
+    parts: impl FnOnce() -> T,
+) -> Result<T, Fault> {
+    match done {
+        Ok(Status::Complete(length)) if length == head.len() => Ok(parts()),
+        Ok(_) => Err(Fault::START),
+        Err(error) => Err(fault(error, head)),
+    }
+}
+
+fn fault(error: Error, head: &[u8]) -> Fault {
+    match error {
+        Error::HeaderName | Error::HeaderValue => Fault::FIELD,
+        Error::TooManyHeaders => Fault::LARGE,
+        Error::Version => version_fault(head),
+        _ => Fault::START,
+    }
+}
+
+/// Another version of HTTP, or something that is none.
+fn version_fault(head: &[u8]) -> Fault {
+    let line = head.split(|byte| *byte == b'\r').next().unwrap_or_default();
+    let named = line.split(|byte| *byte == b' ').any(
+        |word| matches!(word, [b'H', b'T', b'T', b'P', b'/', major, ..] if major.is_ascii_digit()),
+    );
+    if named { Fault::VERSION } else { Fault::START }
+}
+
+fn fields(head: &Bytes, parsed: &[Header<'_>]) -> Result<HeaderMap, Fault> {
+    let mut headers = HeaderMap::try_with_capacity(parsed.len()).map_err(|_| Fault::LARGE)?;
+    for field in parsed {
+        let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| Fault::FIELD)?;
+        let value = HeaderValue::from_maybe_shared(head.slice_ref(field.value))
+            .map_err(|_| Fault::FIELD)?;
+        headers.try_append(name, value).map_err(|_| Fault::LARGE)?;
+    }
+    Ok(headers)
+}
+
+/// The four forms of a request target, each only where it may stand (RFC 9112 3.2).
+fn target(method: &Method, raw: Bytes) -> Result<Uri, Fault> {
+    if raw.contains(&b'#') {
+        return Err(Fault::START);
+    }
+    let origin = raw.first() == Some(&b'/');
+    let asterisk = raw[..] == b"*"[..];
+    let uri = Uri::from_maybe_shared(raw).map_err(|_| Fault::START)?;
+    let allowed = if *method == Method::CONNECT {
+        uri.scheme().is_none() && !origin && uri.authority().is_some_and(has_port)
+    } else if asterisk {
+        *method == Method::OPTIONS
+    } else {
+        origin || (uri.scheme().is_some() && uri.authority().is_some_and(is_plain))
+    };
+    if allowed { Ok(uri) } else { Err(Fault::START) }
+}
+
+/// CONNECT's target: host and a port that is not empty (RFC 9110 9.3.6).
+fn has_port(authority: &Authority) -> bool {
+    is_plain(authority) && authority.port_u16().is_some_and(|port| port != 0)
+}
+
+/// A host without userinfo (RFC 9110 4.2.4), its port, where given, a number.
+fn is_plain(authority: &Authority) -> bool {
+    let text = authority.as_str();
+    let after_host = text.strip_prefix(authority.host()).unwrap_or("@");
+    !authority.host().is_empty() && (after_host.is_empty() || authority.port_u16().is_some())
+}
+
+/// Exactly one valid Host in HTTP/1.1; an absolute target replaces it (RFC 9112 3.2, 3.2.2).
+fn check_host(
+    headers: &mut HeaderMap,
+    uri: &Uri,
+    method: &Method,
+    version: Version,
+) -> Result<(), Fault> {
+    let mut values = headers.get_all(header::HOST).iter();
+    let host = values.next();
+    if values.next().is_some() || (host.is_none() && version == Version::HTTP_11) {
+        return Err(Fault::FIELD);
+    }
+    if let Some(host) = host.filter(|host| !host.is_empty()) {
+        let authority = Authority::try_from(host.as_bytes()).map_err(|_| Fault::FIELD)?;
+        if !is_plain(&authority) {
+            return Err(Fault::FIELD);
+        }
+    }
+    if let Some(authority) = uri.authority()
+        && *method != Method::CONNECT
+    {
+        let value = HeaderValue::from_str(authority.as_str()).map_err(|_| Fault::START)?;
+        headers.insert(header::HOST, value);
+    }
+    Ok(())
+}

@@ -1,0 +1,184 @@
+//! What only a server does: hear requests, answer, refuse, time out.
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode, Version, header};
+
+use super::exchange::{Exchange, Rx, Tx, Verb};
+use super::framing::{self, Length, Options};
+use super::head::{self, Fault, Kind};
+use super::{H1, write};
+use crate::engine::{Event, Head};
+use crate::id::StreamId;
+use crate::time::Instant;
+use crate::types::Cause;
+
+impl H1 {
+    /// Answers a stream with an interim or final head.
+    pub fn respond(&mut self, now: Instant, stream: StreamId, head: &Response<()>, end: bool) {
+        let Some(exchange) = self.current(stream).filter(|exchange| exchange.tx == Tx::Head) else {
+            return;
+        };
+        let status = head.status();
+        if status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS {
+            // RFC 9110 15.2: HTTP/1.0 knows no interim responses.
+            if !exchange.old {
+                let stops_wait = status == StatusCode::CONTINUE && exchange.expecting;
+                exchange.expecting &= !stops_wait;
+                if stops_wait {
+                    self.deadline = None;
+                }
+                write::interim(&mut self.wire, head);
+            }
+            return;
+        }
+        let (verb, old) = (exchange.verb, exchange.old);
+        let tunnel_ready = matches!(exchange.rx, Rx::Done)
+            && exchange.upgrade.is_some()
+            && head.headers().contains_key(header::UPGRADE);
+        if status == StatusCode::SWITCHING_PROTOCOLS && !tunnel_ready {
+            return self.fail(Cause::Cancelled);
+        }
+        // H-7: whether the body still comes is not known. CONNECT: what follows was meant for
+        // the tunnel, not for us (T-1).
+        let rejects = verb == Verb::Connect && !status.is_success();
+        if exchange.expecting || rejects {
+            exchange.expecting = false;
+            exchange.rx = Rx::Done;
+            self.deadline = None;
+            self.stop_reading();
+        }
+        let closing = self.closing.is_some();
+        let Some(plan) = write::Plan::of_response(head, end, verb, old, closing) else {
+            return self.fail(Cause::Cancelled);
+        };
+        write::response(&mut self.wire, head, &plan);
+        let Some(exchange) = &mut self.exchange else {
+            return;
+        };
+        exchange.tx = plan.tx;
+        if plan.tx == Tx::Tunnel {
+            exchange.rx = Rx::Tunnel;
+            self.end_after(Cause::ShutDown);
+            if end {
+                self.write_data(stream, Bytes::new(), true);
+            }
+        } else if plan.close {
+            self.end_after(Cause::ShutDown);
+        }
+        self.after_write(now);
+        self.end_tunnel_early(now);
+    }
+
+    /// The client had ended its half before there was a tunnel.
+    fn end_tunnel_early(&mut self, now: Instant) {
+        let tunnel = |exchange: &Exchange| matches!(exchange.rx, Rx::Tunnel);
+        if self.received_all && self.exchange.as_ref().is_some_and(tunnel) {
+            self.finish_rx(None);
+            self.settle(now);
+        }
+    }
+
+    /// Reads one request head; returns its length, 0 when it is not whole.
+    pub(super) fn read_request(&mut self, now: Instant, buf: &[u8]) -> Result<usize, Fault> {
+        // RFC 9112 2.2: an empty line before a request is passed over.
+        if let [b'\r', b'\n', ..] = buf {
+            return Ok(2);
+        }
+        if matches!(buf, [b'\r']) {
+            return Ok(0);
+        }
+        let fresh = self.scanner.is_fresh();
+        let Some(length) = self.scanner.scan(buf, self.config.max_head_bytes as usize)? else {
+            self.scanner.check_start(buf, Kind::Request)?;
+            // The first head's deadline runs from the connection's start.
+            if fresh && self.next > 0 {
+                self.deadline = Some(now + self.config.head_timeout);
+            }
+            return Ok(0);
+        };
+        let lines = core::mem::take(&mut self.scanner).lines;
+        if lines.saturating_sub(2) > self.config.max_head_fields as usize {
+            return Err(Fault::LARGE);
+        }
+        let raw = Bytes::copy_from_slice(buf.get(..length).unwrap_or_default());
+        let request = head::parse_request(&raw, lines)?;
+        self.on_request(now, request)?;
+        Ok(length)
+    }
+
+    fn on_request(&mut self, now: Instant, request: Request<()>) -> Result<(), Fault> {
+        let (version, headers) = (request.version(), request.headers());
+        let length = framing::of_request(version, headers)?;
+        let options = Options::of(headers);
+        let verb = Verb::of(request.method());
+        if verb == Verb::Connect && length != Length::Empty {
+            return Err(Fault::LENGTH);
+        }
+        let rx = if verb == Verb::Connect { Rx::Undecided } else { length.into() };
+        let end = matches!(rx, Rx::Done);
+        let id = self.mint();
+        let mut exchange = Exchange::new(id, verb, rx, Tx::Head);
+        exchange.old = version == Version::HTTP_10;
+        if options.upgrade && !exchange.old {
+            exchange.upgrade = request.headers().get(header::UPGRADE).cloned();
+        }
+        exchange.expecting = !end
+            && !exchange.old
+            && framing::elements(headers, header::EXPECT)
+                .any(|expectation| expectation.eq_ignore_ascii_case(b"100-continue"));
+        self.deadline = exchange.expecting.then_some(now + self.config.expect_timeout);
+        self.exchange = Some(exchange);
+        if !options.persists(version) {
+            self.end_after(Cause::GoAway(0));
+        }
+        self.events.push_back(Event::Head { stream: id, head: Head::Request(request), end });
+        Ok(())
+    }
+
+    pub(super) fn send_continue(&mut self) {
+        if let Some(exchange) = &mut self.exchange
+            && exchange.expecting
+            && exchange.tx == Tx::Head
+        {
+            exchange.expecting = false;
+            self.deadline = None;
+            self.wire.put(b"HTTP/1.1 100 Continue\r\n\r\n");
+        }
+    }
+
+    pub(super) fn server_timeout(&mut self, now: Instant) {
+        if let Some(exchange) = &self.exchange {
+            if exchange.expecting {
+                self.send_continue();
+            } else {
+                // The rest of an unread request did not come in time.
+                self.stop_reading();
+                self.settle(now);
+            }
+            return;
+        }
+        let begun = !self.kept.is_empty();
+        self.close(Cause::ShutDown);
+        if begun {
+            write::refusal(&mut self.wire, StatusCode::REQUEST_TIMEOUT);
+        }
+    }
+
+    pub(super) fn server_end(&mut self, now: Instant, clean: bool, cause: Cause) {
+        let cause = if clean { Cause::Closed } else { cause };
+        let Some(exchange) = &mut self.exchange else {
+            return self.close(cause);
+        };
+        match exchange.rx {
+            _ if !clean => self.fail(cause),
+            Rx::Tunnel => {
+                self.finish_rx(None);
+                self.settle(now);
+            }
+            // The client has only ended its own direction: it still gets its answers.
+            Rx::Done | Rx::Undecided if self.kept.is_empty() => self.end_after(cause),
+            Rx::Done | Rx::Undecided => {}
+            _ => self.fail(Cause::Incomplete),
+        }
+    }
+}
