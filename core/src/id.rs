@@ -25,7 +25,7 @@ macro_rules! ids {
         }
 
         impl $name {
-            /// Builds an id; for drivers that keep them packed, and for tests that forge stale ones.
+            /// Builds an id; for drivers that keep them packed, and tests that forge stale ones.
             pub const fn new(slot: u32, generation: u32) -> Self {
                 Self { slot, generation }
             }

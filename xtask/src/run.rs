@@ -10,8 +10,9 @@ pub(crate) type Outcome = Result<(), String>;
 
 /// The folder that holds the workspace's Cargo.toml.
 pub(crate) fn workspace_root() -> Result<PathBuf, String> {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let root = here.parent().ok_or("xtask's folder has no parent")?;
+    // cargo says where it is now; where it was compiled may have moved since.
+    let here = env::var_os("CARGO_MANIFEST_DIR").ok_or("run it as `cargo xtask`")?;
+    let root = Path::new(&here).parent().ok_or("xtask's folder has no parent")?;
     if root.join("Cargo.toml").is_file() {
         Ok(root.to_path_buf())
     } else {

@@ -7,8 +7,8 @@ use super::peers::Peers;
 use crate::run::{self, Outcome};
 use crate::tidy;
 
-/// How many event sequences each proptest of a model draws.
-const SEQUENCES: u32 = 100_000;
+/// How many event sequences the machines are driven through, all together.
+const SEQUENCES: u32 = 200_000;
 
 const DENY_VERSION: &str = "0.20.2";
 
@@ -102,7 +102,7 @@ pub(super) fn doc_tests(root: &Path, _: &Peers) -> Outcome {
 /// that pays from some thousand sequences on.
 pub(super) fn models(root: &Path, _: &Peers) -> Outcome {
     let cases = env::var("REGATTA_CASES").unwrap_or_else(|_| SEQUENCES.to_string());
-    println!("{cases} sequences for each property");
+    println!("{cases} sequences of events");
     let which = ["--release", "--package", "regatta-models"];
     cargo_test(root, &which, &[var("REGATTA_CASES", cases)])
 }
