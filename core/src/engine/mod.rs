@@ -225,6 +225,17 @@ impl Engine {
         each!(self, engine => engine.shutdown(now, how));
     }
 
+    /// Server: changes how many streams the client may have at a time, down to 0 and back up to
+    /// what [`Config::max_concurrent_streams`] said. Nothing for HTTP/1, which has one.
+    pub fn set_max_concurrent_streams(&mut self, now: Instant, most: u32) {
+        match self {
+            #[cfg(feature = "http1")]
+            Self::H1(_) => {}
+            #[cfg(feature = "http2")]
+            Self::H2(engine) => engine.set_max_concurrent_streams(now, most),
+        }
+    }
+
     /// What the peer grants now (client: towards the server).
     pub fn limit(&self) -> Limit {
         each!(self, engine => engine.limit())

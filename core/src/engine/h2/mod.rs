@@ -1,57 +1,296 @@
-//! HTTP/2.
+//! HTTP/2 (RFC 9113): the h2 crate, polled over memory.
+//!
+//! ```text
+//!   receive -> tap -> input ----\                      /-> stream.rs -> events
+//!                                h2 connection, wakers -> ready list
+//!   transmit <- output <- tap --/                      \-> pump.rs: the loop
+//! ```
+//!
+//! h2 owns the states of streams, flow control and HPACK. The engine adds what h2 lacks: it polls
+//! only what was woken, speaks in [`Event`]s, sees every frame header ([`tap`]), limits what a
+//! peer may do in the driver's time, says of every failed stream whether its request may go
+//! again, and changes its own stream limit while the connection lives.
+//!
+//! h2's clock: it times the streams that this side has reset. A client keeps none of them, so its
+//! clock is never read. A server keeps a thousand, for ever, and drains its connection when it
+//! has reset 900: so that none is forgotten while the connection lives.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
 
 use super::{Config, Event, OpenError, Output, Shutdown};
+use crate::arena::Arena;
 use crate::id::StreamId;
 use crate::time::Instant;
-use crate::types::{Cause, Limit};
+use crate::types::{Cause, Limit, RetrySafe};
+
+mod client;
+mod clock;
+mod frame;
+mod head;
+mod io;
+mod pump;
+mod server;
+mod stream;
+mod tap;
+#[cfg(test)]
+mod tests;
+mod wake;
+
+use self::clock::Clock;
+use self::io::Io;
+use self::stream::{Limits, Piece, Stream};
+use self::wake::{Chunk, Ready};
+
+/// The client's connection preface (RFC 9113 3.4).
+const PREFACE: usize = 24;
 
 /// One HTTP/2 connection.
-#[derive(Debug)]
-pub struct H2 {}
+pub struct H2 {
+    config: Config,
+    io: Io,
+    ready: Arc<Ready>,
+    scratch: Vec<StreamId>,
+    connection: Connection,
+    /// A client's way to open streams, until it takes no new ones.
+    opener: Option<h2::client::SendRequest<Chunk>>,
+    streams: Arena<StreamId, Stream>,
+    events: VecDeque<Event>,
+    clock: Clock,
+    /// What the peer grants a client, or a server its peer.
+    limit: u32,
+    /// The most that a server has told h2 to let through.
+    ceiling: u32,
+    /// No new streams: the peer's GOAWAY, or our own shutdown.
+    refusing: bool,
+    said_go_away: bool,
+    /// This side lets the streams end and then closes.
+    draining: bool,
+    /// A server's highest stream that it has told of.
+    accepted: u32,
+    /// Why the transport ended.
+    ended: Option<Cause>,
+    /// Why this side has broken the connection off.
+    reason: Option<Cause>,
+    closed: bool,
+}
 
-#[allow(missing_docs, clippy::unused_self)]
+/// h2's side of the connection.
+enum Connection {
+    Client(Box<h2::client::Connection<Io, Chunk>>),
+    /// A server that waits for the preface.
+    Handshake(Box<h2::server::Handshake<Io, Chunk>>),
+    Server(Box<h2::server::Connection<Io, Chunk>>),
+    Done,
+}
+
 impl H2 {
-    pub fn client(_config: &Config, _now: Instant) -> Self {
-        Self {}
+    /// A client's engine; its preface and SETTINGS are ready to be transmitted.
+    pub fn client(config: &Config, now: Instant) -> Self {
+        let mut engine = Self::new(config, now, false);
+        engine.start_client(now);
+        engine
     }
-    pub fn server(_config: &Config, _now: Instant) -> Self {
-        Self {}
+
+    /// A server's engine; it waits for the client's preface.
+    pub fn server(config: &Config, now: Instant) -> Self {
+        let mut engine = Self::new(config, now, true);
+        engine.start_server(now);
+        engine
     }
+
+    fn new(config: &Config, now: Instant, is_server: bool) -> Self {
+        let (read, written) = if is_server { (PREFACE, 0) } else { (0, PREFACE) };
+        let most = config.max_concurrent_streams.get();
+        Self {
+            config: config.clone(),
+            io: Io::new(tap::Tap::new(is_server, read, now), written),
+            ready: Arc::new(Ready::default()),
+            scratch: Vec::new(),
+            connection: Connection::Done,
+            opener: None,
+            streams: Arena::new(),
+            events: VecDeque::new(),
+            clock: Clock::new(config, now, is_server),
+            limit: if is_server { most } else { client::INITIAL_STREAMS },
+            ceiling: most,
+            refusing: false,
+            said_go_away: false,
+            draining: false,
+            accepted: 0,
+            ended: None,
+            reason: None,
+            closed: false,
+        }
+    }
+
+    /// Client: begins a stream. See [`Engine::open`](super::Engine::open).
     pub fn open(
         &mut self,
-        _now: Instant,
-        _head: &Request<()>,
-        _end: bool,
+        now: Instant,
+        head: &Request<()>,
+        end: bool,
     ) -> Result<StreamId, OpenError> {
-        Err(OpenError::Refusing)
+        self.open_stream(now, head, end)
     }
-    pub fn respond(&mut self, _now: Instant, _stream: StreamId, _head: &Response<()>, _end: bool) {}
-    pub fn send(&mut self, _now: Instant, _stream: StreamId, _bytes: Bytes, _end: bool) {}
-    pub fn trailers(&mut self, _now: Instant, _stream: StreamId, _trailers: HeaderMap) {}
-    pub fn reset(&mut self, _now: Instant, _stream: StreamId) {}
-    pub fn allow(&mut self, _now: Instant, _stream: StreamId, _n: usize) {}
-    pub fn ping(&mut self, _now: Instant) {}
-    pub fn shutdown(&mut self, _now: Instant, _how: Shutdown) {}
-    pub fn limit(&self) -> Limit {
-        Limit::Concurrent(1)
+
+    /// Server: sends an interim or final head. See [`Engine::respond`](super::Engine::respond).
+    pub fn respond(&mut self, now: Instant, stream: StreamId, head: &Response<()>, end: bool) {
+        self.respond_on(now, stream, head, end);
     }
-    pub fn wants_input(&self) -> bool {
+
+    /// Sends part of a body. See [`Engine::send`](super::Engine::send).
+    pub fn send(&mut self, _now: Instant, stream: StreamId, bytes: Bytes, end: bool) {
+        if let Some(stream) = self.streams.get_mut(stream) {
+            stream.send(Piece::Data(bytes, end));
+        }
+    }
+
+    /// Sends the trailer section. See [`Engine::trailers`](super::Engine::trailers).
+    pub fn trailers(&mut self, _now: Instant, stream: StreamId, trailers: HeaderMap) {
+        if let Some(stream) = self.streams.get_mut(stream) {
+            stream.send(Piece::Trailers(head::fields(&trailers)));
+        }
+    }
+
+    /// Gives a stream up. See [`Engine::reset`](super::Engine::reset).
+    pub fn reset(&mut self, now: Instant, stream: StreamId) {
+        let Some(found) = self.streams.get_mut(stream) else {
+            return;
+        };
+        let sent = self.io.wire().tap.was_sent(found.number);
+        let retry = match (found.answered, sent) {
+            (true, _) => RetrySafe::Answered,
+            (false, true) => RetrySafe::Unknown,
+            (false, false) => RetrySafe::Unsent,
+        };
+        found.reset(match self.connection {
+            Connection::Client(_) => h2::Reason::CANCEL,
+            // The response is complete; the rest of the request is not wanted (RFC 9113 8.1).
+            _ if found.has_sent_all() => h2::Reason::NO_ERROR,
+            _ => h2::Reason::INTERNAL_ERROR,
+        });
+        self.remove(now, stream, Event::Reset { stream, cause: Cause::Cancelled, retry });
+    }
+
+    /// The reader has taken `n` bytes. See [`Engine::allow`](super::Engine::allow).
+    pub fn allow(&mut self, _now: Instant, stream: StreamId, n: usize) {
+        if let Some(stream) = self.streams.get_mut(stream) {
+            stream.allow(n);
+        }
+    }
+
+    /// Asks for a sign of life. See [`Engine::ping`](super::Engine::ping).
+    pub fn ping(&mut self, now: Instant) {
+        self.clock.want_pong();
+        self.send_ping(now);
+    }
+
+    /// Ends the connection. See [`Engine::shutdown`](super::Engine::shutdown).
+    pub fn shutdown(&mut self, now: Instant, how: Shutdown) {
+        match how {
+            Shutdown::Graceful => self.drain(now),
+            Shutdown::Now => self.fail(now, Cause::ShutDown, Some(frame::code::NO_ERROR)),
+        }
+    }
+
+    /// How many streams a client may have, or a server grants.
+    pub const fn limit(&self) -> Limit {
+        Limit::Concurrent(self.limit)
+    }
+
+    /// Always: other streams go on when one is not read.
+    pub const fn wants_input(&self) -> bool {
         true
     }
-    pub fn receive(&mut self, _now: Instant, _input: &[u8]) {}
-    pub fn body_room(&self) -> usize {
-        0
+
+    /// Takes bytes in. See [`Engine::receive`](super::Engine::receive).
+    pub fn receive(&mut self, now: Instant, input: &[u8]) {
+        if self.closed || input.is_empty() {
+            return;
+        }
+        {
+            let mut wire = self.io.wire();
+            wire.tap.set_now(now);
+            wire.receive(input);
+        }
+        self.note_go_away();
+        self.pump(now);
     }
-    pub fn receive_body(&mut self, _now: Instant, _bytes: Bytes) {}
-    pub fn receive_end(&mut self, _now: Instant, _clean: bool, _cause: Cause) {}
-    pub fn transmit(&mut self, _now: Instant, _out: &mut Output, _room: usize) {}
+
+    /// The peer will send nothing more. See [`Engine::receive_end`](super::Engine::receive_end).
+    pub fn receive_end(&mut self, now: Instant, clean: bool, cause: Cause) {
+        if self.closed || self.ended.is_some() {
+            return;
+        }
+        let cause = if clean { Cause::Closed } else { cause };
+        self.ended = Some(cause);
+        let end = if clean { Ok(()) } else { Err(std::io::ErrorKind::ConnectionReset) };
+        self.io.wire().receive_end(end);
+        self.pump(now);
+    }
+
+    /// Writes bytes out. See [`Engine::transmit`](super::Engine::transmit).
+    pub fn transmit(&mut self, now: Instant, out: &mut Output, room: usize) {
+        loop {
+            self.pump(now);
+            if !self.io.wire().transmit(out, room) {
+                return;
+            }
+        }
+    }
+
+    /// The oldest event that was not taken yet.
     pub fn poll_event(&mut self) -> Option<Event> {
-        None
+        self.events.pop_front()
     }
+
+    /// When [`H2::handle_timeout`] wants to be called; in the past when work is left.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        None
+        if self.closed {
+            return None;
+        }
+        if !self.ready.is_empty() {
+            return Some(Instant::EPOCH);
+        }
+        let (received, block) = {
+            let wire = self.io.wire();
+            (wire.tap.last_received(), wire.tap.block_since())
+        };
+        self.clock.next(received, block)
     }
-    pub fn handle_timeout(&mut self, _now: Instant) {}
+
+    /// Does what is due.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.on_clock(now);
+        self.pump(now);
+    }
+
+    const fn limits(&self) -> Limits {
+        Limits {
+            informational: self.config.max_informational,
+            fields: self.config.max_head_fields as usize,
+        }
+    }
+
+    const fn is_server(&self) -> bool {
+        matches!(self.connection, Connection::Handshake(_) | Connection::Server(_))
+    }
+}
+
+impl fmt::Debug for H2 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("H2")
+            .field("streams", &self.streams.len())
+            .field("events", &self.events.len())
+            .field("limit", &self.limit)
+            .field("refusing", &self.refusing)
+            .field("reason", &self.reason)
+            .field("closed", &self.closed)
+            .finish_non_exhaustive()
+    }
 }

@@ -1,0 +1,158 @@
+//! What only a client does: open streams, and say which failed requests may go again.
+
+use core::pin::pin;
+use core::task::{Context, Poll, Waker};
+
+use http::{Method, Request};
+
+use super::frame::code;
+use super::stream::Stream;
+use super::{Connection, H2, head};
+use crate::engine::{Event, OpenError};
+use crate::id::StreamId;
+use crate::time::Instant;
+use crate::types::{Cause, Limit, ProtocolFault, RetrySafe};
+
+/// How many streams are opened before the server's SETTINGS say how many it grants.
+pub(super) const INITIAL_STREAMS: u32 = 100;
+/// The last stream number of a client (RFC 9113 5.1.1) but for a few.
+const LAST_NUMBER: u32 = 0x7fff_fff0;
+
+impl H2 {
+    /// h2's handshake writes to memory, so it is complete at its first poll.
+    pub(super) fn start_client(&mut self, now: Instant) {
+        let config = &self.config;
+        let mut builder = h2::client::Builder::new();
+        builder
+            .enable_push(false)
+            .initial_window_size(config.stream_window)
+            .initial_connection_window_size(config.connection_window)
+            .max_frame_size(config.max_frame_size.clamp(16 << 10, (1 << 24) - 1))
+            .max_header_list_size(config.max_head_bytes)
+            .initial_max_send_streams(INITIAL_STREAMS as usize)
+            .max_concurrent_reset_streams(0)
+            .max_local_error_reset_streams(None)
+            .data_frame_budget(usize::MAX);
+        let handshake = pin!(builder.handshake(self.io.clone()));
+        let mut cx = Context::from_waker(Waker::noop());
+        if let Poll::Ready(Ok((opener, mut connection))) = handshake.poll(&mut cx) {
+            self.clock.set_pings(connection.ping_pong());
+            self.opener = Some(opener);
+            self.connection = Connection::Client(Box::new(connection));
+            self.ready.wake_connection();
+        } else {
+            self.fail(now, Cause::Protocol(ProtocolFault::Connection(code::PROTOCOL_ERROR)), None);
+        }
+    }
+
+    pub(super) fn open_stream(
+        &mut self,
+        now: Instant,
+        head: &Request<()>,
+        end: bool,
+    ) -> Result<StreamId, OpenError> {
+        let limits = self.limits();
+        let Some(opener) = self.opener.as_ref().filter(|_| !self.refusing) else {
+            return Err(OpenError::Refusing);
+        };
+        if self.streams.len() >= self.limit as usize {
+            return Err(OpenError::NoCapacity);
+        }
+        let request = head::request(head).ok_or(OpenError::Unsayable)?;
+        let is_extended = request.extensions().get::<h2::ext::Protocol>().is_some();
+        if is_extended && !opener.is_extended_connect_protocol_enabled() {
+            return Err(OpenError::Unsayable);
+        }
+        // A clone has no stream of its own that waits to be opened, so it never says no for one.
+        let Ok((response, send)) = opener.clone().send_request(request, end) else {
+            self.refuse_new(code::NO_ERROR);
+            return Err(OpenError::Refusing);
+        };
+        let number = send.stream_id().as_u32();
+        let ready = &self.ready;
+        let id =
+            self.streams.insert_with(|id| Stream::client(id, ready, limits, response, send, end));
+        if !end
+            && head.method() != Method::CONNECT
+            && head::expects_continue(head.headers())
+            && let Some(stream) = self.streams.get_mut(id)
+        {
+            stream.hold();
+            self.clock.expect(now, id);
+        }
+        if number >= LAST_NUMBER {
+            self.refuse_new(code::NO_ERROR);
+        }
+        Ok(id)
+    }
+
+    /// Says once that no new stream may be opened.
+    pub(super) fn refuse_new(&mut self, code: u32) {
+        self.refusing = true;
+        if !self.said_go_away {
+            self.said_go_away = true;
+            self.events.push_back(Event::GoAway { code });
+        }
+    }
+
+    /// Reports what the server grants, where that has changed.
+    pub(super) fn note_limit(&mut self) {
+        let Connection::Client(connection) = &self.connection else {
+            return;
+        };
+        let most = connection.max_concurrent_send_streams();
+        let most = u32::try_from(most).unwrap_or(u32::MAX);
+        if most != self.limit {
+            self.limit = most;
+            self.events.push_back(Event::Limit(Limit::Concurrent(most)));
+        }
+    }
+
+    /// What the peer's GOAWAY, as the tap saw it, means for the connection.
+    pub(super) fn note_go_away(&mut self) {
+        let go_away = self.io.wire().tap.go_away();
+        if let Some(go_away) = go_away {
+            self.refuse_new(go_away.code);
+        }
+    }
+
+    /// What is known of a failed request, and the cause to tell.
+    pub(super) fn judge(&self, stream: &Stream, error: &h2::Error) -> (Cause, RetrySafe) {
+        let code = error.reason().map_or(code::NO_ERROR, u32::from);
+        let cause = if error.is_reset() && error.is_remote() {
+            Cause::StreamReset(code)
+        } else if error.is_reset() {
+            Cause::Protocol(ProtocolFault::Stream(code))
+        } else {
+            self.connection_cause(error)
+        };
+        (self.ending_cause(stream, cause), self.fate(stream, cause))
+    }
+
+    /// May the stream's request go again.
+    pub(super) fn fate(&self, stream: &Stream, cause: Cause) -> RetrySafe {
+        let (sent, go_away) = {
+            let wire = self.io.wire();
+            (wire.tap.was_sent(stream.number), wire.tap.go_away())
+        };
+        if cause == Cause::StreamReset(code::REFUSED_STREAM)
+            || go_away.is_some_and(|go_away| stream.number > go_away.last)
+        {
+            RetrySafe::Unprocessed
+        } else if stream.answered {
+            RetrySafe::Answered
+        } else if sent {
+            RetrySafe::Unknown
+        } else {
+            RetrySafe::Unsent
+        }
+    }
+
+    /// A response that has begun and whose connection ends is incomplete.
+    pub(super) const fn ending_cause(&self, stream: &Stream, cause: Cause) -> Cause {
+        match cause {
+            Cause::Closed if stream.answered => Cause::Incomplete,
+            cause => cause,
+        }
+    }
+}

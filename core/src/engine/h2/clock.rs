@@ -1,0 +1,180 @@
+//! The engine's deadlines: keep-alive, slow heads, idle connections, `Expect`.
+
+use core::task::{Context, Poll, Waker};
+use std::collections::VecDeque;
+
+use super::frame::code;
+use super::{Connection, H2};
+use crate::engine::{Config, Event};
+use crate::id::StreamId;
+use crate::time::{Duration, Instant};
+use crate::types::{Cause, ProtocolFault};
+
+/// How long a header block may take from its first frame to its last (A04).
+const BLOCK_TIME: Duration = Duration::from_secs(10);
+
+/// All deadlines of one connection.
+#[derive(Debug)]
+pub(super) struct Clock {
+    interval: Option<Duration>,
+    timeout: Duration,
+    pings: Option<h2::PingPong>,
+    /// When the PING that is on its way was sent; also h2's own at the begin of a drain.
+    pinged: Option<Instant>,
+    drained: Option<Instant>,
+    /// How many answers the driver waits for.
+    wanted: u32,
+    /// A server's limit on the preface.
+    preface: Option<Instant>,
+    idle_timeout: Option<Duration>,
+    idle_since: Option<Instant>,
+    expect_timeout: Duration,
+    expecting: VecDeque<(Instant, StreamId)>,
+}
+
+impl Clock {
+    pub(super) fn new(config: &Config, now: Instant, is_server: bool) -> Self {
+        Self {
+            interval: config.keep_alive_interval,
+            timeout: config.keep_alive_timeout,
+            pings: None,
+            pinged: None,
+            drained: None,
+            wanted: 0,
+            preface: is_server.then(|| now + config.head_timeout),
+            idle_timeout: config.idle_timeout.filter(|_| is_server),
+            idle_since: is_server.then_some(now),
+            expect_timeout: config.expect_timeout,
+            expecting: VecDeque::new(),
+        }
+    }
+
+    /// The connection is established and can send PING.
+    pub(super) fn set_pings(&mut self, pings: Option<h2::PingPong>) {
+        self.pings = pings;
+        self.preface = None;
+    }
+
+    /// The driver waits for an answer.
+    pub(super) const fn want_pong(&mut self) {
+        self.wanted = self.wanted.saturating_add(1);
+    }
+
+    /// The stream's body waits for 100 (Continue).
+    pub(super) fn expect(&mut self, now: Instant, stream: StreamId) {
+        self.expecting.push_back((now + self.expect_timeout, stream));
+    }
+
+    /// A stream has begun.
+    pub(super) const fn busy(&mut self, _now: Instant) {
+        self.idle_since = None;
+    }
+
+    /// The last stream has ended.
+    pub(super) fn idle(&mut self, now: Instant) {
+        self.idle_since = self.idle_timeout.map(|_| now);
+    }
+
+    /// A drain has begun: h2 waits for the answer to its PING.
+    pub(super) const fn draining(&mut self, now: Instant) {
+        self.drained = Some(now);
+        self.idle_timeout = None;
+    }
+
+    /// The drain's PING was answered.
+    pub(super) const fn drain_answered(&mut self) {
+        self.drained = None;
+    }
+
+    /// The next deadline, where bytes last came at `received` and a header block has been
+    /// incomplete since `block`.
+    pub(super) fn next(&self, received: Instant, block: Option<Instant>) -> Option<Instant> {
+        let keep_alive = self
+            .interval
+            .filter(|_| self.pinged.is_none() && self.pings.is_some())
+            .map(|interval| received + interval);
+        [
+            keep_alive,
+            self.dead_at(received),
+            self.preface,
+            block.map(|since| since + BLOCK_TIME),
+            self.idle_at(),
+            self.expecting.front().map(|(at, _)| *at),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    /// When the peer is dead if nothing comes: each byte that comes is a sign of life.
+    fn dead_at(&self, received: Instant) -> Option<Instant> {
+        let since = self.pinged.into_iter().chain(self.drained).min()?;
+        Some(since.max(received) + self.timeout)
+    }
+
+    fn idle_at(&self) -> Option<Instant> {
+        Some(self.idle_since? + self.idle_timeout?)
+    }
+}
+
+impl H2 {
+    /// Sends a PING unless one is on its way.
+    pub(super) fn send_ping(&mut self, now: Instant) {
+        let clock = &mut self.clock;
+        if clock.pinged.is_none()
+            && let Some(pings) = &mut clock.pings
+            && pings.send_ping(h2::Ping::opaque()).is_ok()
+        {
+            clock.pinged = Some(now);
+            self.ready.wake_connection();
+        }
+    }
+
+    /// Looks whether the answer has come.
+    pub(super) fn poll_pong(&mut self) {
+        let clock = &mut self.clock;
+        let Some(pings) = clock.pings.as_mut().filter(|_| clock.pinged.is_some()) else {
+            return;
+        };
+        let mut cx = Context::from_waker(Waker::noop());
+        if let Poll::Ready(Ok(_)) = pings.poll_pong(&mut cx) {
+            clock.pinged = None;
+            for _ in 0..core::mem::take(&mut clock.wanted) {
+                self.events.push_back(Event::Pong);
+            }
+        }
+    }
+
+    /// Does what is due by `now`.
+    pub(super) fn on_clock(&mut self, now: Instant) {
+        if matches!(self.connection, Connection::Done) {
+            return;
+        }
+        let (received, block) = {
+            let wire = self.io.wire();
+            (wire.tap.last_received(), wire.tap.block_since())
+        };
+        let is_due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
+        if is_due(self.clock.dead_at(received)) {
+            return self.fail(now, Cause::KeepAliveTimeout, Some(code::NO_ERROR));
+        }
+        if is_due(self.clock.preface) || is_due(block.map(|since| since + BLOCK_TIME)) {
+            let cause = Cause::Protocol(ProtocolFault::Excessive);
+            return self.fail(now, cause, Some(code::ENHANCE_YOUR_CALM));
+        }
+        if is_due(self.clock.idle_at()) {
+            self.drain(now);
+        }
+        if is_due(self.clock.interval.map(|interval| received + interval)) {
+            self.send_ping(now);
+        }
+        while let Some((at, id)) = self.clock.expecting.front().copied()
+            && at <= now
+        {
+            self.clock.expecting.pop_front();
+            if let Some(stream) = self.streams.get_mut(id) {
+                stream.release();
+            }
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! Heads: what HTTP/2 must not say is taken out, what it says in pieces is put together.
+
+use core::str::FromStr;
+
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::uri::{Authority, PathAndQuery, Uri};
+use http::{Method, Request, Response, Version};
+
+/// Fields that concern one HTTP/1 connection only (RFC 9113 8.2.2), in lower case.
+const CONNECTION_FIELDS: [&str; 6] = [
+    "connection",
+    "keep-alive",
+    "proxy-connection",
+    "transfer-encoding",
+    "upgrade",
+    "http2-settings",
+];
+
+/// A request as h2 takes it: absolute URI without user information, no connection fields, Host
+/// moved into the authority. `None` if scheme or authority is missing.
+pub(super) fn request(head: &Request<()>) -> Option<Request<()>> {
+    let protocol = head.extensions().get::<h2::ext::Protocol>().cloned();
+    let is_tunnel = *head.method() == Method::CONNECT && protocol.is_none();
+    let mut out = Request::new(());
+    *out.method_mut() = head.method().clone();
+    *out.version_mut() = Version::HTTP_2;
+    *out.headers_mut() = fields(head.headers());
+    let host = out.headers_mut().remove(header::HOST);
+    let mut parts = head.uri().clone().into_parts();
+    let named =
+        host.filter(|_| !is_tunnel).and_then(|host| Authority::try_from(host.as_bytes()).ok());
+    let authority = named.or_else(|| parts.authority.take())?;
+    parts.authority = Some(without_user(authority)?);
+    if is_tunnel {
+        parts.scheme = None;
+        parts.path_and_query = None;
+    } else {
+        parts.scheme.as_ref()?;
+        if parts.path_and_query.is_none() {
+            parts.path_and_query = Some(PathAndQuery::from_static("/"));
+        }
+    }
+    *out.uri_mut() = Uri::from_parts(parts).ok()?;
+    if let Some(protocol) = protocol {
+        out.extensions_mut().insert(protocol);
+    }
+    Some(out)
+}
+
+/// A response as h2 takes it.
+pub(super) fn response(head: &Response<()>) -> Response<()> {
+    let mut out = Response::new(());
+    *out.status_mut() = head.status();
+    *out.version_mut() = Version::HTTP_2;
+    *out.headers_mut() = fields(head.headers());
+    out
+}
+
+/// Fields without those of the connection.
+pub(super) fn fields(from: &HeaderMap) -> HeaderMap {
+    let mut out = from.clone();
+    let named: Vec<HeaderName> = from
+        .get_all(header::CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|name| HeaderName::from_str(name.trim()).ok())
+        .collect();
+    for name in named {
+        out.remove(name);
+    }
+    for name in CONNECTION_FIELDS {
+        out.remove(name);
+    }
+    let trailers = from
+        .get_all(header::TE)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|coding| coding.trim().eq_ignore_ascii_case("trailers"));
+    if out.remove(header::TE).is_some() && trailers {
+        out.insert(header::TE, HeaderValue::from_static("trailers"));
+    }
+    out
+}
+
+/// A request that came is made whole: cookie crumbs are joined (H2-6). `false` when Host and
+/// authority contradict each other (H2-5).
+pub(super) fn complete(head: &mut Request<()>) -> bool {
+    join_cookies(head.headers_mut());
+    let mut hosts = head.headers().get_all(header::HOST).iter();
+    match (hosts.next(), hosts.next(), head.uri().authority()) {
+        (None, ..) => true,
+        (Some(_), Some(_), _) => false,
+        (Some(host), None, Some(authority)) => {
+            host.as_bytes().eq_ignore_ascii_case(authority.as_str().as_bytes())
+        }
+        (Some(_), None, None) => true,
+    }
+}
+
+fn join_cookies(fields: &mut HeaderMap) {
+    let crumbs = fields.get_all(header::COOKIE);
+    if crumbs.iter().nth(1).is_none() {
+        return;
+    }
+    let crumbs: Vec<&[u8]> = crumbs.iter().map(HeaderValue::as_bytes).collect();
+    if let Ok(whole) = HeaderValue::from_bytes(&crumbs.join(&b"; "[..])) {
+        fields.insert(header::COOKIE, whole);
+    }
+}
+
+/// RFC 9113 8.3.1: the authority must not hold user information.
+fn without_user(authority: Authority) -> Option<Authority> {
+    match authority.as_str().rsplit_once('@') {
+        None => Some(authority),
+        Some((_, host)) => Authority::from_str(host).ok(),
+    }
+}
+
+/// Whether the request asks to be told to go on before it sends its body (RFC 9110 10.1.1).
+pub(super) fn expects_continue(fields: &HeaderMap) -> bool {
+    fields
+        .get(header::EXPECT)
+        .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
+}
+
+/// Whether a response of this status to this method has no content (RFC 9110 6.4.1).
+pub(super) fn has_no_content(is_head: bool, status: http::StatusCode) -> bool {
+    is_head || matches!(status.as_u16(), 204 | 304)
+}

@@ -1,0 +1,207 @@
+//! The memory that h2 reads from and writes to, with the frame tap between it and the peer.
+
+use core::pin::Pin;
+use core::task::{Context, Poll, Waker};
+use std::io::{self, IoSlice};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::{Buf, BytesMut};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::frame::{Step, Walker};
+use super::tap::Tap;
+use crate::engine::Output;
+
+/// h2 writes no further frame while so many bytes wait to be transmitted.
+const HIGH: usize = 64 << 10;
+
+/// Both directions of a connection.
+#[derive(Debug)]
+pub(super) struct Wire {
+    input: BytesMut,
+    /// The peer's end: `Ok` when it was clean.
+    end: Option<Result<(), io::ErrorKind>>,
+    reader: Option<Waker>,
+    output: BytesMut,
+    writer: Option<Waker>,
+    walker: Walker,
+    /// Bytes of the client's preface that are still to be written.
+    preface_left: usize,
+    pub(super) tap: Tap,
+}
+
+/// A [`Wire`] shared by the engine and by h2, which owns its half.
+#[derive(Clone, Debug)]
+pub(super) struct Io(Arc<Mutex<Wire>>);
+
+impl Io {
+    /// Makes an empty wire. `preface_left`: how much of a preface this side writes first.
+    pub(super) fn new(tap: Tap, preface_left: usize) -> Self {
+        Self(Arc::new(Mutex::new(Wire {
+            input: BytesMut::new(),
+            end: None,
+            reader: None,
+            output: BytesMut::new(),
+            writer: None,
+            walker: Walker::default(),
+            preface_left,
+            tap,
+        })))
+    }
+
+    /// The wire itself.
+    pub(super) fn wire(&self) -> MutexGuard<'_, Wire> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Wire {
+    /// Takes in what the peer sent.
+    pub(super) fn receive(&mut self, bytes: &[u8]) {
+        self.tap.incoming(bytes, &mut self.input);
+        if !self.input.is_empty() {
+            self.wake_reader();
+        }
+    }
+
+    /// Nothing more will come.
+    pub(super) fn receive_end(&mut self, end: Result<(), io::ErrorKind>) {
+        self.end.get_or_insert(end);
+        self.wake_reader();
+    }
+
+    /// Moves bytes out until `out` holds `room` of them. Returns whether h2 has more to write.
+    pub(super) fn transmit(&mut self, out: &mut Output, room: usize) -> bool {
+        if out.len() < room && !self.output.is_empty() {
+            out.push(self.output.split().freeze());
+        }
+        match self.writer.take() {
+            Some(writer) if out.len() < room => {
+                writer.wake();
+                true
+            }
+            writer => {
+                self.writer = writer;
+                false
+            }
+        }
+    }
+
+    /// Adds a frame of the engine's own. Only between calls of h2: it stops at frame boundaries.
+    pub(super) fn inject(&mut self, frame: &[u8]) {
+        self.write(frame);
+    }
+
+    fn wake_reader(&mut self) {
+        if let Some(reader) = self.reader.take() {
+            reader.wake();
+        }
+    }
+
+    /// Takes bytes until the output is full at a frame boundary; returns how many.
+    fn write(&mut self, bytes: &[u8]) -> usize {
+        let mut taken = 0;
+        while let Some(rest) = bytes.get(taken..).filter(|rest| !rest.is_empty()) {
+            if self.preface_left > 0 {
+                let n = rest.len().min(self.preface_left);
+                self.preface_left -= n;
+                taken += n;
+                continue;
+            }
+            if self.output.len() + taken >= HIGH
+                && self.walker.at_boundary()
+                && self.tap.may_pause()
+            {
+                break;
+            }
+            taken += match self.walker.step(rest) {
+                Step::Partial(n) | Step::Payload(n, None) => n,
+                Step::Payload(n, Some(frame)) => {
+                    self.tap.sent(frame);
+                    n
+                }
+                Step::Header(n, _) => {
+                    if self.walker.is_bare()
+                        && let Step::Payload(_, Some(frame)) = self.walker.step(&[])
+                    {
+                        self.tap.sent(frame);
+                    }
+                    n
+                }
+            };
+        }
+        self.output.extend_from_slice(bytes.get(..taken).unwrap_or_default());
+        taken
+    }
+}
+
+impl AsyncRead for Io {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let mut wire = self.wire();
+        if wire.input.is_empty() {
+            return match wire.end {
+                Some(end) => Poll::Ready(end.map_err(io::Error::from)),
+                None => {
+                    wire.reader = Some(cx.waker().clone());
+                    Poll::Pending
+                }
+            };
+        }
+        let n = wire.input.len().min(buf.remaining());
+        buf.put_slice(wire.input.get(..n).unwrap_or_default());
+        wire.input.advance(n);
+        if wire.input.is_empty() {
+            wire.input = BytesMut::new();
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Io {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.poll_write_vectored(cx, &[IoSlice::new(bytes)])
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let mut wire = self.wire();
+        let mut written = 0;
+        let mut full = false;
+        for slice in slices {
+            let n = wire.write(slice);
+            written += n;
+            full = n < slice.len();
+            if full {
+                break;
+            }
+        }
+        if written == 0 && full {
+            wire.writer = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        Poll::Ready(Ok(written))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}

@@ -1,0 +1,467 @@
+//! The frame tap: sees every frame header in both directions, counts what an attacker would
+//! send, and keeps what h2 hides.
+//!
+//! h2's own limits are off, because they count by the wall clock or over a connection's whole
+//! life and then kill peers that did nothing wrong. The limits here are per ten seconds of the
+//! driver's time (attack cases A01 to A17). Over one of them the tap stops letting input through
+//! and the engine closes the connection with ENHANCE_YOUR_CALM.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use bytes::BytesMut;
+
+use super::frame::{Frame, Step, Walker, code, flag, kind};
+use crate::time::{Duration, Instant};
+
+/// The time over which frames are counted.
+const WINDOW: Duration = Duration::from_secs(10);
+/// Resets of unanswered streams by a client (A01, A02).
+const RESETS: u32 = 200;
+/// .. or more than half of all streams, once there were so many.
+const RESETS_SAMPLE: u32 = 100;
+/// Resets that the peer made us send by breaking a rule (A03).
+const FORCED_RESETS: u32 = 50;
+/// Streams refused because the peer opened too many (A19).
+const REFUSALS: u32 = 2_000;
+/// DATA frames without data that do not end a stream (A12).
+const EMPTY_DATA: u32 = 256;
+/// DATA frames of less than 256 bytes (A16). Memory is bounded by stream; this is processor time.
+const SMALL_DATA: u32 = 200_000;
+const SMALL: usize = 256;
+/// PING (A09). A peer that measures its bandwidth sends one a round trip.
+const PINGS: u32 = 10_000;
+/// SETTINGS, with or without ACK (A09, A17).
+const SETTINGS: u32 = 500;
+/// PRIORITY and frames of unknown type (A11).
+const OTHER: u32 = 10_000;
+/// WINDOW_UPDATE, beside ten for each DATA frame that we sent.
+const WINDOW_UPDATES: u32 = 10_000;
+/// Frames for streams that this side has reset, beside those that were on their way: a window's
+/// worth for each of our resets.
+const LATE: u32 = 10_000;
+const LATE_PER_RESET: u32 = 64;
+/// CONTINUATION frames of one header block (A04).
+const CONTINUATIONS: u32 = 16;
+
+/// Counts events within [`WINDOW`].
+#[derive(Debug, Default)]
+struct Rate {
+    since: Instant,
+    count: u32,
+}
+
+impl Rate {
+    /// Counts one more; returns how many there were in this window.
+    fn hit(&mut self, now: Instant) -> u32 {
+        if now.saturating_since(self.since) >= WINDOW {
+            *self = Self { since: now, count: 0 };
+        }
+        self.count = self.count.saturating_add(1);
+        self.count
+    }
+}
+
+#[derive(Debug, Default)]
+struct Rates {
+    resets: Rate,
+    forced: Rate,
+    refusals: Rate,
+    empty: Rate,
+    small: Rate,
+    pings: Rate,
+    settings: Rate,
+    other: Rate,
+    updates: Rate,
+    late: Rate,
+    data_sent: Rate,
+    resets_sent: Rate,
+}
+
+/// Which halves of a stream are still open on the wire.
+#[derive(Clone, Copy, Debug)]
+struct Halves {
+    theirs: bool,
+    ours: bool,
+}
+
+/// A GOAWAY of the peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct GoAway {
+    /// The highest stream that it may have acted on.
+    pub(super) last: u32,
+    /// Its error code.
+    pub(super) code: u32,
+}
+
+/// The tap of one connection.
+#[derive(Debug)]
+pub(super) struct Tap {
+    is_server: bool,
+    now: Instant,
+    walker: Walker,
+    /// Bytes of the client's preface that a server has yet to pass on.
+    preface_left: usize,
+    swallowing: bool,
+    live: BTreeMap<u32, Halves>,
+    highest: u32,
+    opened: u32,
+    unanswered_resets: u32,
+    rates: Rates,
+    /// Since when the peer owes the end of a header block, and its CONTINUATION frames so far.
+    block: Option<Instant>,
+    continuations: u32,
+    /// Whether this side is inside a header block.
+    block_out: bool,
+    /// SETTINGS that wait for an ACK: h2's (`None`) and the engine's (the new stream limit).
+    unacked: VecDeque<Option<u32>>,
+    acked_limit: Option<u32>,
+    next_is_ours: Option<u32>,
+    go_away: Option<GoAway>,
+    go_aways_sent: u32,
+    streams_reset: u32,
+    headers_sent: u32,
+    last_received: Instant,
+    abuse: Option<&'static str>,
+}
+
+impl Tap {
+    /// Makes the tap of a new connection.
+    pub(super) fn new(is_server: bool, preface_left: usize, now: Instant) -> Self {
+        Self {
+            is_server,
+            now,
+            walker: Walker::default(),
+            preface_left,
+            swallowing: false,
+            live: BTreeMap::new(),
+            highest: 0,
+            opened: 0,
+            unanswered_resets: 0,
+            rates: Rates::default(),
+            block: None,
+            continuations: 0,
+            block_out: false,
+            unacked: VecDeque::new(),
+            acked_limit: None,
+            next_is_ours: None,
+            go_away: None,
+            go_aways_sent: 0,
+            streams_reset: 0,
+            headers_sent: 0,
+            last_received: now,
+            abuse: None,
+        }
+    }
+
+    /// Tells the time.
+    pub(super) const fn set_now(&mut self, now: Instant) {
+        self.now = now;
+    }
+
+    /// Which limit the peer went over, if any.
+    pub(super) const fn abuse(&self) -> Option<&'static str> {
+        self.abuse
+    }
+
+    /// The peer's last GOAWAY.
+    pub(super) const fn go_away(&self) -> Option<GoAway> {
+        self.go_away
+    }
+
+    /// How many GOAWAY frames this side has sent.
+    pub(super) const fn go_aways_sent(&self) -> u32 {
+        self.go_aways_sent
+    }
+
+    /// How many streams this side has reset.
+    pub(super) const fn streams_reset(&self) -> u32 {
+        self.streams_reset
+    }
+
+    /// Whether the request of `stream` has been written.
+    pub(super) const fn was_sent(&self, stream: u32) -> bool {
+        stream <= self.headers_sent
+    }
+
+    /// When something last came from the peer.
+    pub(super) const fn last_received(&self) -> Instant {
+        self.last_received
+    }
+
+    /// Since when a header block is incomplete.
+    pub(super) const fn block_since(&self) -> Option<Instant> {
+        self.block
+    }
+
+    /// Whether writing may pause here: not inside a header block.
+    pub(super) const fn may_pause(&self) -> bool {
+        !self.block_out
+    }
+
+    /// The next SETTINGS that is sent sets the stream limit and is the engine's own.
+    pub(super) const fn expect_own_settings(&mut self, limit: u32) {
+        self.next_is_ours = Some(limit);
+    }
+
+    /// The stream limit that the peer has acknowledged since the last call.
+    pub(super) const fn take_acked_limit(&mut self) -> Option<u32> {
+        self.acked_limit.take()
+    }
+
+    /// Walks what the peer sent, and passes on what h2 is to see.
+    pub(super) fn incoming(&mut self, mut input: &[u8], pass: &mut BytesMut) {
+        self.last_received = self.now;
+        while !input.is_empty() && self.abuse.is_none() {
+            let n = if self.preface_left > 0 {
+                let n = input.len().min(self.preface_left);
+                self.preface_left -= n;
+                pass.extend_from_slice(input.get(..n).unwrap_or_default());
+                n
+            } else {
+                self.incoming_step(input, pass)
+            };
+            input = input.get(n..).unwrap_or_default();
+        }
+    }
+
+    fn incoming_step(&mut self, input: &[u8], pass: &mut BytesMut) -> usize {
+        match self.walker.step(input) {
+            Step::Partial(n) => n,
+            Step::Header(n, frame) => {
+                self.began(frame);
+                self.swallowing = self.is_swallowed(frame);
+                if !self.swallowing {
+                    pass.extend_from_slice(self.walker.header());
+                }
+                if self.walker.is_bare()
+                    && let Step::Payload(_, Some(frame)) = self.walker.step(&[])
+                {
+                    self.received(frame);
+                }
+                n
+            }
+            Step::Payload(n, done) => {
+                if !self.swallowing {
+                    pass.extend_from_slice(input.get(..n).unwrap_or_default());
+                }
+                if let Some(frame) = done {
+                    self.received(frame);
+                }
+                n
+            }
+        }
+    }
+
+    /// The ACK of the engine's own SETTINGS, which h2 would take for an error, and empty DATA
+    /// that means nothing, of which h2 allows a hundred in a connection's life.
+    fn is_swallowed(&self, frame: Frame) -> bool {
+        match frame.kind {
+            kind::SETTINGS => frame.has(flag::ACK) && matches!(self.unacked.front(), Some(Some(_))),
+            kind::DATA => {
+                frame.len == 0
+                    && !frame.has(flag::END_STREAM)
+                    && self.live.get(&frame.stream).is_some_and(|halves| halves.theirs)
+            }
+            _ => false,
+        }
+    }
+
+    /// A header of the peer is complete; its payload may still be to come.
+    fn began(&mut self, frame: Frame) {
+        match frame.kind {
+            kind::HEADERS | kind::PUSH_PROMISE => {
+                self.block = Some(self.now);
+                self.continuations = 0;
+            }
+            kind::CONTINUATION => {
+                self.continuations += 1;
+                self.limit(self.continuations, CONTINUATIONS, "CONTINUATION");
+            }
+            _ => {}
+        }
+    }
+
+    /// A frame of the peer is complete.
+    fn received(&mut self, frame: Frame) {
+        let now = self.now;
+        match frame.kind {
+            kind::DATA => self.received_data(frame),
+            kind::HEADERS => self.received_headers(frame),
+            kind::CONTINUATION => self.received_block_end(frame),
+            kind::RST_STREAM => self.received_reset(frame),
+            kind::SETTINGS => {
+                let count = self.rates.settings.hit(now);
+                self.limit(count, SETTINGS, "SETTINGS");
+                if frame.has(flag::ACK)
+                    && let Some(Some(limit)) = self.unacked.pop_front()
+                {
+                    self.acked_limit = Some(limit);
+                }
+            }
+            kind::PING => {
+                let count = self.rates.pings.hit(now);
+                self.limit(count, PINGS, "PING");
+            }
+            kind::GOAWAY => {
+                let last = frame.word(0) & 0x7fff_ffff;
+                let last = self.go_away.map_or(last, |before| last.min(before.last));
+                self.go_away = Some(GoAway { last, code: frame.word(1) });
+            }
+            kind::WINDOW_UPDATE => {
+                let count = self.rates.updates.hit(now);
+                let granted = self.rates.data_sent.count.saturating_mul(10);
+                self.limit(count, WINDOW_UPDATES.saturating_add(granted), "WINDOW_UPDATE");
+            }
+            _ => {
+                let count = self.rates.other.hit(now);
+                self.limit(count, OTHER, "PRIORITY or unknown");
+            }
+        }
+    }
+
+    fn received_data(&mut self, frame: Frame) {
+        let now = self.now;
+        if !self.note_late(frame) {
+            return;
+        }
+        let end = frame.has(flag::END_STREAM);
+        let len = frame.data_len();
+        if end {
+            self.close(frame.stream, |halves| halves.theirs = false);
+        } else if len == 0 {
+            let count = self.rates.empty.hit(now);
+            self.limit(count, EMPTY_DATA, "empty DATA");
+        } else if len < SMALL {
+            let count = self.rates.small.hit(now);
+            self.limit(count, SMALL_DATA, "small DATA");
+        }
+    }
+
+    fn received_headers(&mut self, frame: Frame) {
+        if self.is_server && frame.stream > self.highest {
+            self.highest = frame.stream;
+            self.note_opened(frame.stream);
+        } else if !self.note_late(frame) {
+            self.received_block_end(frame);
+            return;
+        }
+        if frame.has(flag::END_STREAM) {
+            self.close(frame.stream, |halves| halves.theirs = false);
+        }
+        self.received_block_end(frame);
+    }
+
+    const fn received_block_end(&mut self, frame: Frame) {
+        if frame.has(flag::END_HEADERS) {
+            self.block = None;
+        }
+    }
+
+    fn received_reset(&mut self, frame: Frame) {
+        let now = self.now;
+        let Some(halves) = self.live.remove(&frame.stream) else {
+            let count = self.rates.other.hit(now);
+            return self.limit(count, OTHER, "RST_STREAM of closed streams");
+        };
+        if self.is_server && halves.ours {
+            self.unanswered_resets += 1;
+            let count = self.rates.resets.hit(now);
+            self.limit(count, RESETS, "RST_STREAM");
+            if self.opened >= RESETS_SAMPLE && self.unanswered_resets > self.opened / 2 {
+                self.abuse = Some("RST_STREAM");
+            }
+        }
+    }
+
+    /// Whether the peer may still send on the frame's stream; counts it if not.
+    fn note_late(&mut self, frame: Frame) -> bool {
+        if self.live.get(&frame.stream).is_some_and(|halves| halves.theirs) {
+            return true;
+        }
+        let count = self.rates.late.hit(self.now);
+        let granted = self.rates.resets_sent.count.saturating_mul(LATE_PER_RESET);
+        self.limit(count, LATE.saturating_add(granted), "late");
+        false
+    }
+
+    fn note_opened(&mut self, stream: u32) {
+        self.live.insert(stream, Halves { theirs: true, ours: true });
+        self.opened += 1;
+        if self.opened >= 10 * RESETS_SAMPLE {
+            // Old streams count less and less.
+            self.opened /= 2;
+            self.unanswered_resets /= 2;
+        }
+    }
+
+    fn close(&mut self, stream: u32, half: impl FnOnce(&mut Halves)) {
+        if let Some(halves) = self.live.get_mut(&stream) {
+            half(halves);
+            if !halves.theirs && !halves.ours {
+                self.live.remove(&stream);
+            }
+        }
+    }
+
+    fn limit(&mut self, count: u32, most: u32, what: &'static str) {
+        if count > most {
+            self.abuse.get_or_insert(what);
+        }
+    }
+
+    /// A frame of this side is complete.
+    pub(super) fn sent(&mut self, frame: Frame) {
+        let now = self.now;
+        match frame.kind {
+            kind::DATA => {
+                self.rates.data_sent.hit(now);
+                if frame.has(flag::END_STREAM) {
+                    self.close(frame.stream, |halves| halves.ours = false);
+                }
+            }
+            kind::HEADERS => {
+                self.block_out = !frame.has(flag::END_HEADERS);
+                if !self.is_server && frame.stream > self.headers_sent {
+                    self.headers_sent = frame.stream;
+                    self.note_opened(frame.stream);
+                }
+                if frame.has(flag::END_STREAM) {
+                    self.close(frame.stream, |halves| halves.ours = false);
+                }
+            }
+            kind::CONTINUATION => self.block_out = !frame.has(flag::END_HEADERS),
+            kind::RST_STREAM => self.sent_reset(frame),
+            kind::SETTINGS if !frame.has(flag::ACK) => {
+                self.unacked.push_back(self.next_is_ours.take());
+            }
+            kind::GOAWAY => self.go_aways_sent += 1,
+            _ => {}
+        }
+    }
+
+    fn sent_reset(&mut self, frame: Frame) {
+        let now = self.now;
+        self.live.remove(&frame.stream);
+        if frame.word(0) == code::REFUSED_STREAM {
+            let count = self.rates.refusals.hit(now);
+            return self.limit(count, REFUSALS, "refused streams");
+        }
+        self.streams_reset = self.streams_reset.saturating_add(1);
+        let forced = match frame.word(0) {
+            code::PROTOCOL_ERROR
+            | code::FLOW_CONTROL_ERROR
+            | code::FRAME_SIZE_ERROR
+            | code::COMPRESSION_ERROR => true,
+            // A client answers each late frame so.
+            code::STREAM_CLOSED => self.is_server,
+            _ => {
+                self.rates.resets_sent.hit(now);
+                false
+            }
+        };
+        if forced {
+            let count = self.rates.forced.hit(now);
+            self.limit(count, FORCED_RESETS, "forced RST_STREAM");
+        }
+    }
+}
