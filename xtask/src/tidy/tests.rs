@@ -159,6 +159,11 @@ mod lengths_of {
         assert_says(lengths::check, &[("README.md", &wide)], &[("README.md", 1, "101 columns")]);
         assert_says(lengths::check, &[("README.md", &format!("| {wide}"))], &[]);
         assert_says(lengths::check, &[(path, &"x".repeat(100))], &[]);
+        // A picture that a test expects.
+        let picture = format!("#[cfg(test)]\nmod tests {{\nf(\"\\\n{}\");\n}}\n", "-".repeat(101));
+        assert_says(lengths::check, &[(path, &picture)], &[(path, 4, "104 columns")]);
+        let picture = picture.replace("\");", "\n\");");
+        assert_says(lengths::check, &[(path, &picture)], &[]);
     }
 
     #[test]
@@ -264,6 +269,7 @@ mod banned {
     fn words_of_another_world() {
         assert_banned(concat!("// the ses", "sions"), concat!("`ses", "sion`"));
         assert_fine(concat!("// a TLS ses", "sion is resumed"));
+        assert_fine(concat!("// ses", "sions of one origin\ntls: Map,"));
         assert_banned(concat!("// an Age", "nt"), concat!("`age", "nt`"));
         assert_fine(concat!("User-Age", "nt: regatta"));
         assert_banned(concat!("// pro", "mpts"), concat!("`pro", "mpt`"));

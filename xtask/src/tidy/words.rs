@@ -4,8 +4,8 @@
 use super::code::{find_word, line_of};
 use super::{File, Tree, Violation};
 
-/// A banned word (also its plural) and what in a line or a path makes it innocent. Cut in two,
-/// so that this list does not find itself.
+/// A banned word (also its plural) and what in its line, the lines around it or the file's path
+/// makes it innocent. Cut in two, so that this list does not find itself.
 const WORDS: [(&str, &[&str]); 7] = [
     // TLS has sessions, and its word is its own.
     (concat!("ses", "sion"), &["tls", "ticket", "resum", "store", "cache", "quic"]),
@@ -55,13 +55,17 @@ fn file_name(file: &File) -> Option<Violation> {
 
 fn words(file: &File) -> Vec<Violation> {
     let mut found = Vec::new();
+    let lowered = file.text.to_lowercase();
+    let lowered: Vec<&str> = lowered.lines().collect();
     for (line, text) in file.lines() {
-        let small = text.to_lowercase();
+        let small = lowered.get(line - 1).copied().unwrap_or_default();
+        let around = &lowered[line.saturating_sub(2)..lowered.len().min(line + 1)];
         for (word, excuses) in WORDS {
             let small_word = word.to_lowercase();
             let many = format!("{small_word}s");
-            let stands = find_word(&small, &small_word).chain(find_word(&small, &many)).count();
-            let innocent = |excuse: &&str| small.contains(excuse) || file.path.contains(excuse);
+            let stands = find_word(small, &small_word).chain(find_word(small, &many)).count();
+            let near = |excuse: &str| around.iter().any(|line| line.contains(excuse));
+            let innocent = |excuse: &&str| near(excuse) || file.path.contains(*excuse);
             if stands > 0 && !excuses.iter().any(innocent) {
                 found.push(file.violation(line, format!("`{word}` does not belong here")));
             }
