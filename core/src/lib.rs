@@ -17,6 +17,7 @@
 )]
 
 pub mod arena;
+pub mod downstream;
 pub mod engine;
 pub mod eyeballs;
 pub mod id;

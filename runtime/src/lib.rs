@@ -1,1 +1,40 @@
-//! placeholder
+//! regatta-runtime: the `Runtime` trait and the one driver over it.
+//!
+//! Tokio, async-std and the simulator run this same code. Decisions are `regatta-core`'s; this
+//! crate moves bytes, wakes tasks and keeps the handles that people hold: [`Client`], [`Server`],
+//! [`Body`], [`Tunnel`], [`Stats`], [`Timeline`].
+#![forbid(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
+)]
+
+mod body;
+mod client;
+mod drive;
+mod error;
+mod exchange;
+mod hub;
+mod mail;
+mod runtime;
+mod server;
+mod settings;
+mod stats;
+mod timeline;
+#[cfg(feature = "tower")]
+mod tower;
+mod trace;
+mod tunnel;
+
+pub use body::{Body, BoxError};
+pub use client::{Builder, Client, RequestOptions, ResponseFuture};
+pub use error::{Error, Kind as ErrorKind, Words};
+pub use exchange::TimelineHandle;
+pub use runtime::{Address, Answer, Listener, Resolution, Runtime, Stream, Timer};
+pub use server::{ConnectionHandle, Server, ServerBuilder, ServerHandle, Service};
+pub use settings::{Profile, Roots};
+pub use stats::Stats;
+pub use timeline::{AttemptOutcome, AttemptTrace, ConnectionTrace, Span, Timeline, TlsTrace};
+pub use tunnel::Tunnel;
+
+pub use regatta_core;

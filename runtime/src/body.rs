@@ -1,0 +1,257 @@
+//! The bodies that callers hold.
+
+use core::fmt;
+use core::pin::Pin;
+use core::task::{Context, Poll};
+use std::sync::Arc;
+
+use bytes::{Buf, Bytes};
+use http_body::{Body as HttpBody, Frame as BodyFrame, SizeHint};
+use http_body_util::BodyExt as _;
+use http_body_util::combinators::UnsyncBoxBody;
+
+use crate::error::{Error, Kind};
+use crate::exchange::Exchange;
+use crate::mail::{Frame, Pipe, Received};
+
+/// Any error that a caller's body may end with.
+pub type BoxError = Box<dyn core::error::Error + Send + Sync>;
+
+/// A message's body as it arrives: a response's for a client, a request's for a server.
+///
+/// Reading it is what lets the peer go on sending. Dropping it before its end gives the stream
+/// up. It also carries the caller's own request body on to the peer while it is read.
+pub struct Body {
+    exchange: Option<Arc<Exchange>>,
+    side: Side,
+    /// The caller's request body, where it was not all sent when the response began.
+    upload: Option<Upload>,
+    guard: Option<Box<dyn Guard>>,
+    length: Option<u64>,
+    finished: bool,
+}
+
+/// Which of an exchange's pipes is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Side {
+    /// A client reads responses.
+    Client,
+    /// A server reads requests.
+    Server,
+}
+
+/// Tells the hub that nobody wants the response any more.
+pub(crate) trait Guard: Send + Sync {
+    fn give_up(&self);
+}
+
+impl Body {
+    /// A body with nothing in it.
+    pub const fn empty() -> Self {
+        Self {
+            exchange: None,
+            side: Side::Server,
+            upload: None,
+            guard: None,
+            length: Some(0),
+            finished: true,
+        }
+    }
+
+    pub(crate) fn new(
+        exchange: Arc<Exchange>,
+        side: Side,
+        upload: Option<Upload>,
+        guard: Option<Box<dyn Guard>>,
+        length: Option<u64>,
+    ) -> Self {
+        let mut body =
+            Self { exchange: Some(exchange), side, upload, guard, length, finished: false };
+        body.finished = body.incoming().is_some_and(Pipe::take_end);
+        body
+    }
+
+    fn incoming(&self) -> Option<&Pipe<Error>> {
+        let exchange = self.exchange.as_deref()?;
+        Some(match self.side {
+            Side::Client => &exchange.down,
+            Side::Server => &exchange.up,
+        })
+    }
+
+    /// Takes the exchange out, for a tunnel: dropping this body then gives nothing up.
+    pub(crate) fn into_exchange(mut self) -> (Option<Arc<Exchange>>, Side, Option<Box<dyn Guard>>) {
+        self.finished = true;
+        (self.exchange.take(), self.side, self.guard.take())
+    }
+
+    fn poll_upload(&mut self, cx: &mut Context<'_>) -> Result<(), Error> {
+        if let Some(upload) = &mut self.upload
+            && let Poll::Ready(done) = upload.poll(cx)
+        {
+            self.upload = None;
+            done?;
+        }
+        Ok(())
+    }
+}
+
+impl HttpBody for Body {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<BodyFrame<Bytes>, Error>>> {
+        let this = &mut *self;
+        if this.finished {
+            return Poll::Ready(None);
+        }
+        if let Err(error) = this.poll_upload(cx) {
+            return Poll::Ready(Some(Err(error)));
+        }
+        let Some(pipe) = this.incoming() else { return Poll::Ready(None) };
+        loop {
+            let received = match pipe.poll_read(cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(received) => received,
+            };
+            let (item, finished) = match received {
+                Received::Frame(Frame::Data(bytes)) if bytes.is_empty() => continue,
+                Received::Frame(Frame::Data(bytes)) => {
+                    (Some(Ok(BodyFrame::data(bytes))), pipe.take_end())
+                }
+                Received::Frame(Frame::Trailers(trailers)) => {
+                    (Some(Ok(BodyFrame::trailers(trailers))), true)
+                }
+                Received::Frame(Frame::Head(_)) => continue,
+                Received::Frame(Frame::End) | Received::Finished => (None, true),
+                Received::Failed(error) => {
+                    let error = error.unwrap_or_else(|| Error::new(Kind::Gone));
+                    (Some(Err(error)), true)
+                }
+            };
+            this.finished |= finished;
+            return Poll::Ready(item);
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.finished
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self.length {
+            _ if self.finished => SizeHint::with_exact(0),
+            Some(length) if self.exchange.is_some() => SizeHint::with_exact(length),
+            _ => SizeHint::default(),
+        }
+    }
+}
+
+impl Drop for Body {
+    fn drop(&mut self) {
+        if self.finished && self.upload.is_none() {
+            return;
+        }
+        if let Some(pipe) = self.incoming() {
+            pipe.close();
+        }
+        if let Some(guard) = self.guard.take() {
+            guard.give_up();
+        }
+    }
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Body").field("length", &self.length).finish_non_exhaustive()
+    }
+}
+
+/// A caller's body on its way into a pipe. It is polled by the caller alone, never by a
+/// connection's task.
+pub(crate) struct Upload {
+    body: UnsyncBoxBody<Bytes, BoxError>,
+    exchange: Arc<Exchange>,
+    side: Side,
+}
+
+impl Upload {
+    /// `side` is whose body it is: a client's goes up, a server's down.
+    pub(crate) fn new<B>(body: B, exchange: &Arc<Exchange>, side: Side) -> Self
+    where
+        B: HttpBody + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        let plain = body
+            .map_err(Into::into)
+            .map_frame(|frame| frame.map_data(|mut data| data.copy_to_bytes(data.remaining())));
+        Self { body: plain.boxed_unsync(), exchange: Arc::clone(exchange), side }
+    }
+
+    fn pipe(&self) -> &Pipe<Error> {
+        match self.side {
+            Side::Client => &self.exchange.up,
+            Side::Server => &self.exchange.down,
+        }
+    }
+
+    /// Moves frames while there is room; ready when all is in the pipe, or nobody reads it.
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        loop {
+            match self.pipe().poll_room(cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Err(())) => return Poll::Ready(Ok(())),
+                Poll::Ready(Ok(())) => {}
+            }
+            match Pin::new(&mut self.body).poll_frame(cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(None) => {
+                    self.pipe().write(Frame::End);
+                    return Poll::Ready(Ok(()));
+                }
+                Poll::Ready(Some(Err(error))) => {
+                    let text = error.to_string();
+                    self.pipe().fail(Some(Error::new(Kind::Body(text.clone()))));
+                    return Poll::Ready(Err(Error::new(Kind::Body(text))));
+                }
+                Poll::Ready(Some(Ok(frame))) => {
+                    if self.write(frame) {
+                        return Poll::Ready(Ok(()));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Writes one frame; true when it was the last.
+    fn write(&self, frame: BodyFrame<Bytes>) -> bool {
+        match frame.into_data() {
+            Ok(bytes) if self.body.is_end_stream() => {
+                self.pipe().write_last(Frame::Data(bytes));
+                true
+            }
+            Ok(bytes) => {
+                if !bytes.is_empty() {
+                    self.pipe().write(Frame::Data(bytes));
+                }
+                false
+            }
+            Err(frame) => match frame.into_trailers() {
+                Ok(trailers) => {
+                    self.pipe().write(Frame::Trailers(trailers));
+                    true
+                }
+                Err(_) => false,
+            },
+        }
+    }
+}
+
+impl fmt::Debug for Upload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Upload").finish_non_exhaustive()
+    }
+}

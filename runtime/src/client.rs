@@ -1,0 +1,473 @@
+//! The client that people hold: requests in, responses out.
+
+use core::fmt;
+use core::future::Future;
+use core::net::IpAddr;
+use core::pin::Pin;
+use core::task::{Context, Poll};
+use core::time::Duration;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::{HeaderValue, Request, Response, StatusCode, Uri};
+use http_body::Body as HttpBody;
+use regatta_core::engine::Config as EngineConfig;
+use regatta_core::engine::tls::Clock;
+use regatta_core::id::{ClusterId, ProfileId, RequestId};
+use regatta_core::types::{Key, MethodClass, Origin, Priority, Scheme};
+use regatta_core::upstream::{self, Event, Upstream};
+use regatta_core::{eyeballs, limits, pool};
+
+use crate::body::{Body, BoxError, Guard, Side, Upload};
+use crate::error::{Error, Kind};
+use crate::exchange::{Exchange, Parcel, REPLAY_BUFFER, TimelineHandle};
+use crate::hub::Hub;
+use crate::mail::{Frame, Received};
+use crate::runtime::Runtime;
+use crate::settings::{Profile, Roots, Settings};
+use crate::stats::Stats;
+
+/// An HTTP client on a pool of connections. Clones share the pool; when the last one is
+/// dropped, idle connections close and busy ones close when their streams end.
+pub struct Client<R: Runtime> {
+    inner: Arc<Inner<R>>,
+}
+
+struct Inner<R: Runtime> {
+    hub: Arc<Hub<R>>,
+}
+
+impl<R: Runtime> Drop for Inner<R> {
+    fn drop(&mut self) {
+        self.hub.feed(Event::Drain);
+    }
+}
+
+/// What a request may say beside its head, by its extensions.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct RequestOptions {
+    /// How long it may take in all, resends included, until its body has ended. Default the
+    /// client's.
+    pub timeout: Option<Duration>,
+    /// Which settings of TLS and protocols hold. Default the first.
+    pub profile: ProfileId,
+    /// Which circuit breakers hold.
+    pub priority: Priority,
+    /// Where to connect instead of the URI's own origin: a proxy, as CONNECT needs it.
+    pub to: Option<Origin>,
+    /// Hears every interim (1xx) response, in the caller's task.
+    pub on_informational: Option<Arc<dyn Fn(&Response<()>) + Send + Sync>>,
+}
+
+impl fmt::Debug for RequestOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestOptions")
+            .field("timeout", &self.timeout)
+            .field("profile", &self.profile)
+            .field("priority", &self.priority)
+            .field("to", &self.to)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<R: Runtime> Client<R> {
+    /// Begins to build a client on `runtime`.
+    pub fn builder(runtime: R) -> Builder<R> {
+        Builder::new(runtime)
+    }
+
+    /// Sends a request. The future resolves when the final response's head is there; dropping
+    /// it, or the response's body before its end, gives the request up.
+    ///
+    /// The URI is absolute. A body with a known length gets its Content-Length.
+    pub fn request<B>(&self, request: Request<B>) -> ResponseFuture<R>
+    where
+        B: HttpBody + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        let hub = Arc::clone(&self.inner.hub);
+        let (parts, body) = request.into_parts();
+        let mut head = Request::from_parts(parts, ());
+        let options = head.extensions_mut().remove::<RequestOptions>().unwrap_or_default();
+        let origin = match options.to.clone().map_or_else(|| origin_of(head.uri()), Ok) {
+            Ok(origin) => origin,
+            Err(error) => return ResponseFuture::failed(hub, error),
+        };
+        let exact = body.size_hint().exact();
+        let end = body.is_end_stream() || exact == Some(0);
+        if let Some(length) = exact
+            && !end
+            && !head.headers().contains_key(CONTENT_LENGTH)
+            && !head.headers().contains_key(TRANSFER_ENCODING)
+        {
+            head.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
+        }
+        let now = hub.runtime.now();
+        let exchange = Arc::new(Exchange::new(now, REPLAY_BUFFER));
+        let upload = (!end).then(|| Upload::new(body, &exchange, Side::Client));
+        let start = Start {
+            key: Key {
+                cluster: ClusterId::new(0, 0),
+                origin,
+                profile: options.profile,
+                priority: options.priority,
+            },
+            head,
+            end,
+            timeout: options.timeout.or(hub.settings.request_timeout),
+        };
+        ResponseFuture {
+            hub,
+            exchange,
+            upload,
+            hook: options.on_informational,
+            stage: Stage::Start(Box::new(start)),
+        }
+    }
+
+    /// Counters, pools and connections as they are now.
+    pub fn stats(&self) -> Stats {
+        Stats::of(&self.inner.hub)
+    }
+
+    /// Takes nothing new, closes what is idle, and the rest when its streams end.
+    pub fn drain(&self) {
+        self.inner.hub.feed(Event::Drain);
+    }
+
+    /// The network changed: addresses are forgotten and connections drained.
+    pub fn network_changed(&self) {
+        self.inner.hub.feed(Event::NetworkChanged);
+    }
+
+    /// Takes what happened inside since the last call, oldest first.
+    pub fn records(&self) -> Vec<regatta_core::record::Record> {
+        self.inner.hub.records()
+    }
+}
+
+impl<R: Runtime> Clone for Client<R> {
+    fn clone(&self) -> Self {
+        Self { inner: Arc::clone(&self.inner) }
+    }
+}
+
+impl<R: Runtime> fmt::Debug for Client<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").finish_non_exhaustive()
+    }
+}
+
+/// The origin of an absolute URI.
+fn origin_of(uri: &Uri) -> Result<Origin, Error> {
+    let wrong = |text: String| Error::new(Kind::Request(text));
+    let scheme = match uri.scheme_str() {
+        Some("http") => Scheme::Http,
+        Some("https") => Scheme::Https,
+        Some(other) => {
+            return Err(wrong(format!("the scheme of {uri} is {other}, not http or https")));
+        }
+        None => return Err(wrong(format!("the URI {uri} is not absolute"))),
+    };
+    let Some(host) = uri.host().filter(|host| !host.is_empty()) else {
+        return Err(wrong(format!("the URI {uri} names no host")));
+    };
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let port = uri.port_u16().unwrap_or_else(|| scheme.default_port());
+    let host = if host.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        host.to_ascii_lowercase().into()
+    } else {
+        host.into()
+    };
+    Ok(Origin { scheme, host, port })
+}
+
+/// A response that is on its way.
+#[must_use = "nothing is sent until it is polled"]
+pub struct ResponseFuture<R: Runtime> {
+    hub: Arc<Hub<R>>,
+    exchange: Arc<Exchange>,
+    upload: Option<Upload>,
+    hook: Option<Arc<dyn Fn(&Response<()>) + Send + Sync>>,
+    stage: Stage,
+}
+
+enum Stage {
+    Failed(Option<Error>),
+    Start(Box<Start>),
+    Waiting(RequestId),
+    Done,
+}
+
+struct Start {
+    key: Key,
+    head: Request<()>,
+    end: bool,
+    timeout: Option<Duration>,
+}
+
+impl<R: Runtime> ResponseFuture<R> {
+    fn failed(hub: Arc<Hub<R>>, error: Error) -> Self {
+        let exchange = Arc::new(Exchange::new(hub.runtime.now(), 0));
+        let stage = Stage::Failed(Some(error));
+        Self { hub, exchange, upload: None, hook: None, stage }
+    }
+
+    fn start(&mut self, start: Start) -> RequestId {
+        let Start { key, head, end, timeout } = start;
+        let method = MethodClass::of(head.method());
+        let deadline = timeout.map(|timeout| self.hub.runtime.now() + timeout);
+        let exchange = Arc::clone(&self.exchange);
+        self.hub.request(&key, method, deadline, |request| Parcel { request, head, end, exchange })
+    }
+
+    fn response(&mut self, request: RequestId, head: Response<()>) -> Response<Body> {
+        let (mut parts, ()) = head.into_parts();
+        parts.extensions.insert(TimelineHandle::new(&self.exchange));
+        let length = parts.headers.get(CONTENT_LENGTH);
+        let length = length.and_then(|value| value.to_str().ok()?.parse().ok());
+        let tunnel = parts.status == StatusCode::SWITCHING_PROTOCOLS;
+        let guard = Box::new(Cancel { hub: Arc::clone(&self.hub), request });
+        let body = Body::new(
+            Arc::clone(&self.exchange),
+            Side::Client,
+            self.upload.take(),
+            Some(guard),
+            length.filter(|_| !tunnel),
+        );
+        Response::from_parts(parts, body)
+    }
+}
+
+impl<R: Runtime> Future for ResponseFuture<R> {
+    type Output = Result<Response<Body>, Error>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        // Before the request is made, so that a short body travels with its head.
+        if let Some(upload) = &mut this.upload
+            && let Poll::Ready(done) = upload.poll(cx)
+        {
+            this.upload = None;
+            if let Err(error) = done {
+                this.give_up();
+                return Poll::Ready(Err(error));
+            }
+        }
+        let request = match core::mem::replace(&mut this.stage, Stage::Done) {
+            Stage::Failed(error) => {
+                return Poll::Ready(Err(error.unwrap_or_else(|| Error::new(Kind::Gone))));
+            }
+            Stage::Start(start) => this.start(*start),
+            Stage::Waiting(request) => request,
+            Stage::Done => return Poll::Ready(Err(Error::new(Kind::Gone))),
+        };
+        loop {
+            let Poll::Ready(received) = this.exchange.down.poll_read(cx) else {
+                this.stage = Stage::Waiting(request);
+                return Poll::Pending;
+            };
+            match received {
+                Received::Frame(Frame::Head(head)) if is_interim(head.status()) => {
+                    if let Some(hook) = &this.hook {
+                        hook(&head);
+                    }
+                }
+                Received::Frame(Frame::Head(head)) => {
+                    return Poll::Ready(Ok(this.response(request, *head)));
+                }
+                Received::Failed(Some(error)) => {
+                    let error = error.with_timeline(this.exchange.timeline());
+                    return Poll::Ready(Err(error));
+                }
+                _ => return Poll::Ready(Err(Error::new(Kind::Gone))),
+            }
+        }
+    }
+}
+
+fn is_interim(status: StatusCode) -> bool {
+    status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS
+}
+
+impl<R: Runtime> ResponseFuture<R> {
+    fn give_up(&mut self) {
+        if let Stage::Waiting(request) = self.stage {
+            self.stage = Stage::Done;
+            self.exchange.down.close();
+            self.hub.feed(Event::Cancelled(request));
+        }
+    }
+}
+
+impl<R: Runtime> Drop for ResponseFuture<R> {
+    fn drop(&mut self) {
+        self.give_up();
+    }
+}
+
+impl<R: Runtime> fmt::Debug for ResponseFuture<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponseFuture").finish_non_exhaustive()
+    }
+}
+
+struct Cancel<R: Runtime> {
+    hub: Arc<Hub<R>>,
+    request: RequestId,
+}
+
+impl<R: Runtime> Guard for Cancel<R> {
+    fn give_up(&self) {
+        self.hub.feed(Event::Cancelled(self.request));
+    }
+}
+
+/// Builds a [`Client`].
+#[derive(Clone, Debug)]
+pub struct Builder<R> {
+    runtime: R,
+    config: upstream::Config,
+    cluster: upstream::Cluster,
+    profiles: Vec<Profile>,
+    engine: EngineConfig,
+    overrides: BTreeMap<String, Vec<IpAddr>>,
+    request_timeout: Option<Duration>,
+}
+
+impl<R: Runtime> Builder<R> {
+    fn new(runtime: R) -> Self {
+        let mut config = upstream::Config::default();
+        config.seed = runtime.seed();
+        Self {
+            runtime,
+            config,
+            cluster: upstream::Cluster::default(),
+            profiles: vec![Profile::default()],
+            engine: EngineConfig::default(),
+            overrides: BTreeMap::new(),
+            request_timeout: None,
+        }
+    }
+
+    /// How long establishing one connection may take, TLS included. Default 5 s.
+    #[must_use]
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.cluster.pool.connect_timeout = timeout;
+        self
+    }
+
+    /// How long a connection without streams is kept. Default 60 s.
+    #[must_use]
+    pub fn idle_timeout(mut self, timeout: Option<Duration>) -> Self {
+        self.cluster.pool.idle_timeout = timeout;
+        self
+    }
+
+    /// How long a request may take in all unless it says otherwise. Default no limit.
+    #[must_use]
+    pub fn request_timeout(mut self, timeout: Option<Duration>) -> Self {
+        self.request_timeout = timeout;
+        self
+    }
+
+    /// Uses these addresses for a name instead of looking it up (curl's `--resolve`).
+    #[must_use]
+    pub fn resolve(mut self, name: &str, addresses: Vec<IpAddr>) -> Self {
+        self.overrides.insert(name.to_ascii_lowercase(), addresses);
+        self
+    }
+
+    /// Changes the pools' settings.
+    #[must_use]
+    pub fn pool(mut self, change: impl FnOnce(&mut pool::Config)) -> Self {
+        change(&mut self.cluster.pool);
+        self
+    }
+
+    /// Changes the circuit breakers of default priority.
+    #[must_use]
+    pub fn limits(mut self, change: impl FnOnce(&mut limits::Config)) -> Self {
+        change(&mut self.cluster.limits);
+        self
+    }
+
+    /// Changes the race between a host's addresses.
+    #[must_use]
+    pub fn eyeballs(mut self, change: impl FnOnce(&mut eyeballs::Config)) -> Self {
+        change(&mut self.cluster.eyeballs);
+        self
+    }
+
+    /// Changes the upstream's own settings. Clusters and profiles set here are overwritten.
+    #[must_use]
+    pub fn upstream(mut self, change: impl FnOnce(&mut upstream::Config)) -> Self {
+        change(&mut self.config);
+        self
+    }
+
+    /// Changes the limits of the protocol engines.
+    #[must_use]
+    pub fn engine(mut self, change: impl FnOnce(&mut EngineConfig)) -> Self {
+        change(&mut self.engine);
+        self
+    }
+
+    /// Changes the first profile: trust, protocols, key log.
+    #[must_use]
+    pub fn profile(mut self, change: impl FnOnce(&mut Profile)) -> Self {
+        if let Some(first) = self.profiles.first_mut() {
+            change(first);
+        }
+        self
+    }
+
+    /// Adds a profile; the first that is added has the id 1.
+    #[must_use]
+    pub fn add_profile(mut self, profile: Profile) -> Self {
+        self.profiles.push(profile);
+        self
+    }
+
+    /// Which certificates the first profile trusts.
+    #[must_use]
+    pub fn roots(self, roots: Roots) -> Self {
+        self.profile(|profile| profile.roots = roots)
+    }
+
+    /// Builds the client and starts its timer task.
+    ///
+    /// Fails with one sentence when a setting is wrong.
+    pub fn build(self) -> Result<Client<R>, Error> {
+        for profile in &self.profiles {
+            if let Roots::Pem(pem) = &profile.roots {
+                crate::settings::certificates(pem)
+                    .map_err(|text| Error::new(Kind::Config(format!("roots: {text}"))))?;
+            }
+        }
+        let Self { runtime, mut config, cluster, profiles, engine, overrides, request_timeout } =
+            self;
+        config.clusters = vec![cluster];
+        config.profiles = profiles
+            .iter()
+            .map(|profile| {
+                let mut known = upstream::Profile::default();
+                known.protocols = profile.protocols;
+                known
+            })
+            .collect();
+        let settings = Settings {
+            engine,
+            profiles,
+            overrides,
+            request_timeout,
+            clock: Clock::new(runtime.unix_at_epoch()),
+            tls: Mutex::default(),
+            bases: Mutex::default(),
+        };
+        let hub = Hub::start(runtime, Upstream::new(config), settings);
+        Ok(Client { inner: Arc::new(Inner { hub }) })
+    }
+}

@@ -1,0 +1,244 @@
+//! One handshake: TCP, then TLS where the origin asks for it; the winner goes on as its
+//! connection, in the same task and with the same mailbox.
+
+use core::future::{Future, poll_fn};
+use core::net::SocketAddr;
+use core::pin::pin;
+use core::task::{Context, Poll};
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use regatta_core::Instant;
+use regatta_core::engine::tls::Tls;
+use regatta_core::engine::{Engine, h1::H1, h2::H2};
+use regatta_core::id::{AttemptId, ConnectionId, ProfileId};
+use regatta_core::types::{
+    Cause, Limit, Origin, Outcome, Protocol, RetrySafe, Scheme, Timing, TlsFault,
+};
+use regatta_core::upstream::{Event, Protocols};
+
+use super::connection::{Connection, Ended, Party};
+use super::letter::Letter;
+use super::wire::{Flushed, Heard, Sink, Wire, cause_of};
+use crate::body::Side;
+use crate::exchange::Exchange;
+use crate::hub::Hub;
+use crate::mail::Mailbox;
+use crate::runtime::{Address, Runtime};
+use crate::timeline::TlsTrace;
+
+/// What an attempt must know.
+#[derive(Debug)]
+pub(crate) struct Job {
+    pub(crate) attempt: AttemptId,
+    pub(crate) connection: ConnectionId,
+    pub(crate) address: SocketAddr,
+    pub(crate) origin: Origin,
+    pub(crate) profile: ProfileId,
+    pub(crate) mailbox: Arc<Mailbox<Letter>>,
+}
+
+/// Why an attempt ended without a connection.
+struct Failed {
+    cause: Cause,
+    detail: Option<Arc<str>>,
+}
+
+impl From<Cause> for Failed {
+    fn from(cause: Cause) -> Self {
+        Self { cause, detail: None }
+    }
+}
+
+/// Runs one attempt, and the connection that it becomes.
+pub(crate) async fn run<R: Runtime>(hub: Arc<Hub<R>>, job: Job) {
+    let mut letters = VecDeque::new();
+    // The job's future is dropped at the first letter: only an abort comes to an attempt.
+    let established = {
+        let mut work = pin!(establish(&hub, &job));
+        poll_fn(|cx| {
+            if job.mailbox.poll(cx, &mut letters).is_ready() {
+                return Poll::Ready(None);
+            }
+            work.as_mut().poll(cx).map(Some)
+        })
+        .await
+    };
+    let (wire, early) = match established {
+        None => return,
+        Some(Ok(established)) => established,
+        Some(Err(Failed { cause, detail })) => {
+            job.mailbox.close();
+            hub.attempt_failed(job.attempt, cause, detail);
+            return;
+        }
+    };
+    let now = hub.runtime.now();
+    let Some(protocol) = protocol(&hub, &job, &wire) else {
+        job.mailbox.close();
+        let cause = Cause::Tls(TlsFault::NothingInCommon);
+        hub.attempt_failed(job.attempt, cause, Some("the peer does not speak HTTP/2".into()));
+        return;
+    };
+    let mut engine = match protocol {
+        Protocol::Http2 => Engine::H2(Box::new(H2::client(&hub.settings.engine, now))),
+        _ => Engine::H1(Box::new(H1::client(&hub.settings.engine, now))),
+    };
+    if !early.is_empty() {
+        engine.receive(now, &early);
+    }
+    let tls = wire.tls().map(tls_trace);
+    let connected = Event::Connected { attempt: job.attempt, protocol, limit: engine.limit() };
+    hub.connected(connected, job.connection, &job.mailbox, tls);
+    let party = Upward { hub: Arc::clone(&hub), connection: job.connection };
+    let runtime = hub.runtime.clone();
+    drop(hub);
+    Connection::new(runtime, wire, engine, job.mailbox, party).run().await;
+}
+
+/// What ALPN chose, or what the profile says where there was none; `None` when the profile wants
+/// HTTP/2 and the peer did not choose it.
+fn protocol<R: Runtime>(hub: &Hub<R>, job: &Job, wire: &Wire<R::Stream>) -> Option<Protocol> {
+    let wanted = hub.settings.protocols(job.profile);
+    match (wire.tls(), wanted) {
+        (Some(tls), Protocols::Http2PriorKnowledge) => {
+            tls.alpn().filter(|chosen| *chosen == Protocol::Http2)
+        }
+        (Some(tls), _) => Some(tls.alpn().unwrap_or(Protocol::Http1)),
+        (None, Protocols::Http2PriorKnowledge) => Some(Protocol::Http2),
+        (None, _) => Some(Protocol::Http1),
+    }
+}
+
+/// TCP and TLS; what came behind the handshake is returned beside them.
+async fn establish<R: Runtime>(
+    hub: &Arc<Hub<R>>,
+    job: &Job,
+) -> Result<(Wire<R::Stream>, BytesMut), Failed> {
+    let connect = hub.runtime.connect(Address::Ip(job.address));
+    let socket = connect.await.map_err(|error| Failed::from(cause_of(&error)))?;
+    hub.feed(Event::AttemptProgress(job.attempt));
+    if job.origin.scheme == Scheme::Http {
+        return Ok((Wire::new(socket, None), BytesMut::new()));
+    }
+    let now = hub.runtime.now();
+    let config = hub
+        .settings
+        .tls_client(job.profile, &job.origin)
+        .map_err(|detail| Failed { cause: Cause::Tls(TlsFault::Other), detail: Some(detail) })?;
+    let tls = Tls::client(&config, &job.origin.host, now)
+        .map_err(|error| Failed { cause: error.cause, detail: Some(error.to_string().into()) })?;
+    let mut wire = Wire::new(socket, Some(tls));
+    let mut early = Early::default();
+    let mut told = false;
+    poll_fn(|cx| poll_handshake(hub, job, &mut wire, &mut early, &mut told, cx)).await?;
+    Ok((wire, early.bytes))
+}
+
+fn poll_handshake<R: Runtime>(
+    hub: &Arc<Hub<R>>,
+    job: &Job,
+    wire: &mut Wire<R::Stream>,
+    early: &mut Early,
+    told: &mut bool,
+    cx: &mut Context<'_>,
+) -> Poll<Result<(), Failed>> {
+    loop {
+        let now = hub.runtime.now();
+        let flushed = wire.poll_flush(cx, now);
+        if wire.tls().is_some_and(|tls| !tls.is_handshaking()) && wire.is_flushed() {
+            return Poll::Ready(Ok(()));
+        }
+        match wire.poll_read(cx, now, early) {
+            Poll::Pending if flushed == Poll::Ready(Flushed::Some) => {}
+            Poll::Pending => return Poll::Pending,
+            Poll::Ready(Heard::Bytes) if !*told => {
+                *told = true;
+                hub.feed(Event::AttemptProgress(job.attempt));
+            }
+            Poll::Ready(Heard::Bytes) => {}
+            Poll::Ready(Heard::End { cause, error, .. }) => {
+                // The alert says why: give it one chance to leave.
+                let _ = wire.poll_flush(cx, hub.runtime.now());
+                let detail = error.map(|error| error.to_string().into());
+                return Poll::Ready(Err(Failed { cause, detail }));
+            }
+        }
+    }
+}
+
+/// Application bytes that came with the end of the handshake.
+#[derive(Default)]
+struct Early {
+    bytes: BytesMut,
+}
+
+impl Sink for Early {
+    fn direct(&self) -> usize {
+        0
+    }
+
+    fn take(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    fn take_direct(&mut self, bytes: bytes::Bytes) {
+        self.take(&bytes);
+    }
+}
+
+fn tls_trace(tls: &Tls) -> TlsTrace {
+    TlsTrace {
+        version: tls.version().map(|version| version.to_string()).unwrap_or_default(),
+        cipher: tls.cipher_suite().unwrap_or_default().to_owned(),
+        alpn: tls.alpn(),
+        resumed: tls.is_resumed(),
+    }
+}
+
+/// The client's end of a connection: everything goes to the hub.
+struct Upward<R: Runtime> {
+    hub: Arc<Hub<R>>,
+    connection: ConnectionId,
+}
+
+impl<R: Runtime> Party for Upward<R> {
+    const SIDE: Side = Side::Client;
+
+    fn on_request(&mut self, _: Instant, _: http::Request<()>, _: bool) -> Option<Arc<Exchange>> {
+        None
+    }
+
+    fn on_limit(&mut self, limit: Limit) {
+        self.hub.feed(Event::Limit { connection: self.connection, limit });
+    }
+
+    fn on_go_away(&mut self) {
+        self.hub.feed(Event::Refusing(self.connection));
+    }
+
+    fn on_pong(&mut self) {
+        self.hub.feed(Event::Probed(self.connection));
+    }
+
+    fn on_ended(&mut self, ended: Ended) {
+        let Ended { parcel, outcome, retry, timing, .. } = ended;
+        if let Some(parcel) = parcel {
+            self.hub.stream_ended(self.connection, parcel, outcome, retry, timing);
+        }
+    }
+
+    fn on_closed(&mut self, cause: Cause, left: VecDeque<Letter>) {
+        let ended = self.hub.runtime.now();
+        for letter in left {
+            if let Letter::Assign(parcel) = letter {
+                let timing = Timing { ended, ..Timing::default() };
+                let outcome = Outcome::Failed(cause);
+                let unsent = RetrySafe::Unsent;
+                self.hub.stream_ended(self.connection, parcel, outcome, unsent, timing);
+            }
+        }
+        self.hub.feed(Event::Closed { connection: self.connection, cause });
+    }
+}

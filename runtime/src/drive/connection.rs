@@ -1,0 +1,577 @@
+//! The loop of one byte stream: mailbox to engine, engine to wire, wire to engine, engine to
+//! pipes. Clients and servers run the same; what differs is a [`Party`].
+
+use core::future::poll_fn;
+use core::task::{Context, Poll};
+use core::time::Duration;
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Method, StatusCode};
+use regatta_core::Instant;
+use regatta_core::engine::{Engine, Event, Head, OpenError, Shutdown};
+use regatta_core::id::{RequestId, StreamId};
+use regatta_core::types::{Cause, Limit, Outcome, RetrySafe, Timing};
+
+use super::letter::{LaneWake, Letter};
+use super::wire::{Flushed, Heard, Sink, Wire};
+use crate::body::Side;
+use crate::exchange::{Exchange, Parcel};
+use crate::mail::{Frame, Mailbox, Pipe, Received};
+use crate::runtime::{Runtime, Timer};
+
+/// Rounds of one wake; then the task yields.
+const BUDGET: u32 = 32;
+
+/// Bytes that are made ready for one write.
+const ROOM: usize = 64 << 10;
+
+/// How long a closing server still reads what the peer had sent, so that its last answer is not
+/// lost to a reset (RFC 9112 9.6).
+const LINGER: Duration = Duration::from_millis(500);
+
+/// What differs between the two ends of a connection.
+pub(crate) trait Party: Send + Unpin + 'static {
+    /// Which end it is.
+    const SIDE: Side;
+
+    /// A request arrived (server): makes its exchange, whose pipes the lane then serves.
+    fn on_request(
+        &mut self,
+        now: Instant,
+        head: http::Request<()>,
+        end: bool,
+    ) -> Option<Arc<Exchange>>;
+
+    /// The peer changed its limit.
+    fn on_limit(&mut self, limit: Limit);
+
+    /// The connection takes no new streams.
+    fn on_go_away(&mut self);
+
+    /// The answer to a probe came.
+    fn on_pong(&mut self);
+
+    /// A stream has ended.
+    fn on_ended(&mut self, lane: Ended);
+
+    /// The connection is gone.
+    fn on_closed(&mut self, cause: Cause, left: VecDeque<Letter>);
+}
+
+/// What a party hears of a stream's end.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) parcel: Option<Parcel>,
+    pub(crate) exchange: Arc<Exchange>,
+    pub(crate) outcome: Outcome,
+    pub(crate) retry: RetrySafe,
+    pub(crate) timing: Timing,
+}
+
+/// One stream as its connection serves it.
+#[derive(Debug)]
+struct Lane {
+    stream: StreamId,
+    exchange: Arc<Exchange>,
+    /// Client: the request, to be given back at the end.
+    parcel: Option<Parcel>,
+    /// The engine takes a frame.
+    may_send: bool,
+    /// Nothing more is to be sent.
+    sent: bool,
+    /// 2xx makes it a tunnel.
+    connect: bool,
+    opened: Option<Instant>,
+    first_byte: Option<Instant>,
+}
+
+impl Lane {
+    fn incoming(&self, side: Side) -> &Pipe<crate::error::Error> {
+        match side {
+            Side::Client => &self.exchange.down,
+            Side::Server => &self.exchange.up,
+        }
+    }
+
+    fn outgoing(&self, side: Side) -> &Pipe<crate::error::Error> {
+        match side {
+            Side::Client => &self.exchange.up,
+            Side::Server => &self.exchange.down,
+        }
+    }
+}
+
+/// One connection's task.
+pub(crate) struct Connection<R: Runtime, P: Party> {
+    runtime: R,
+    wire: Wire<R::Stream>,
+    engine: Engine,
+    mailbox: Arc<Mailbox<Letter>>,
+    letters: VecDeque<Letter>,
+    /// By slot of the stream.
+    lanes: Vec<Option<Lane>>,
+    /// By slot of the stream; made once, used by every stream there.
+    wakes: Vec<Arc<LaneWake>>,
+    /// Slots whose pipes moved.
+    moved: Vec<u32>,
+    timer: Option<R::Timer>,
+    /// What the timer is set to, while it has not expired.
+    armed: Option<Instant>,
+    party: P,
+    stage: Stage,
+}
+
+/// How far a connection has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Open,
+    /// The engine is done; what is left is being written.
+    Flushing(Cause),
+    /// FIN was sent; a server waits for the peer's.
+    Lingering(Cause, Instant),
+    Closed(Cause),
+}
+
+impl<R: Runtime, P: Party> Connection<R, P> {
+    pub(crate) fn new(
+        runtime: R,
+        wire: Wire<R::Stream>,
+        engine: Engine,
+        mailbox: Arc<Mailbox<Letter>>,
+        party: P,
+    ) -> Self {
+        Self {
+            runtime,
+            wire,
+            engine,
+            mailbox,
+            letters: VecDeque::new(),
+            lanes: Vec::new(),
+            wakes: Vec::new(),
+            moved: Vec::new(),
+            timer: None,
+            armed: None,
+            party,
+            stage: Stage::Open,
+        }
+    }
+
+    /// Runs until the connection is gone.
+    pub(crate) async fn run(mut self) {
+        poll_fn(|cx| self.poll(cx)).await;
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        for _ in 0..BUDGET {
+            let now = self.runtime.now();
+            let mut progress = self.read_letters(cx, now);
+            progress |= self.run_timer(cx, now);
+            progress |= self.read(cx, now);
+            progress |= self.take_events(now);
+            progress |= self.move_lanes(now);
+            progress |= self.write(cx, now);
+            if let Stage::Closed(_) = self.stage {
+                return Poll::Ready(());
+            }
+            if !progress && !self.arm(cx, now) {
+                return Poll::Pending;
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    fn read_letters(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+        let mut letters = core::mem::take(&mut self.letters);
+        let progress = self.mailbox.poll(cx, &mut letters).is_ready();
+        for letter in letters.drain(..) {
+            match letter {
+                Letter::Assign(parcel) => self.open(now, parcel),
+                Letter::Reset { request, exchange } => self.reset(now, request, &exchange),
+                Letter::Lane(slot) => {
+                    if let Some(wake) = self.wakes.get(slot as usize) {
+                        wake.lower();
+                    }
+                    self.moved.push(slot);
+                }
+                Letter::Shutdown => self.engine.shutdown(now, Shutdown::Graceful),
+                Letter::Abort => self.engine.shutdown(now, Shutdown::Now),
+                Letter::Probe => self.engine.ping(now),
+                Letter::Limit(streams) => self.engine.set_max_concurrent_streams(now, streams),
+            }
+        }
+        self.letters = letters;
+        progress
+    }
+
+    fn open(&mut self, now: Instant, parcel: Parcel) {
+        let opened = match self.engine.open(now, &parcel.head, parcel.end) {
+            Ok(stream) => stream,
+            Err(error) => {
+                let cause = match error {
+                    OpenError::Refusing => Cause::ShutDown,
+                    _ => Cause::Cancelled,
+                };
+                self.party.on_ended(Ended {
+                    exchange: Arc::clone(&parcel.exchange),
+                    parcel: Some(parcel),
+                    outcome: Outcome::Failed(cause),
+                    retry: RetrySafe::Unsent,
+                    timing: Timing { ended: now, ..Timing::default() },
+                });
+                return;
+            }
+        };
+        parcel.exchange.set_lane(opened);
+        let lane = Lane {
+            stream: opened,
+            exchange: Arc::clone(&parcel.exchange),
+            may_send: !parcel.end,
+            sent: parcel.end,
+            connect: parcel.head.method() == Method::CONNECT,
+            parcel: Some(parcel),
+            opened: Some(now),
+            first_byte: None,
+        };
+        self.place(lane);
+    }
+
+    fn place(&mut self, lane: Lane) {
+        let slot = lane.stream.slot();
+        while self.wakes.len() <= slot {
+            let next = u32::try_from(self.wakes.len()).unwrap_or(u32::MAX);
+            self.wakes.push(LaneWake::new(next, &self.mailbox));
+            self.lanes.push(None);
+        }
+        if let Some(place) = self.lanes.get_mut(slot) {
+            *place = Some(lane);
+        }
+        self.moved.push(u32::try_from(slot).unwrap_or(u32::MAX));
+    }
+
+    /// Resets a request's stream if it is still this request's.
+    fn reset(&mut self, now: Instant, request: RequestId, exchange: &Exchange) {
+        let Some(stream) = exchange.lane() else { return };
+        let Some(Some(lane)) = self.lanes.get(stream.slot()) else { return };
+        if lane.parcel.as_ref().is_some_and(|parcel| parcel.request == request) {
+            self.engine.reset(now, lane.stream);
+        }
+    }
+
+    fn run_timer(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+        if let (Some(timer), Some(_)) = (&mut self.timer, self.armed)
+            && timer.poll_expired(cx).is_ready()
+        {
+            self.armed = None;
+        }
+        if let Stage::Lingering(cause, until) = self.stage
+            && until <= now
+        {
+            self.stage = Stage::Closed(cause);
+            return true;
+        }
+        if self.engine.poll_timeout().is_some_and(|at| at <= now) {
+            self.engine.handle_timeout(now);
+            return true;
+        }
+        false
+    }
+
+    fn read(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+        if !self.wire.is_read_open() {
+            return false;
+        }
+        let open = self.stage == Stage::Open;
+        if open && !self.engine.wants_input() {
+            return false;
+        }
+        let mut sink = EngineSink { engine: &mut self.engine, now, open };
+        let Poll::Ready(heard) = self.wire.poll_read(cx, now, &mut sink) else { return false };
+        if let Heard::End { clean, cause, .. } = heard {
+            self.engine.receive_end(now, clean, cause);
+            if let Stage::Lingering(cause, _) = self.stage {
+                self.stage = Stage::Closed(cause);
+            }
+        }
+        true
+    }
+
+    fn take_events(&mut self, now: Instant) -> bool {
+        let mut progress = false;
+        while let Some(event) = self.engine.poll_event() {
+            progress = true;
+            match event {
+                Event::Head { stream, head, end } => self.on_head(now, stream, head, end),
+                Event::Informational { stream, head } => {
+                    if let Some(lane) = self.lane(stream) {
+                        lane.incoming(P::SIDE).write(Frame::Head(Box::new(head)));
+                    }
+                }
+                Event::Data { stream, bytes, end } => self.on_data(stream, bytes, end),
+                Event::Trailers { stream, trailers } => {
+                    if let Some(lane) = self.lane(stream) {
+                        lane.incoming(P::SIDE).write(Frame::Trailers(trailers));
+                    }
+                }
+                Event::Capacity { stream } => {
+                    if let Some(lane) = self.lane(stream) {
+                        lane.may_send = true;
+                        self.moved.push(u32::try_from(stream.slot()).unwrap_or(u32::MAX));
+                    }
+                }
+                Event::Ended { stream } => {
+                    self.end(now, stream, Outcome::Complete, RetrySafe::Answered);
+                }
+                Event::Reset { stream, cause: Cause::Cancelled, retry } => {
+                    self.end(now, stream, Outcome::Reset, retry);
+                }
+                Event::Reset { stream, cause, retry } => {
+                    self.end(now, stream, Outcome::Failed(cause), retry);
+                }
+                Event::Limit(limit) => self.party.on_limit(limit),
+                Event::GoAway { .. } => self.party.on_go_away(),
+                Event::Pong => self.party.on_pong(),
+                Event::Closed { cause } => {
+                    self.stage = Stage::Flushing(cause);
+                    self.wire.say_goodbye();
+                }
+                _ => {}
+            }
+        }
+        progress
+    }
+
+    fn lane(&mut self, stream: StreamId) -> Option<&mut Lane> {
+        let lane = self.lanes.get_mut(stream.slot())?.as_mut()?;
+        (lane.stream == stream).then_some(lane)
+    }
+
+    fn on_head(&mut self, now: Instant, stream: StreamId, head: Head, end: bool) {
+        match head {
+            Head::Response(head) => {
+                let Some(lane) = self.lane(stream) else { return };
+                lane.first_byte = Some(now);
+                lane.exchange.first_byte(now);
+                let status = head.status();
+                if status == StatusCode::SWITCHING_PROTOCOLS
+                    || (lane.connect && status.is_success())
+                {
+                    // From here on both pipes carry the tunnel's bytes.
+                    lane.sent = false;
+                    lane.may_send = true;
+                    self.moved.push(u32::try_from(stream.slot()).unwrap_or(u32::MAX));
+                }
+                let Some(lane) = self.lane(stream) else { return };
+                let frame = Frame::Head(Box::new(head));
+                if end {
+                    lane.exchange.down.write_last(frame);
+                } else {
+                    lane.exchange.down.write(frame);
+                }
+            }
+            Head::Request(head) => {
+                let connect = head.method() == Method::CONNECT;
+                let Some(exchange) = self.party.on_request(now, head, end) else {
+                    self.engine.reset(now, stream);
+                    return;
+                };
+                exchange.set_lane(stream);
+                self.place(Lane {
+                    stream,
+                    exchange,
+                    parcel: None,
+                    may_send: true,
+                    sent: false,
+                    connect,
+                    opened: Some(now),
+                    first_byte: None,
+                });
+            }
+        }
+    }
+
+    fn on_data(&mut self, stream: StreamId, bytes: Bytes, end: bool) {
+        let Some(lane) = self.lane(stream) else { return };
+        let pipe = lane.incoming(P::SIDE);
+        match (bytes.is_empty(), end) {
+            (false, true) => pipe.write_last(Frame::Data(bytes)),
+            (false, false) => pipe.write(Frame::Data(bytes)),
+            (true, true) => pipe.write(Frame::End),
+            (true, false) => {}
+        }
+    }
+
+    fn end(&mut self, now: Instant, stream: StreamId, outcome: Outcome, retry: RetrySafe) {
+        let Some(place) = self.lanes.get_mut(stream.slot()) else { return };
+        let Some(lane) = place.take_if(|lane| lane.stream == stream) else { return };
+        let timing = Timing { opened: lane.opened, first_byte: lane.first_byte, ended: now };
+        self.party.on_ended(Ended {
+            parcel: lane.parcel,
+            exchange: lane.exchange,
+            outcome,
+            retry,
+            timing,
+        });
+    }
+
+    /// Serves the lanes whose pipes moved: frames out, and room given back.
+    fn move_lanes(&mut self, now: Instant) -> bool {
+        let mut progress = false;
+        let mut moved = core::mem::take(&mut self.moved);
+        for slot in moved.drain(..) {
+            progress |= self.move_lane(now, slot as usize);
+        }
+        if self.moved.is_empty() {
+            self.moved = moved;
+        }
+        progress
+    }
+
+    fn move_lane(&mut self, now: Instant, slot: usize) -> bool {
+        let (Some(Some(lane)), Some(wake)) = (self.lanes.get_mut(slot), self.wakes.get(slot))
+        else {
+            return false;
+        };
+        let waker = wake.waker();
+        let mut cx = Context::from_waker(&waker);
+        let taken = lane.incoming(P::SIDE).poll_taken(&mut cx);
+        let mut progress = taken > 0;
+        if taken > 0 {
+            self.engine.allow(now, lane.stream, taken);
+        }
+        while lane.may_send && !lane.sent {
+            let pipe = lane.outgoing(P::SIDE);
+            let Poll::Ready(received) = pipe.poll_read(&mut cx) else { break };
+            progress = true;
+            match received {
+                Received::Frame(Frame::Head(head)) => {
+                    let interim = head.status().is_informational()
+                        && head.status() != StatusCode::SWITCHING_PROTOCOLS;
+                    lane.sent = !interim && pipe.take_end();
+                    self.engine.respond(now, lane.stream, &head, lane.sent);
+                }
+                Received::Frame(Frame::Data(bytes)) => {
+                    lane.sent = pipe.take_end();
+                    lane.may_send = false;
+                    self.engine.send(now, lane.stream, bytes, lane.sent);
+                }
+                Received::Frame(Frame::Trailers(trailers)) => {
+                    lane.sent = true;
+                    self.engine.trailers(now, lane.stream, trailers);
+                }
+                Received::Frame(Frame::End) | Received::Finished => {
+                    lane.sent = true;
+                    self.engine.send(now, lane.stream, Bytes::new(), true);
+                }
+                Received::Failed(_) => {
+                    lane.sent = true;
+                    self.engine.reset(now, lane.stream);
+                }
+            }
+        }
+        progress
+    }
+
+    fn write(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+        let mut progress = false;
+        if self.wire.plain.len() < ROOM {
+            self.engine.transmit(now, &mut self.wire.plain, ROOM);
+        }
+        if let Poll::Ready(flushed) = self.wire.poll_flush(cx, now) {
+            progress |= flushed == Flushed::Some;
+        }
+        if let Stage::Flushing(cause) = self.stage
+            && self.wire.is_flushed()
+            && self.wire.poll_shutdown(cx).is_ready()
+        {
+            let linger =
+                P::SIDE == Side::Server && self.wire.is_read_open() && self.wire.is_write_open();
+            self.stage =
+                if linger { Stage::Lingering(cause, now + LINGER) } else { Stage::Closed(cause) };
+            progress = true;
+        }
+        progress
+    }
+
+    /// Sets the timer to the earliest deadline; true when that is due already.
+    fn arm(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+        let engine = self.engine.poll_timeout();
+        let linger = match self.stage {
+            Stage::Lingering(_, until) => Some(until),
+            _ => None,
+        };
+        let Some(at) = engine.into_iter().chain(linger).min() else { return false };
+        if at <= now {
+            return true;
+        }
+        // A later deadline is found out when the old one fires.
+        if self.armed.is_some_and(|armed| armed <= at) {
+            return false;
+        }
+        self.armed = Some(at);
+        let timer = match &mut self.timer {
+            Some(timer) => {
+                timer.reset(at);
+                timer
+            }
+            none => none.insert(self.runtime.timer(at)),
+        };
+        timer.poll_expired(cx).is_ready()
+    }
+}
+
+impl<R: Runtime, P: Party> Drop for Connection<R, P> {
+    /// Tells everyone, also when the task is dropped in the middle of its work.
+    fn drop(&mut self) {
+        let cause = match self.stage {
+            Stage::Closed(cause) | Stage::Flushing(cause) | Stage::Lingering(cause, _) => cause,
+            Stage::Open => Cause::ShutDown,
+        };
+        let now = self.runtime.now();
+        let lanes = core::mem::take(&mut self.lanes);
+        for lane in lanes.into_iter().flatten() {
+            let timing = Timing { opened: lane.opened, first_byte: lane.first_byte, ended: now };
+            let retry = match lane.first_byte {
+                Some(_) => RetrySafe::Answered,
+                None => RetrySafe::Unknown,
+            };
+            self.party.on_ended(Ended {
+                parcel: lane.parcel,
+                exchange: lane.exchange,
+                outcome: Outcome::Failed(cause),
+                retry,
+                timing,
+            });
+        }
+        let mut left = core::mem::take(&mut self.letters);
+        left.append(&mut self.mailbox.close());
+        self.party.on_closed(cause, left);
+    }
+}
+
+/// Hands bytes to the engine while it still listens.
+struct EngineSink<'a> {
+    engine: &'a mut Engine,
+    now: Instant,
+    open: bool,
+}
+
+impl Sink for EngineSink<'_> {
+    fn direct(&self) -> usize {
+        if self.open { self.engine.body_room() } else { 0 }
+    }
+
+    fn take(&mut self, bytes: &[u8]) {
+        if self.open {
+            self.engine.receive(self.now, bytes);
+        }
+    }
+
+    fn take_direct(&mut self, bytes: Bytes) {
+        if self.open {
+            self.engine.receive_body(self.now, bytes);
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! The loops: the async glue that carries actions out and moves bytes. No decision lives here.
+
+pub(crate) mod attempt;
+pub(crate) mod connection;
+pub(crate) mod letter;
+pub(crate) mod listener;
+pub(crate) mod resolve;
+pub(crate) mod timer;
+pub(crate) mod wire;

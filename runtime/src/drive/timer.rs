@@ -1,0 +1,68 @@
+//! The hub's one timer.
+
+use core::future::poll_fn;
+use core::task::Poll;
+use std::sync::Arc;
+
+use crate::hub::WeakHub;
+use crate::mail::Wake;
+use crate::runtime::{Runtime, Timer};
+
+/// Calls the upstream when a deadline has come, until the hub is gone.
+pub(crate) async fn run<R: Runtime>(hub: WeakHub<R>, wake: Arc<Wake>) {
+    let mut timer: Option<R::Timer> = None;
+    loop {
+        let Some(next) = turn(&hub, &mut timer) else { return };
+        match next {
+            Next::Again => yield_once().await,
+            Next::Wait => {
+                poll_fn(|cx| {
+                    let expired = timer.as_mut().map_or(Poll::Pending, |t| t.poll_expired(cx));
+                    if expired.is_ready() { expired } else { wake.poll_raised(cx) }
+                })
+                .await;
+            }
+            Next::WaitRaised => poll_fn(|cx| wake.poll_raised(cx)).await,
+        }
+    }
+}
+
+enum Next {
+    /// Work was left: come again after a yield.
+    Again,
+    /// The timer is set.
+    Wait,
+    /// There is no deadline.
+    WaitRaised,
+}
+
+/// Does what is due and sets the timer; `None` when the hub is gone.
+fn turn<R: Runtime>(hub: &WeakHub<R>, timer: &mut Option<R::Timer>) -> Option<Next> {
+    let hub = hub.upgrade()?;
+    let (now, next) = hub.turn();
+    Some(match next {
+        None => Next::WaitRaised,
+        Some(at) if at <= now => Next::Again,
+        Some(at) => {
+            match timer {
+                Some(timer) => timer.reset(at),
+                none => *none = Some(hub.runtime.timer(at)),
+            }
+            Next::Wait
+        }
+    })
+}
+
+/// Lets every other task run once.
+pub(crate) async fn yield_once() {
+    let mut yielded = false;
+    poll_fn(|cx| {
+        if yielded {
+            return Poll::Ready(());
+        }
+        yielded = true;
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}

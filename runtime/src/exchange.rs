@@ -1,0 +1,157 @@
+//! One request and its response, as the caller's task and the connection's task share them.
+
+use core::fmt;
+use core::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use http::Request;
+use regatta_core::Instant;
+use regatta_core::id::{RequestId, StreamId};
+
+use crate::error::Error;
+use crate::mail::Pipe;
+use crate::timeline::{AttemptTrace, ConnectionTrace, Span, Timeline};
+
+/// Bytes that one direction of one stream may hold between its two tasks.
+pub(crate) const PIPE_CAPACITY: usize = 64 << 10;
+
+/// Bytes of a request's body that are kept for sending it again.
+pub(crate) const REPLAY_BUFFER: usize = 64 << 10;
+
+/// Two pipes and the trace of what happened.
+pub(crate) struct Exchange {
+    /// The request's body: client to server.
+    pub(crate) up: Pipe<Error>,
+    /// The response, head first: server to client.
+    pub(crate) down: Pipe<Error>,
+    /// Where it travels on its connection now.
+    lane: AtomicU64,
+    trace: Mutex<Trace>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Trace {
+    requested: Instant,
+    connection: Option<Arc<Made>>,
+    reused: bool,
+    assigned: Option<Instant>,
+    first_byte: Option<Instant>,
+    ended: Option<Instant>,
+    resends: u32,
+}
+
+/// How a connection came to be: shared by all requests that it carries.
+#[derive(Debug)]
+pub(crate) struct Made {
+    pub(crate) resolve: Option<Span>,
+    pub(crate) attempts: Vec<AttemptTrace>,
+    pub(crate) trace: ConnectionTrace,
+}
+
+const NO_LANE: u64 = u64::MAX;
+
+impl Exchange {
+    pub(crate) fn new(requested: Instant, replay: usize) -> Self {
+        Self {
+            up: Pipe::new(PIPE_CAPACITY, replay),
+            down: Pipe::new(PIPE_CAPACITY, 0),
+            lane: AtomicU64::new(NO_LANE),
+            trace: Mutex::new(Trace { requested, ..Trace::default() }),
+        }
+    }
+
+    /// The request ends with this error, whatever state its response is in.
+    pub(crate) fn fail(&self, error: Error) {
+        self.up.close();
+        self.down.fail(Some(error));
+    }
+
+    pub(crate) fn set_lane(&self, stream: StreamId) {
+        let packed = ((stream.slot() as u64) << 32) | u64::from(stream.generation());
+        self.lane.store(packed, Ordering::Relaxed);
+    }
+
+    pub(crate) fn lane(&self) -> Option<StreamId> {
+        let packed = self.lane.load(Ordering::Relaxed);
+        let slot = u32::try_from(packed >> 32).ok()?;
+        let generation = u32::try_from(packed & u64::from(u32::MAX)).ok()?;
+        (packed != NO_LANE).then(|| StreamId::new(slot, generation))
+    }
+
+    pub(crate) fn assigned(&self, now: Instant, made: &Arc<Made>, reused: bool) {
+        let mut trace = self.trace.lock().unwrap_or_else(PoisonError::into_inner);
+        trace.assigned = Some(now);
+        trace.connection = Some(Arc::clone(made));
+        trace.reused = reused;
+    }
+
+    pub(crate) fn resent(&self) {
+        let mut trace = self.trace.lock().unwrap_or_else(PoisonError::into_inner);
+        trace.resends += 1;
+        trace.first_byte = None;
+    }
+
+    pub(crate) fn first_byte(&self, now: Instant) {
+        let mut trace = self.trace.lock().unwrap_or_else(PoisonError::into_inner);
+        trace.first_byte.get_or_insert(now);
+    }
+
+    pub(crate) fn ended(&self, now: Instant) {
+        let mut trace = self.trace.lock().unwrap_or_else(PoisonError::into_inner);
+        trace.ended.get_or_insert(now);
+    }
+
+    pub(crate) fn timeline(&self) -> Timeline {
+        let trace = self.trace.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let made = trace.connection.as_deref();
+        // A connection that stood before the request came owes it neither name nor handshake.
+        let waited = made.filter(|made| made.trace.established >= trace.requested);
+        Timeline {
+            requested: trace.requested,
+            resolve: waited
+                .and_then(|made| made.resolve)
+                .filter(|span| span.ended.is_none_or(|ended| ended >= trace.requested)),
+            attempts: waited.map(|made| made.attempts.clone()).unwrap_or_default(),
+            connection: made
+                .map(|made| ConnectionTrace { reused: trace.reused, ..made.trace.clone() }),
+            assigned: trace.assigned,
+            first_byte: trace.first_byte,
+            ended: trace.ended,
+            resends: trace.resends,
+        }
+    }
+}
+
+impl fmt::Debug for Exchange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Exchange").finish_non_exhaustive()
+    }
+}
+
+/// A request on its way: its head, and the far end of its pipes.
+#[derive(Debug)]
+pub(crate) struct Parcel {
+    pub(crate) request: RequestId,
+    pub(crate) head: Request<()>,
+    /// Whether the head is all there is.
+    pub(crate) end: bool,
+    pub(crate) exchange: Arc<Exchange>,
+}
+
+/// Reads the [`Timeline`] of a request at any time, also after its response has ended. Every
+/// response carries one in its extensions.
+#[derive(Clone, Debug)]
+pub struct TimelineHandle {
+    exchange: Arc<Exchange>,
+}
+
+impl TimelineHandle {
+    pub(crate) fn new(exchange: &Arc<Exchange>) -> Self {
+        Self { exchange: Arc::clone(exchange) }
+    }
+
+    /// What happened until now.
+    pub fn snapshot(&self) -> Timeline {
+        self.exchange.timeline()
+    }
+}

@@ -1,0 +1,419 @@
+//! The place where events meet the [`Upstream`].
+//!
+//! [`Hub::feed`] is the only door: it locks, lets the upstream decide, moves actions into
+//! mailboxes under the lock, and wakes, spawns and drops after it. It never awaits, does I/O or
+//! runs a caller's code under the lock.
+
+use core::fmt;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use regatta_core::Instant;
+use regatta_core::id::{AttemptId, ConnectionId, HostId, RequestId};
+use regatta_core::types::{Key, MethodClass, Outcome, RetrySafe, Timing};
+use regatta_core::upstream::{Action, Event, Upstream};
+use smallvec::SmallVec;
+
+use crate::drive::attempt::{self, Job};
+use crate::drive::letter::Letter;
+use crate::drive::resolve;
+use crate::error::Error;
+use crate::exchange::{Exchange, Parcel};
+use crate::mail::{Mailbox, Wake};
+use crate::runtime::Runtime;
+use crate::settings::Settings;
+use crate::trace::Traces;
+
+/// The shared half of a client.
+pub(crate) struct Hub<R: Runtime> {
+    pub(crate) runtime: R,
+    pub(crate) settings: Settings,
+    state: Mutex<State>,
+    /// Woken when the earliest deadline moved earlier.
+    pub(crate) timer: Arc<Wake>,
+}
+
+struct State {
+    upstream: Upstream,
+    /// By slot of the request.
+    tickets: Vec<Option<Ticket>>,
+    /// By slot of the attempt: who runs it.
+    attempts: Vec<Option<(AttemptId, Arc<Mailbox<Letter>>)>>,
+    /// By slot of the connection: the winning attempt's mailbox.
+    connections: Vec<Option<(ConnectionId, Arc<Mailbox<Letter>>)>>,
+    traces: Traces,
+    /// Events that came of actions, to be fed before the lock is let go.
+    follow_up: VecDeque<Event>,
+    /// What the hub's timer is set to.
+    armed: Option<Instant>,
+}
+
+/// A request that has not ended.
+struct Ticket {
+    request: RequestId,
+    /// With the hub while the request waits; with its connection while it is assigned.
+    parcel: Option<Parcel>,
+    exchange: Arc<Exchange>,
+    key: Key,
+}
+
+/// What is done after the lock is let go.
+struct Effects {
+    wakers: SmallVec<[core::task::Waker; 4]>,
+    jobs: Vec<Job>,
+    resolves: Vec<(HostId, Arc<str>)>,
+    failures: Vec<(Arc<Exchange>, Error)>,
+    parcels: Vec<Parcel>,
+    rearm: bool,
+}
+
+impl<R: Runtime> Hub<R> {
+    /// Builds the hub and starts its timer task, which ends when the last handle is gone.
+    pub(crate) fn start(runtime: R, upstream: Upstream, settings: Settings) -> Arc<Self> {
+        let hub = Arc::new(Self {
+            runtime: runtime.clone(),
+            settings,
+            state: Mutex::new(State {
+                upstream,
+                tickets: Vec::new(),
+                attempts: Vec::new(),
+                connections: Vec::new(),
+                traces: Traces::default(),
+                follow_up: VecDeque::new(),
+                armed: None,
+            }),
+            timer: Arc::new(Wake::new()),
+        });
+        let (weak, wake) = (Arc::downgrade(&hub), Arc::clone(&hub.timer));
+        runtime.spawn(crate::drive::timer::run(weak, wake));
+        hub
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Asks for a stream; `parcel` makes the parcel once the request has its id.
+    pub(crate) fn request(
+        self: &Arc<Self>,
+        key: &Key,
+        method: MethodClass,
+        deadline: Option<Instant>,
+        parcel: impl FnOnce(RequestId) -> Parcel,
+    ) -> RequestId {
+        let now = self.runtime.now();
+        let mut state = self.lock();
+        let request = state.upstream.request(now, key, method, deadline);
+        let parcel = parcel(request);
+        let exchange = Arc::clone(&parcel.exchange);
+        let ticket = Ticket { request, parcel: Some(parcel), exchange, key: key.clone() };
+        place(&mut state.tickets, request.slot(), ticket);
+        self.finish(now, state);
+        request
+    }
+
+    /// Tells the upstream what happened.
+    pub(crate) fn feed(self: &Arc<Self>, event: Event) {
+        let now = self.runtime.now();
+        let mut state = self.lock();
+        state.traces.note(now, &event);
+        state.upstream.handle_event(now, event);
+        self.finish(now, state);
+    }
+
+    /// An attempt's handshakes are done: its mailbox is the connection's from now on.
+    pub(crate) fn connected(
+        self: &Arc<Self>,
+        event: Event,
+        connection: ConnectionId,
+        mailbox: &Arc<Mailbox<Letter>>,
+        tls: Option<crate::timeline::TlsTrace>,
+    ) {
+        let now = self.runtime.now();
+        let mut state = self.lock();
+        state.traces.note(now, &event);
+        if let Event::Connected { attempt, protocol, .. } = &event {
+            // An attempt that was given up in the meantime has no place any more: another won.
+            let known = state.attempts.get_mut(attempt.slot());
+            let own = known.and_then(|place| place.take_if(|(id, _)| id == attempt));
+            if own.is_some() {
+                state.traces.established(now, *attempt, connection, *protocol, tls);
+                let mailbox = Arc::clone(mailbox);
+                place(&mut state.connections, connection.slot(), (connection, mailbox));
+            }
+        }
+        state.upstream.handle_event(now, event);
+        self.finish(now, state);
+    }
+
+    /// An attempt failed; `detail` is for people.
+    pub(crate) fn attempt_failed(
+        self: &Arc<Self>,
+        attempt: AttemptId,
+        cause: regatta_core::types::Cause,
+        detail: Option<Arc<str>>,
+    ) {
+        let now = self.runtime.now();
+        let mut state = self.lock();
+        let event = Event::AttemptFailed { attempt, cause };
+        state.traces.note(now, &event);
+        state.traces.detail(attempt, detail);
+        state.upstream.handle_event(now, event);
+        self.finish(now, state);
+    }
+
+    /// The one end of an assigned request's stream. The parcel comes back beside the event.
+    pub(crate) fn stream_ended(
+        self: &Arc<Self>,
+        connection: ConnectionId,
+        parcel: Parcel,
+        outcome: Outcome,
+        retry: RetrySafe,
+        timing: Timing,
+    ) {
+        let now = self.runtime.now();
+        let request = parcel.request;
+        let body = parcel.exchange.up.body_state();
+        let mut state = self.lock();
+        let mut parcel = Some(parcel);
+        if let Some(ticket) = state.ticket(request) {
+            ticket.parcel = parcel.take();
+        }
+        let event = Event::StreamEnded { connection, request, outcome, retry, body, timing };
+        state.upstream.handle_event(now, event);
+        self.finish(now, state);
+        drop(parcel);
+    }
+
+    /// Does what is due and says when to come again; for the timer task alone.
+    pub(crate) fn turn(self: &Arc<Self>) -> (Instant, Option<Instant>) {
+        let now = self.runtime.now();
+        let mut state = self.lock();
+        if state.upstream.poll_timeout().is_some_and(|at| at <= now) {
+            state.upstream.handle_timeout(now);
+        }
+        let effects = self.settle(now, &mut state);
+        let next = state.upstream.poll_timeout();
+        state.armed = next;
+        drop(state);
+        self.run(effects);
+        (now, next)
+    }
+
+    /// Looks at the upstream.
+    pub(crate) fn look<T>(&self, look: impl FnOnce(&Upstream) -> T) -> T {
+        look(&self.lock().upstream)
+    }
+
+    /// Takes the newest records out.
+    pub(crate) fn records(&self) -> Vec<regatta_core::record::Record> {
+        let mut state = self.lock();
+        core::iter::from_fn(|| state.upstream.poll_record()).collect()
+    }
+
+    fn finish(self: &Arc<Self>, now: Instant, mut state: MutexGuard<'_, State>) {
+        let mut effects = self.settle(now, &mut state);
+        let next = state.upstream.poll_timeout();
+        if next.is_some_and(|at| state.armed.is_none_or(|armed| at < armed)) {
+            state.armed = next;
+            effects.rearm = true;
+        }
+        drop(state);
+        self.run(effects);
+    }
+
+    /// Carries actions out as far as that is possible under the lock.
+    fn settle(&self, now: Instant, state: &mut State) -> Effects {
+        let mut effects = Effects::new();
+        loop {
+            while let Some(action) = state.upstream.poll_action() {
+                state.apply(now, action, &mut effects);
+            }
+            let Some(event) = state.follow_up.pop_front() else { return effects };
+            state.upstream.handle_event(now, event);
+        }
+    }
+
+    fn run(self: &Arc<Self>, effects: Effects) {
+        for waker in effects.wakers {
+            waker.wake();
+        }
+        for (exchange, error) in effects.failures {
+            exchange.fail(error);
+        }
+        for (host, name) in effects.resolves {
+            self.runtime.spawn(resolve::run(Arc::clone(self), host, name));
+        }
+        for job in effects.jobs {
+            self.runtime.spawn(attempt::run(Arc::clone(self), job));
+        }
+        if effects.rearm {
+            self.timer.raise();
+        }
+        drop(effects.parcels);
+    }
+}
+
+impl<R: Runtime> Drop for Hub<R> {
+    fn drop(&mut self) {
+        self.timer.raise();
+    }
+}
+
+impl<R: Runtime> fmt::Debug for Hub<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hub").finish_non_exhaustive()
+    }
+}
+
+/// A hub that may be gone already.
+pub(crate) type WeakHub<R> = Weak<Hub<R>>;
+
+impl Effects {
+    fn new() -> Self {
+        Self {
+            wakers: SmallVec::new(),
+            jobs: Vec::new(),
+            resolves: Vec::new(),
+            failures: Vec::new(),
+            parcels: Vec::new(),
+            rearm: false,
+        }
+    }
+}
+
+impl State {
+    fn ticket(&mut self, request: RequestId) -> Option<&mut Ticket> {
+        let ticket = self.tickets.get_mut(request.slot())?.as_mut()?;
+        (ticket.request == request).then_some(ticket)
+    }
+
+    fn take_ticket(&mut self, request: RequestId) -> Option<Ticket> {
+        let slot = self.tickets.get_mut(request.slot())?;
+        slot.take_if(|ticket| ticket.request == request)
+    }
+
+    fn apply(&mut self, now: Instant, action: Action, effects: &mut Effects) {
+        match action {
+            Action::Resolve { host, name } => {
+                self.traces.resolving(now, host, &name);
+                effects.resolves.push((host, name));
+            }
+            Action::Connect { attempt, connection, address, origin, profile, .. } => {
+                self.traces.connecting(now, attempt, connection, address, &origin);
+                let mailbox = Arc::new(Mailbox::new());
+                place(&mut self.attempts, attempt.slot(), (attempt, Arc::clone(&mailbox)));
+                let job = Job { attempt, connection, address, origin, profile, mailbox };
+                effects.jobs.push(job);
+            }
+            Action::AbortAttempt(attempt) => {
+                self.traces.aborted(now, attempt);
+                let known = self.attempts.get_mut(attempt.slot());
+                let taken = known.and_then(|place| place.take_if(|(id, _)| *id == attempt));
+                if let Some((_, mailbox)) = taken {
+                    post(&mailbox, Letter::Abort, effects);
+                }
+            }
+            Action::Assign { request, connection } => {
+                self.assign(now, request, connection, effects);
+            }
+            Action::Reset { connection, request } => {
+                let Some(ticket) = self.ticket(request) else { return };
+                let exchange = Arc::clone(&ticket.exchange);
+                self.post_to(connection, Letter::Reset { request, exchange }, effects);
+            }
+            Action::Resend(request) => {
+                if let Some(ticket) = self.ticket(request) {
+                    ticket.exchange.up.rewind();
+                    ticket.exchange.resent();
+                }
+            }
+            Action::Refuse { request, reason, failed } => {
+                let Some(ticket) = self.take_ticket(request) else { return };
+                ticket.exchange.ended(now);
+                let detail = self.traces.detail_of(failed.as_deref());
+                let error = Error::refused(reason, ticket.key.origin, failed, detail);
+                effects.failures.push((ticket.exchange, error));
+                effects.parcels.extend(ticket.parcel);
+            }
+            Action::Finished { request, .. } => {
+                let Some(ticket) = self.take_ticket(request) else { return };
+                ticket.exchange.ended(now);
+                ticket.exchange.up.forget_kept();
+                effects.parcels.extend(ticket.parcel);
+            }
+            Action::Probe(connection) => self.post_to(connection, Letter::Probe, effects),
+            Action::Shutdown(connection) => self.post_to(connection, Letter::Shutdown, effects),
+            Action::Abort(connection) => self.post_to(connection, Letter::Abort, effects),
+        }
+    }
+
+    /// Hands the parcel to the connection. A connection that has closed its mailbox answers as
+    /// it would have by itself: unsent.
+    fn assign(
+        &mut self,
+        now: Instant,
+        request: RequestId,
+        connection: ConnectionId,
+        effects: &mut Effects,
+    ) {
+        let made = self.traces.made(connection);
+        let Some(ticket) = self.ticket(request) else { return };
+        let Some(parcel) = ticket.parcel.take() else { return };
+        if let Some((made, reused)) = made {
+            parcel.exchange.assigned(now, &made, reused);
+        }
+        let body = parcel.exchange.up.body_state();
+        let returned = match find(&self.connections, connection.slot(), connection) {
+            Some(mailbox) => mailbox.push(Letter::Assign(parcel)),
+            None => Err(Letter::Assign(parcel)),
+        };
+        match returned {
+            Ok(waker) => effects.wakers.extend(waker),
+            Err(letter) => {
+                if let (Letter::Assign(parcel), Some(ticket)) = (letter, self.ticket(request)) {
+                    ticket.parcel = Some(parcel);
+                }
+                self.follow_up.push_back(Event::StreamEnded {
+                    connection,
+                    request,
+                    outcome: Outcome::Failed(regatta_core::types::Cause::Closed),
+                    retry: RetrySafe::Unsent,
+                    body,
+                    timing: Timing { ended: now, ..Timing::default() },
+                });
+            }
+        }
+    }
+
+    fn post_to(&self, connection: ConnectionId, letter: Letter, effects: &mut Effects) {
+        if let Some(mailbox) = find(&self.connections, connection.slot(), connection) {
+            post(&mailbox, letter, effects);
+        }
+    }
+}
+
+/// Puts a letter in; one that is not taken any more has lost its meaning.
+fn post(mailbox: &Mailbox<Letter>, letter: Letter, effects: &mut Effects) {
+    if let Ok(waker) = mailbox.push(letter) {
+        effects.wakers.extend(waker);
+    }
+}
+
+fn place<T>(table: &mut Vec<Option<T>>, slot: usize, value: T) {
+    if table.len() <= slot {
+        table.resize_with(slot + 1, || None);
+    }
+    if let Some(place) = table.get_mut(slot) {
+        *place = Some(value);
+    }
+}
+
+fn find<I: Eq + Copy>(
+    table: &[Option<(I, Arc<Mailbox<Letter>>)>],
+    slot: usize,
+    id: I,
+) -> Option<Arc<Mailbox<Letter>>> {
+    let (known, mailbox) = table.get(slot)?.as_ref()?;
+    (*known == id).then(|| Arc::clone(mailbox))
+}

@@ -1,0 +1,63 @@
+//! A connection task's mailbox: letters in order, one waker, closed once.
+
+use core::task::{Context, Poll, Waker};
+use std::collections::VecDeque;
+
+use super::{lock, sync::Mutex};
+
+/// Letters from the hub, and from pipes, to one connection task.
+#[derive(Debug)]
+pub(crate) struct Mailbox<T> {
+    state: Mutex<State<T>>,
+}
+
+#[derive(Debug)]
+struct State<T> {
+    letters: VecDeque<T>,
+    waker: Option<Waker>,
+    closed: bool,
+}
+
+impl<T> Mailbox<T> {
+    pub(crate) fn new() -> Self {
+        let state = State { letters: VecDeque::new(), waker: None, closed: false };
+        Self { state: Mutex::new(state) }
+    }
+
+    /// Puts a letter in; the waker is to be woken after every lock is let go. Gives the letter
+    /// back when the mailbox is closed.
+    pub(crate) fn push(&self, letter: T) -> Result<Option<Waker>, T> {
+        let mut state = lock(&self.state);
+        if state.closed {
+            return Err(letter);
+        }
+        state.letters.push_back(letter);
+        Ok(state.waker.take())
+    }
+
+    /// Moves all letters into `into`, or remembers the task.
+    pub(crate) fn poll(&self, cx: &mut Context<'_>, into: &mut VecDeque<T>) -> Poll<()> {
+        let mut state = lock(&self.state);
+        if state.letters.is_empty() {
+            match &mut state.waker {
+                Some(waker) => waker.clone_from(cx.waker()),
+                none => *none = Some(cx.waker().clone()),
+            }
+            return Poll::Pending;
+        }
+        if into.is_empty() {
+            core::mem::swap(&mut state.letters, into);
+        } else {
+            into.append(&mut state.letters);
+        }
+        Poll::Ready(())
+    }
+
+    /// Takes nothing more and returns what was left.
+    pub(crate) fn close(&self) -> VecDeque<T> {
+        let mut state = lock(&self.state);
+        state.closed = true;
+        state.waker = None;
+        core::mem::take(&mut state.letters)
+    }
+}

@@ -1,0 +1,34 @@
+//! The only code that threads share: mailboxes, pipes and the hub's wake-up. Built on loom's
+//! types under `--cfg loom`, so that its tests walk every interleaving.
+
+#[cfg(loom)]
+mod sync {
+    pub(super) use loom::sync::Mutex;
+    pub(super) use loom::sync::MutexGuard;
+}
+#[cfg(not(loom))]
+mod sync {
+    pub(super) use std::sync::Mutex;
+    pub(super) use std::sync::MutexGuard;
+}
+
+#[cfg(all(test, loom))]
+mod loom_tests;
+mod mailbox;
+mod pipe;
+#[cfg(all(test, not(loom)))]
+mod tests;
+mod wake;
+
+pub(crate) use mailbox::Mailbox;
+pub(crate) use pipe::{Frame, Pipe, Received};
+pub(crate) use wake::Wake;
+
+/// Locks; a thread that panicked while it held the lock has left whole values behind, since
+/// nothing that can panic is called under it.
+fn lock<T>(mutex: &sync::Mutex<T>) -> sync::MutexGuard<'_, T> {
+    match mutex.lock() {
+        Ok(guard) => guard,
+        Err(poisoned) => poisoned.into_inner(),
+    }
+}

@@ -1,0 +1,320 @@
+//! One direction of one stream: a bounded queue of frames between a caller and a connection
+//! task. The lock is held only to move frames; wakes come at the marks, not per frame.
+
+use core::task::{Context, Poll, Waker};
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use http::{HeaderMap, Response};
+use regatta_core::types::BodyState;
+
+use super::{lock, sync::Mutex};
+
+/// Part of a body. After `Trailers` or an `end` nothing follows.
+#[derive(Clone, Debug)]
+pub(crate) enum Frame {
+    /// An interim (1xx) or the final head of a response.
+    Head(Box<Response<()>>),
+    Data(Bytes),
+    Trailers(HeaderMap),
+    End,
+}
+
+impl Frame {
+    fn size(&self) -> usize {
+        match self {
+            Self::Data(bytes) => bytes.len(),
+            Self::Head(_) | Self::Trailers(_) | Self::End => 0,
+        }
+    }
+}
+
+/// What a reader finds.
+#[derive(Debug)]
+pub(crate) enum Received<E> {
+    Frame(Frame),
+    /// The writer failed, or went away before the end.
+    Failed(Option<E>),
+    /// `End` or `Trailers` was taken before.
+    Finished,
+}
+
+/// A bounded queue of frames with one reader and one writer.
+#[derive(Debug)]
+pub(crate) struct Pipe<E> {
+    state: Mutex<State<E>>,
+}
+
+#[derive(Debug)]
+struct State<E> {
+    frames: VecDeque<Frame>,
+    /// Bytes in `frames`.
+    queued: usize,
+    capacity: usize,
+    /// Bytes taken by the reader since the writer last asked.
+    taken: usize,
+    /// What was taken and may be sent again; `None` once it was too much or is not wanted.
+    kept: Option<Vec<Frame>>,
+    kept_bytes: usize,
+    /// How much may be kept.
+    keep: usize,
+    any_taken: bool,
+    finished: Finished,
+    failed: Option<Option<E>>,
+    reader_gone: bool,
+    reader: Option<Waker>,
+    writer: Option<Waker>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Finished {
+    No,
+    /// The last frame is in the queue, or was taken.
+    Written,
+    /// The reader has taken it.
+    Taken,
+}
+
+impl<E> Pipe<E> {
+    /// A pipe that holds about `capacity` bytes and keeps up to `keep` taken bytes for a replay.
+    pub(crate) fn new(capacity: usize, keep: usize) -> Self {
+        Self {
+            state: Mutex::new(State {
+                frames: VecDeque::new(),
+                queued: 0,
+                capacity,
+                taken: 0,
+                kept: None,
+                kept_bytes: 0,
+                keep,
+                any_taken: false,
+                finished: Finished::No,
+                failed: None,
+                reader_gone: false,
+                reader: None,
+                writer: None,
+            }),
+        }
+    }
+
+    /// Ready when the writer may write: the queue has room (again, after it was full: half of
+    /// it), or nobody reads any more (`Err`).
+    pub(crate) fn poll_room(&self, cx: &mut Context<'_>) -> Poll<Result<(), ()>> {
+        let mut state = lock(&self.state);
+        if state.reader_gone {
+            return Poll::Ready(Err(()));
+        }
+        if state.queued < state.capacity {
+            return Poll::Ready(Ok(()));
+        }
+        state.writer = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
+    /// Adds a frame. It is dropped when nobody reads any more, and after the end.
+    pub(crate) fn write(&self, frame: Frame) {
+        let (waker, dropped) = {
+            let mut state = lock(&self.state);
+            if state.reader_gone || state.finished != Finished::No || state.failed.is_some() {
+                (None, Some(frame))
+            } else {
+                state.queued += frame.size();
+                if matches!(frame, Frame::Trailers(_) | Frame::End) {
+                    state.finished = Finished::Written;
+                }
+                state.frames.push_back(frame);
+                (state.reader.take(), None)
+            }
+        };
+        drop(dropped);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// Adds a frame and the end behind it, in one hold and with one wake.
+    pub(crate) fn write_last(&self, frame: Frame) {
+        let waker = {
+            let mut state = lock(&self.state);
+            if state.reader_gone || state.finished != Finished::No || state.failed.is_some() {
+                None
+            } else {
+                state.queued += frame.size();
+                state.finished = Finished::Written;
+                state.frames.push_back(frame);
+                state.frames.push_back(Frame::End);
+                state.reader.take()
+            }
+        };
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// Takes the end if it is next, so that it can travel with what came before it.
+    pub(crate) fn take_end(&self) -> bool {
+        let mut state = lock(&self.state);
+        if !matches!(state.frames.front(), Some(Frame::End)) {
+            return false;
+        }
+        matches!(state.take(), Some(Received::Frame(Frame::End)))
+    }
+
+    /// The writer failed: the reader hears it behind the frames that are there. Harmless after
+    /// the end.
+    pub(crate) fn fail(&self, error: Option<E>) {
+        let (waker, dropped) = {
+            let mut state = lock(&self.state);
+            if state.finished == Finished::No && state.failed.is_none() {
+                state.failed = Some(error);
+                (state.reader.take(), None)
+            } else {
+                (None, error)
+            }
+        };
+        drop(dropped);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// The next frame, if one is there; else the task is remembered.
+    pub(crate) fn poll_read(&self, cx: &mut Context<'_>) -> Poll<Received<E>> {
+        let (received, waker) = {
+            let mut state = lock(&self.state);
+            let Some(received) = state.take() else {
+                match &mut state.reader {
+                    Some(waker) => waker.clone_from(cx.waker()),
+                    none => *none = Some(cx.waker().clone()),
+                }
+                return Poll::Pending;
+            };
+            (received, state.writer_to_wake())
+        };
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+        Poll::Ready(received)
+    }
+
+    /// Bytes that the reader has taken since the last call; remembers the writer's task, which
+    /// is woken when half of the capacity was taken, or all that was there.
+    pub(crate) fn poll_taken(&self, cx: &mut Context<'_>) -> usize {
+        let mut state = lock(&self.state);
+        match &mut state.writer {
+            Some(waker) => waker.clone_from(cx.waker()),
+            none => *none = Some(cx.waker().clone()),
+        }
+        core::mem::take(&mut state.taken)
+    }
+
+    /// Ready when nobody reads any more; else the writer's task is remembered.
+    pub(crate) fn poll_gone(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut state = lock(&self.state);
+        if state.reader_gone {
+            return Poll::Ready(());
+        }
+        state.writer = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
+    /// Nobody reads any more: the writer is told, what is queued is dropped.
+    pub(crate) fn close(&self) {
+        let (waker, dropped) = {
+            let mut state = lock(&self.state);
+            state.reader_gone = true;
+            state.queued = 0;
+            let kept = state.kept.take();
+            (state.writer.take(), (core::mem::take(&mut state.frames), kept))
+        };
+        drop(dropped);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// What is left of the body for sending it again.
+    pub(crate) fn body_state(&self) -> BodyState {
+        let state = lock(&self.state);
+        if !state.any_taken {
+            BodyState::Untouched
+        } else if state.kept.is_some() {
+            BodyState::Replayable
+        } else {
+            BodyState::Spent
+        }
+    }
+
+    /// Puts what was taken back in front, for sending it again.
+    pub(crate) fn rewind(&self) {
+        let mut state = lock(&self.state);
+        let Some(kept) = state.kept.take() else { return };
+        for frame in kept.into_iter().rev() {
+            state.queued += frame.size();
+            state.frames.push_front(frame);
+        }
+        if state.finished == Finished::Taken {
+            state.finished = Finished::Written;
+        }
+        state.kept_bytes = 0;
+        state.any_taken = false;
+    }
+
+    /// Nothing will be sent again: what was kept for it is dropped.
+    pub(crate) fn forget_kept(&self) {
+        let dropped = {
+            let mut state = lock(&self.state);
+            state.keep = 0;
+            state.kept.take()
+        };
+        drop(dropped);
+    }
+}
+
+impl<E> State<E> {
+    fn take(&mut self) -> Option<Received<E>> {
+        if let Some(frame) = self.frames.pop_front() {
+            let size = frame.size();
+            self.queued -= size;
+            self.taken += size;
+            if matches!(frame, Frame::Trailers(_) | Frame::End) {
+                self.finished = Finished::Taken;
+            }
+            self.keep_copy(&frame, size);
+            return Some(Received::Frame(frame));
+        }
+        if self.finished == Finished::Taken {
+            return Some(Received::Finished);
+        }
+        let error = self.failed.as_mut()?;
+        Some(Received::Failed(error.take()))
+    }
+
+    /// Keeps a frame while all frames so far fit, so that the body can be sent again.
+    fn keep_copy(&mut self, frame: &Frame, size: usize) {
+        let first = !self.any_taken;
+        self.any_taken = true;
+        if self.keep == 0 {
+            return;
+        }
+        self.kept_bytes += size;
+        if first {
+            // One frame is kept whatever its size: it is the caller's own buffer, shared.
+            self.kept = Some(vec![frame.clone()]);
+        } else if self.kept_bytes > self.keep && size > 0 {
+            self.kept = None;
+            self.keep = 0;
+        } else if let Some(kept) = &mut self.kept {
+            kept.push(frame.clone());
+        }
+    }
+
+    fn writer_to_wake(&mut self) -> Option<Waker> {
+        let low = self.queued <= self.capacity / 2;
+        if low && (self.frames.is_empty() || self.taken >= self.capacity / 2) {
+            self.writer.take()
+        } else {
+            None
+        }
+    }
+}

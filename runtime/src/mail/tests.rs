@@ -1,0 +1,89 @@
+//! The pipe's rules, one thread.
+
+use core::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use regatta_core::types::BodyState;
+
+use super::{Frame, Pipe, Received};
+
+fn data(text: &'static str) -> Frame {
+    Frame::Data(Bytes::from_static(text.as_bytes()))
+}
+
+fn read(pipe: &Pipe<&'static str>) -> String {
+    let mut cx = Context::from_waker(Waker::noop());
+    match pipe.poll_read(&mut cx) {
+        Poll::Pending => "pending".to_owned(),
+        Poll::Ready(Received::Frame(Frame::Data(bytes))) => {
+            String::from_utf8_lossy(&bytes).into_owned()
+        }
+        Poll::Ready(Received::Frame(Frame::Trailers(_))) => "trailers".to_owned(),
+        Poll::Ready(Received::Frame(Frame::Head(_))) => "head".to_owned(),
+        Poll::Ready(Received::Frame(Frame::End)) => "end".to_owned(),
+        Poll::Ready(Received::Failed(error)) => format!("failed {error:?}"),
+        Poll::Ready(Received::Finished) => "finished".to_owned(),
+    }
+}
+
+#[test]
+fn frames_come_in_order_and_then_the_end() {
+    let pipe = Pipe::new(64, 0);
+    pipe.write(data("one"));
+    pipe.write(data("two"));
+    pipe.write(Frame::End);
+    pipe.write(data("after the end is dropped"));
+    let seen: Vec<_> = (0..5).map(|_| read(&pipe)).collect();
+    assert_eq!(seen, ["one", "two", "end", "finished", "finished"]);
+}
+
+#[test]
+fn a_failure_is_heard_behind_the_frames_and_not_after_the_end() {
+    let pipe = Pipe::new(64, 0);
+    pipe.write(data("one"));
+    pipe.fail(Some("broken"));
+    assert_eq!([read(&pipe), read(&pipe)], ["one", "failed Some(\"broken\")"]);
+    let pipe = Pipe::new(64, 0);
+    pipe.write(Frame::End);
+    pipe.fail(Some("too late"));
+    assert_eq!([read(&pipe), read(&pipe)], ["end", "finished"]);
+}
+
+#[test]
+fn a_body_is_replayable_until_more_than_the_buffer_was_taken() {
+    let pipe = Pipe::new(64, 4);
+    assert_eq!(pipe.body_state(), BodyState::Untouched);
+    pipe.write(data("abc"));
+    pipe.write(data("de"));
+    assert_eq!(read(&pipe), "abc");
+    assert_eq!(pipe.body_state(), BodyState::Replayable);
+    pipe.rewind();
+    assert_eq!(pipe.body_state(), BodyState::Untouched);
+    assert_eq!([read(&pipe), read(&pipe)], ["abc", "de"]);
+    assert_eq!(pipe.body_state(), BodyState::Spent);
+}
+
+#[test]
+fn a_rewound_body_ends_again() {
+    let pipe = Pipe::new(64, 16);
+    pipe.write(data("abc"));
+    pipe.write(Frame::End);
+    assert_eq!([read(&pipe), read(&pipe), read(&pipe)], ["abc", "end", "finished"]);
+    pipe.rewind();
+    assert_eq!([read(&pipe), read(&pipe), read(&pipe)], ["abc", "end", "finished"]);
+}
+
+#[test]
+fn room_comes_back_when_the_reader_takes() {
+    let pipe: Pipe<&'static str> = Pipe::new(4, 0);
+    let mut cx = Context::from_waker(Waker::noop());
+    assert_eq!(pipe.poll_room(&mut cx), Poll::Ready(Ok(())));
+    pipe.write(data("abcdef"));
+    assert_eq!(pipe.poll_room(&mut cx), Poll::Pending);
+    assert_eq!(read(&pipe), "abcdef");
+    assert_eq!(pipe.poll_room(&mut cx), Poll::Ready(Ok(())));
+    assert_eq!(pipe.poll_taken(&mut cx), 6);
+    assert_eq!(pipe.poll_taken(&mut cx), 0);
+    pipe.close();
+    assert_eq!(pipe.poll_room(&mut cx), Poll::Ready(Err(())));
+}

@@ -1,0 +1,126 @@
+//! What a runtime must give: a clock, timers, tasks, sockets and names.
+
+use core::future::Future;
+use core::net::{IpAddr, SocketAddr};
+use core::task::{Context, Poll};
+use core::time::Duration;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use regatta_core::Instant;
+use regatta_core::types::Cause;
+
+/// Everything that the driver wants of the world. One file of 100 to 250 lines implements it.
+///
+/// Datagrams join it with their first user, HTTP/3.
+pub trait Runtime: Clone + Send + Sync + 'static {
+    /// A connected byte stream.
+    type Stream: Stream;
+    /// A listening socket.
+    type Listener: Listener<Stream = Self::Stream>;
+    /// One timer that can be moved.
+    type Timer: Timer;
+    /// Answers of one look-up.
+    type Resolution: Resolution;
+
+    /// Time since the runtime's epoch.
+    fn now(&self) -> Instant;
+
+    /// The wall clock at the epoch, as time since 1970: what certificates are checked against.
+    fn unix_at_epoch(&self) -> Duration;
+
+    /// A seed for what must differ between processes (hash keys, jitter); fixed in a simulator.
+    fn seed(&self) -> u64;
+
+    /// A timer that expires at `at`; never asked for zero or the past.
+    fn timer(&self, at: Instant) -> Self::Timer;
+
+    /// Runs `task` until it ends.
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static);
+
+    /// Connects to `to`.
+    fn connect(
+        &self,
+        to: Address,
+    ) -> impl Future<Output = io::Result<Self::Stream>> + Send + 'static;
+
+    /// Listens at `at`.
+    fn listen(
+        &self,
+        at: Address,
+    ) -> impl Future<Output = io::Result<Self::Listener>> + Send + 'static;
+
+    /// Looks `name` up: a host name, never an IP literal.
+    fn resolve(&self, name: &str) -> Self::Resolution;
+}
+
+/// Where a byte stream leads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Address {
+    /// TCP.
+    Ip(SocketAddr),
+    /// A Unix domain socket.
+    Unix(Arc<Path>),
+}
+
+impl From<SocketAddr> for Address {
+    fn from(address: SocketAddr) -> Self {
+        Self::Ip(address)
+    }
+}
+
+/// A connected byte stream with one owner.
+pub trait Stream: Send + Unpin + 'static {
+    /// Reads some bytes; 0 is the peer's FIN.
+    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>>;
+
+    /// Writes some of `slices`.
+    fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>>;
+
+    /// Sends FIN after all that was written.
+    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+}
+
+/// A listening socket with one owner.
+pub trait Listener: Send + Unpin + 'static {
+    /// What it accepts.
+    type Stream: Stream;
+
+    /// Accepts one connection; the peer's address where it has one.
+    fn poll_accept(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<(Self::Stream, Option<SocketAddr>)>>;
+
+    /// Where it really listens (port 0 becomes the chosen one).
+    fn local_address(&self) -> io::Result<SocketAddr>;
+}
+
+/// One timer that can be moved.
+pub trait Timer: Send + Unpin + 'static {
+    /// Expires at `at` instead, also when it has expired before.
+    fn reset(&mut self, at: Instant);
+
+    /// Whether it has expired; else the task is woken when it does.
+    fn poll_expired(&mut self, cx: &mut Context<'_>) -> Poll<()>;
+}
+
+/// The answers of one look-up, as they come.
+pub trait Resolution: Send + Unpin + 'static {
+    /// The next answer; `None` when there will be no more.
+    fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Answer, Cause>>>;
+}
+
+/// Some addresses of a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// In the resolver's order; of one family or both.
+    pub addresses: Vec<IpAddr>,
+    /// How long they hold, where the resolver says it.
+    pub ttl: Option<Duration>,
+}

@@ -1,0 +1,282 @@
+//! A server: one service function answers HTTP/1.1 and HTTP/2.
+
+use core::fmt;
+use core::future::{Future, poll_fn};
+use core::net::SocketAddr;
+use core::pin::pin;
+use core::task::Poll;
+use std::sync::Arc;
+
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http_body::Body as HttpBody;
+use regatta_core::downstream;
+use regatta_core::engine::Config as EngineConfig;
+use regatta_core::engine::tls::{Clock, ServerConfig, ServerOptions};
+use regatta_core::types::Protocol;
+
+use crate::body::{Body, BoxError, Side, Upload};
+use crate::drive::letter::Letter;
+use crate::drive::listener::{self, Gate};
+use crate::error::{Error, Kind};
+use crate::exchange::Exchange;
+use crate::mail::{Frame, Mailbox};
+use crate::runtime::{Address, Listener as _, Runtime};
+
+/// Answers requests. Every function from a request to a future response is one.
+pub trait Service: Send + Sync + 'static {
+    /// The response's body.
+    type Body: HttpBody<Error: Into<BoxError>> + Send + 'static;
+
+    /// Answers one request. The future is dropped when the peer gives the request up.
+    fn call(
+        &self,
+        request: Request<Body>,
+    ) -> impl Future<Output = Response<Self::Body>> + Send + 'static;
+}
+
+impl<F, Answer, B> Service for F
+where
+    F: Fn(Request<Body>) -> Answer + Send + Sync + 'static,
+    Answer: Future<Output = Response<B>> + Send + 'static,
+    B: HttpBody<Error: Into<BoxError>> + Send + 'static,
+{
+    type Body = B;
+
+    fn call(&self, request: Request<Body>) -> impl Future<Output = Response<B>> + Send + 'static {
+        self(request)
+    }
+}
+
+/// Builds a [`Server`].
+#[derive(Debug)]
+pub struct ServerBuilder<R> {
+    runtime: R,
+    tls: Option<ServerOptions>,
+    engine: EngineConfig,
+    downstream: downstream::Config,
+}
+
+impl<R: Runtime> ServerBuilder<R> {
+    /// Speaks TLS with this certificate; ALPN chooses the protocol. Default plain text, where
+    /// HTTP/2 is recognised by its preface.
+    #[must_use]
+    pub fn tls(mut self, options: ServerOptions) -> Self {
+        self.tls = Some(options);
+        self
+    }
+
+    /// Changes the limits of the protocol engines.
+    #[must_use]
+    pub fn engine(mut self, change: impl FnOnce(&mut EngineConfig)) -> Self {
+        change(&mut self.engine);
+        self
+    }
+
+    /// Changes the limit of connections and the time of a drain.
+    #[must_use]
+    pub fn downstream(mut self, change: impl FnOnce(&mut downstream::Config)) -> Self {
+        change(&mut self.downstream);
+        self
+    }
+
+    /// Listens at `address`; port 0 picks a free one.
+    pub async fn bind(self, address: impl Into<Address>) -> Result<Server<R>, Error> {
+        let address = address.into();
+        let Self { runtime, tls, engine, downstream } = self;
+        let tls = match tls {
+            None => None,
+            Some(options) => {
+                let clock = Clock::new(runtime.unix_at_epoch());
+                let config = ServerConfig::new(&clock, options);
+                Some(config.map_err(|error| Error::new(Kind::Config(format!("tls: {error}"))))?)
+            }
+        };
+        let listener = runtime.listen(address.clone()).await.map_err(|error| {
+            let at = match &address {
+                Address::Ip(address) => address.to_string(),
+                Address::Unix(path) => path.display().to_string(),
+            };
+            Error::new(Kind::Config(format!("cannot listen at {at}: {error}")))
+        })?;
+        let gate = Gate::start(runtime, tls, engine, downstream);
+        Ok(Server { listener, gate })
+    }
+}
+
+/// A listening server.
+pub struct Server<R: Runtime> {
+    listener: R::Listener,
+    gate: Arc<Gate<R>>,
+}
+
+impl<R: Runtime> Server<R> {
+    /// Begins to build a server on `runtime`.
+    pub fn builder(runtime: R) -> ServerBuilder<R> {
+        ServerBuilder {
+            runtime,
+            tls: None,
+            engine: EngineConfig::default(),
+            downstream: downstream::Config::default(),
+        }
+    }
+
+    /// Where it really listens.
+    pub fn local_address(&self) -> std::io::Result<SocketAddr> {
+        self.listener.local_address()
+    }
+
+    /// A handle to drain it from elsewhere.
+    pub fn handle(&self) -> ServerHandle<R> {
+        ServerHandle { gate: Arc::clone(&self.gate) }
+    }
+
+    /// Serves until it is drained and the last connection is gone.
+    pub async fn serve<S: Service>(self, service: S) {
+        listener::run(self.listener, self.gate, Arc::new(service)).await;
+    }
+}
+
+impl<R: Runtime> fmt::Debug for Server<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server").finish_non_exhaustive()
+    }
+}
+
+/// Drains a server.
+pub struct ServerHandle<R: Runtime> {
+    gate: Arc<Gate<R>>,
+}
+
+impl<R: Runtime> ServerHandle<R> {
+    /// Stops accepting, lets streams end (GOAWAY, `Connection: close`), then ends
+    /// [`Server::serve`].
+    pub fn drain(&self) {
+        self.gate.feed(downstream::Event::Drain);
+    }
+
+    /// How many connections are served now.
+    pub fn active_connections(&self) -> usize {
+        self.gate.look(downstream::Downstream::active)
+    }
+
+    /// How many connections were served since the beginning.
+    pub fn accepted_connections(&self) -> u64 {
+        self.gate.look(downstream::Downstream::accepted)
+    }
+}
+
+impl<R: Runtime> Clone for ServerHandle<R> {
+    fn clone(&self) -> Self {
+        Self { gate: Arc::clone(&self.gate) }
+    }
+}
+
+impl<R: Runtime> fmt::Debug for ServerHandle<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerHandle").finish_non_exhaustive()
+    }
+}
+
+/// The connection that a request came on, in the request's extensions.
+#[derive(Clone, Debug)]
+pub struct ConnectionHandle {
+    pub(crate) peer: Option<SocketAddr>,
+    pub(crate) protocol: Protocol,
+    pub(crate) mailbox: Arc<Mailbox<Letter>>,
+}
+
+impl ConnectionHandle {
+    /// The peer's address, where it has one.
+    pub const fn peer(&self) -> Option<SocketAddr> {
+        self.peer
+    }
+
+    /// What is spoken.
+    pub const fn protocol(&self) -> Protocol {
+        self.protocol
+    }
+
+    /// Lets this connection's streams end, then closes it (GOAWAY, `Connection: close`).
+    pub fn drain(&self) {
+        self.post(Letter::Shutdown);
+    }
+
+    /// Grants the peer so many concurrent streams from now on (HTTP/2's SETTINGS); HTTP/1
+    /// always has one.
+    pub fn set_max_concurrent_streams(&self, streams: u32) {
+        self.post(Letter::Limit(streams));
+    }
+
+    fn post(&self, letter: Letter) {
+        if let Ok(Some(waker)) = self.mailbox.push(letter) {
+            waker.wake();
+        }
+    }
+}
+
+/// Answers one request: the service's future, then the response's body, until all is said or
+/// the peer has given the request up.
+pub(crate) async fn answer<S: Service>(
+    service: Arc<S>,
+    request: Request<Body>,
+    exchange: Arc<Exchange>,
+) {
+    // Fails the response if this task goes away before it is complete.
+    let mut unfinished = Unfinished { exchange: Some(&exchange) };
+    let head_only = *request.method() == Method::HEAD;
+    let connect = *request.method() == Method::CONNECT;
+    let mut call = pin!(service.call(request));
+    let response = poll_fn(|cx| match exchange.down.poll_gone(cx) {
+        Poll::Ready(()) => Poll::Ready(None),
+        Poll::Pending => call.as_mut().poll(cx).map(Some),
+    })
+    .await;
+    let Some(response) = response else { return };
+    let (parts, body) = response.into_parts();
+    let mut head = Response::from_parts(parts, ());
+    let tunnel =
+        head.status() == StatusCode::SWITCHING_PROTOCOLS || (connect && head.status().is_success());
+    let exact = body.size_hint().exact();
+    if let Some(length) = exact
+        && !tunnel
+        && !has_no_body(head.status())
+        && !head.headers().contains_key(CONTENT_LENGTH)
+        && !head.headers().contains_key(TRANSFER_ENCODING)
+    {
+        head.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
+    }
+    let end = head_only || body.is_end_stream() || exact == Some(0) || has_no_body(head.status());
+    let frame = Frame::Head(Box::new(head));
+    if end && !tunnel {
+        exchange.down.write_last(frame);
+    } else {
+        exchange.down.write(frame);
+        if !tunnel {
+            let mut upload = Upload::new(body, &exchange, Side::Server);
+            // The error is in the pipe already, where the connection resets the stream for it.
+            let _ = poll_fn(|cx| upload.poll(cx)).await;
+        }
+    }
+    if tunnel {
+        // The tunnel's own handle ends it.
+        unfinished.exchange = None;
+    }
+}
+
+fn has_no_body(status: StatusCode) -> bool {
+    matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+}
+
+struct Unfinished<'a> {
+    exchange: Option<&'a Exchange>,
+}
+
+impl Drop for Unfinished<'_> {
+    fn drop(&mut self) {
+        if let Some(exchange) = self.exchange {
+            // Harmless after the end.
+            exchange.down.fail(None);
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! What a client's connections need to know, fixed when the client was built.
+
+use core::net::IpAddr;
+use core::time::Duration;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use regatta_core::engine::Config as EngineConfig;
+use regatta_core::engine::tls::{ClientConfig, ClientOptions, Clock, KeyLog, Versions};
+use regatta_core::id::ProfileId;
+use regatta_core::types::{Origin, Protocol};
+use regatta_core::upstream::Protocols;
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject as _;
+
+/// Most origins whose TLS sessions are kept.
+const MOST_SESSIONS: usize = 1_024;
+
+/// Which certificates are trusted.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Roots {
+    /// None: every TLS handshake fails.
+    None,
+    /// These, each in DER.
+    Der(Vec<Vec<u8>>),
+    /// All certificates of this PEM text (curl's `--cacert`).
+    Pem(Vec<u8>),
+    /// What this function gives when the first TLS connection is made, each in DER.
+    Load(fn() -> Vec<Vec<u8>>),
+}
+
+/// TLS, ALPN and protocol settings that belong together. Connections of different profiles are
+/// never shared.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Profile {
+    /// Which protocols may come out of a connection. Default [`Protocols::Auto`].
+    pub protocols: Protocols,
+    /// Which certificates are trusted. Default none; the runtimes' crates set the system's.
+    pub roots: Roots,
+    /// Trust every certificate, for every name (curl's `-k`). Default false.
+    pub danger_accept_any_certificate: bool,
+    /// Which versions of TLS. Default 1.2 and 1.3.
+    pub versions: Versions,
+    /// Who gets the secrets of each connection, for a packet analyser. Default nobody.
+    pub key_log: Option<Arc<dyn KeyLog>>,
+}
+
+impl Default for Profile {
+    fn default() -> Self {
+        Self {
+            protocols: Protocols::Auto,
+            roots: Roots::None,
+            danger_accept_any_certificate: false,
+            versions: Versions::Both,
+            key_log: None,
+        }
+    }
+}
+
+impl Profile {
+    fn alpn(&self) -> Vec<Protocol> {
+        match self.protocols {
+            Protocols::Auto | Protocols::Http2 => vec![Protocol::Http2, Protocol::Http1],
+            Protocols::Http1 => vec![Protocol::Http1],
+            Protocols::Http2PriorKnowledge => vec![Protocol::Http2],
+        }
+    }
+
+    fn client_config(&self, clock: &Clock) -> Result<ClientConfig, Arc<str>> {
+        let mut options = ClientOptions::default();
+        options.roots = match &self.roots {
+            Roots::None => Vec::new(),
+            Roots::Der(ders) => ders.clone(),
+            Roots::Pem(pem) => certificates(pem)?,
+            Roots::Load(load) => load(),
+        };
+        options.danger_no_verify = self.danger_accept_any_certificate;
+        options.alpn = self.alpn();
+        options.versions = self.versions;
+        options.key_log.clone_from(&self.key_log);
+        ClientConfig::new(clock, options).map_err(|error| error.to_string().into())
+    }
+}
+
+/// The certificates of a PEM text, in DER.
+pub(crate) fn certificates(pem: &[u8]) -> Result<Vec<Vec<u8>>, Arc<str>> {
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem)
+        .map(|certificate| certificate.map(|der| der.as_ref().to_vec()))
+        .collect();
+    match found {
+        Ok(found) if !found.is_empty() => Ok(found),
+        Ok(_) => Err("no CERTIFICATE section was found in the PEM text".into()),
+        Err(error) => Err(format!("the PEM text of certificates is malformed: {error}").into()),
+    }
+}
+
+/// Everything that a hub's connections share.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) engine: EngineConfig,
+    pub(crate) profiles: Vec<Profile>,
+    pub(crate) overrides: BTreeMap<String, Vec<IpAddr>>,
+    pub(crate) request_timeout: Option<Duration>,
+    pub(crate) clock: Clock,
+    /// Sessions belong to one origin and one profile.
+    pub(crate) tls: Mutex<BTreeMap<(ProfileId, Origin), ClientConfig>>,
+    pub(crate) bases: Mutex<BTreeMap<ProfileId, Result<ClientConfig, Arc<str>>>>,
+}
+
+impl Settings {
+    pub(crate) fn protocols(&self, profile: ProfileId) -> Protocols {
+        let found = self.profiles.get(usize::from(profile.0));
+        found.map(|profile| profile.protocols).unwrap_or_default()
+    }
+
+    pub(crate) fn addresses_of(&self, name: &str) -> Option<Vec<IpAddr>> {
+        self.overrides.get(name).cloned()
+    }
+
+    /// The TLS settings of one origin, with its sessions.
+    pub(crate) fn tls_client(
+        &self,
+        profile: ProfileId,
+        origin: &Origin,
+    ) -> Result<ClientConfig, Arc<str>> {
+        let key = (profile, origin.clone());
+        let mut known = self.tls.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(config) = known.get(&key) {
+            return Ok(config.clone());
+        }
+        let config = self.base(profile)?.for_origin();
+        if known.len() >= MOST_SESSIONS {
+            known.pop_first();
+        }
+        known.insert(key, config.clone());
+        Ok(config)
+    }
+
+    fn base(&self, profile: ProfileId) -> Result<ClientConfig, Arc<str>> {
+        let mut bases = self.bases.lock().unwrap_or_else(PoisonError::into_inner);
+        let made = bases.entry(profile).or_insert_with(|| {
+            match self.profiles.get(usize::from(profile.0)) {
+                Some(settings) => settings.client_config(&self.clock),
+                None => Err("no such profile is configured".into()),
+            }
+        });
+        made.clone()
+    }
+}

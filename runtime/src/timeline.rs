@@ -1,0 +1,99 @@
+//! What happened to one request, and when: the stuff of waterfalls.
+
+use core::net::SocketAddr;
+
+use regatta_core::Instant;
+use regatta_core::id::{AttemptId, ConnectionId};
+use regatta_core::types::{Cause, Protocol};
+
+/// What happened to one request so far. Times are since the runtime's epoch; absent ones have
+/// not happened (or did not concern this request: a reused connection has no new attempts).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Timeline {
+    /// The caller asked.
+    pub requested: Instant,
+    /// The name was looked up for this request's connection.
+    pub resolve: Option<Span>,
+    /// Every attempt of the race that made the connection, when this request waited for it.
+    pub attempts: Vec<AttemptTrace>,
+    /// The connection that carried it last.
+    pub connection: Option<ConnectionTrace>,
+    /// It was given to that connection.
+    pub assigned: Option<Instant>,
+    /// The first byte of the final response's head came.
+    pub first_byte: Option<Instant>,
+    /// It ended, well or not.
+    pub ended: Option<Instant>,
+    /// How often it was sent again by itself.
+    pub resends: u32,
+}
+
+/// A beginning and, once it has come, an end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// When it began.
+    pub started: Instant,
+    /// When it ended.
+    pub ended: Option<Instant>,
+}
+
+/// One handshake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AttemptTrace {
+    /// Its id.
+    pub attempt: AttemptId,
+    /// Where it went.
+    pub address: SocketAddr,
+    /// When it began.
+    pub started: Instant,
+    /// When TCP was up.
+    pub connected: Option<Instant>,
+    /// When it won, failed or was given up.
+    pub ended: Option<Instant>,
+    /// How it ended.
+    pub outcome: AttemptOutcome,
+}
+
+/// How an attempt ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AttemptOutcome {
+    /// It has not.
+    UnderWay,
+    /// Its handshakes are done and it became the connection.
+    Won,
+    /// It failed.
+    Failed(Cause),
+    /// Another won, or nobody needed it.
+    Aborted,
+}
+
+/// What a request needs to know of its connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConnectionTrace {
+    /// Its id.
+    pub connection: ConnectionId,
+    /// The peer's address.
+    pub address: SocketAddr,
+    /// What is spoken.
+    pub protocol: Protocol,
+    /// When its handshakes were done.
+    pub established: Instant,
+    /// Whether it had carried a request before this one.
+    pub reused: bool,
+    /// TLS, where there is any.
+    pub tls: Option<TlsTrace>,
+}
+
+/// What was agreed on in the TLS handshake.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsTrace {
+    /// `TLSv1.3`, for people.
+    pub version: String,
+    /// The cipher suite's registered name.
+    pub cipher: String,
+    /// What ALPN chose; `None` when the peer chose nothing.
+    pub alpn: Option<Protocol>,
+    /// Whether an earlier session was resumed.
+    pub resumed: bool,
+}
