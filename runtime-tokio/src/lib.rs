@@ -131,34 +131,38 @@ impl Runtime for Tokio {
     }
 
     fn connect(&self, to: Address) -> impl Future<Output = io::Result<Socket>> + Send + 'static {
-        async move {
-            match to {
-                Address::Ip(address) => {
-                    let socket = TcpStream::connect(address).await?;
-                    socket.set_nodelay(true)?;
-                    Ok(Socket::Tcp(socket))
-                }
-                Address::Unix(path) => Ok(Socket::Unix(UnixStream::connect(path).await?)),
-            }
-        }
+        connect(to)
     }
 
     fn listen(
         &self,
         at: Address,
     ) -> impl Future<Output = io::Result<ListeningSocket>> + Send + 'static {
-        async move {
-            match at {
-                Address::Ip(address) => Ok(ListeningSocket::Tcp(TcpListener::bind(address).await?)),
-                Address::Unix(path) => Ok(ListeningSocket::Unix(UnixListener::bind(path)?)),
-            }
-        }
+        listen(at)
     }
 
     fn resolve(&self, name: &str) -> LookUp {
         let name = name.to_owned();
         let _entered = self.handle.enter();
         LookUp { task: Some(self.handle.spawn(look_up(name))) }
+    }
+}
+
+async fn connect(to: Address) -> io::Result<Socket> {
+    match to {
+        Address::Ip(address) => {
+            let socket = TcpStream::connect(address).await?;
+            socket.set_nodelay(true)?;
+            Ok(Socket::Tcp(socket))
+        }
+        Address::Unix(path) => Ok(Socket::Unix(UnixStream::connect(path).await?)),
+    }
+}
+
+async fn listen(at: Address) -> io::Result<ListeningSocket> {
+    match at {
+        Address::Ip(address) => Ok(ListeningSocket::Tcp(TcpListener::bind(address).await?)),
+        Address::Unix(path) => Ok(ListeningSocket::Unix(UnixListener::bind(path)?)),
     }
 }
 

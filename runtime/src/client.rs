@@ -44,6 +44,9 @@ impl<R: Runtime> Drop for Inner<R> {
     }
 }
 
+/// Hears interim (1xx) responses.
+pub type InformationalHook = Arc<dyn Fn(&Response<()>) + Send + Sync>;
+
 /// What a request may say beside its head, by its extensions.
 #[derive(Clone, Default)]
 #[non_exhaustive]
@@ -58,7 +61,7 @@ pub struct RequestOptions {
     /// Where to connect instead of the URI's own origin: a proxy, as CONNECT needs it.
     pub to: Option<Origin>,
     /// Hears every interim (1xx) response, in the caller's task.
-    pub on_informational: Option<Arc<dyn Fn(&Response<()>) + Send + Sync>>,
+    pub on_informational: Option<InformationalHook>,
 }
 
 impl fmt::Debug for RequestOptions {
@@ -190,7 +193,7 @@ pub struct ResponseFuture<R: Runtime> {
     hub: Arc<Hub<R>>,
     exchange: Arc<Exchange>,
     upload: Option<Upload>,
-    hook: Option<Arc<dyn Fn(&Response<()>) + Send + Sync>>,
+    hook: Option<InformationalHook>,
     stage: Stage,
 }
 
@@ -220,7 +223,9 @@ impl<R: Runtime> ResponseFuture<R> {
         let method = MethodClass::of(head.method());
         let deadline = timeout.map(|timeout| self.hub.runtime.now() + timeout);
         let exchange = Arc::clone(&self.exchange);
-        self.hub.request(&key, method, deadline, |request| Parcel { request, head, end, exchange })
+        self.hub.request(&key, method, deadline, |request| {
+            Box::new(Parcel { request, head, end, exchange })
+        })
     }
 
     fn response(&mut self, request: RequestId, head: Response<()>) -> Response<Body> {

@@ -38,9 +38,9 @@ struct State {
     /// By slot of the request.
     tickets: Vec<Option<Ticket>>,
     /// By slot of the attempt: who runs it.
-    attempts: Vec<Option<(AttemptId, Arc<Mailbox<Letter>>)>>,
+    attempts: Mailboxes<AttemptId>,
     /// By slot of the connection: the winning attempt's mailbox.
-    connections: Vec<Option<(ConnectionId, Arc<Mailbox<Letter>>)>>,
+    connections: Mailboxes<ConnectionId>,
     traces: Traces,
     /// Events that came of actions, to be fed before the lock is let go.
     follow_up: VecDeque<Event>,
@@ -48,11 +48,14 @@ struct State {
     armed: Option<Instant>,
 }
 
+/// Mailboxes by slot, with the id that the slot belongs to.
+type Mailboxes<I> = Vec<Option<(I, Arc<Mailbox<Letter>>)>>;
+
 /// A request that has not ended.
 struct Ticket {
     request: RequestId,
     /// With the hub while the request waits; with its connection while it is assigned.
-    parcel: Option<Parcel>,
+    parcel: Option<Box<Parcel>>,
     exchange: Arc<Exchange>,
     key: Key,
 }
@@ -63,7 +66,7 @@ struct Effects {
     jobs: Vec<Job>,
     resolves: Vec<(HostId, Arc<str>)>,
     failures: Vec<(Arc<Exchange>, Error)>,
-    parcels: Vec<Parcel>,
+    parcels: Vec<Box<Parcel>>,
     rearm: bool,
 }
 
@@ -99,7 +102,7 @@ impl<R: Runtime> Hub<R> {
         key: &Key,
         method: MethodClass,
         deadline: Option<Instant>,
-        parcel: impl FnOnce(RequestId) -> Parcel,
+        parcel: impl FnOnce(RequestId) -> Box<Parcel>,
     ) -> RequestId {
         let now = self.runtime.now();
         let mut state = self.lock();
@@ -166,7 +169,7 @@ impl<R: Runtime> Hub<R> {
     pub(crate) fn stream_ended(
         self: &Arc<Self>,
         connection: ConnectionId,
-        parcel: Parcel,
+        parcel: Box<Parcel>,
         outcome: Outcome,
         retry: RetrySafe,
         timing: Timing,
@@ -409,11 +412,7 @@ fn place<T>(table: &mut Vec<Option<T>>, slot: usize, value: T) {
     }
 }
 
-fn find<I: Eq + Copy>(
-    table: &[Option<(I, Arc<Mailbox<Letter>>)>],
-    slot: usize,
-    id: I,
-) -> Option<Arc<Mailbox<Letter>>> {
+fn find<I: Eq + Copy>(table: &Mailboxes<I>, slot: usize, id: I) -> Option<Arc<Mailbox<Letter>>> {
     let (known, mailbox) = table.get(slot)?.as_ref()?;
     (*known == id).then(|| Arc::clone(mailbox))
 }

@@ -27,7 +27,7 @@ mod trace;
 mod tunnel;
 
 pub use body::{Body, BoxError};
-pub use client::{Builder, Client, RequestOptions, ResponseFuture};
+pub use client::{Builder, Client, InformationalHook, RequestOptions, ResponseFuture};
 pub use error::{Error, Kind as ErrorKind, Words};
 pub use exchange::TimelineHandle;
 pub use runtime::{Address, Answer, Listener, Resolution, Runtime, Stream, Timer};

@@ -63,7 +63,7 @@ pub(crate) trait Party: Send + Unpin + 'static {
 /// What a party hears of a stream's end.
 #[derive(Debug)]
 pub(crate) struct Ended {
-    pub(crate) parcel: Option<Parcel>,
+    pub(crate) parcel: Option<Box<Parcel>>,
     pub(crate) exchange: Arc<Exchange>,
     pub(crate) outcome: Outcome,
     pub(crate) retry: RetrySafe,
@@ -76,7 +76,7 @@ struct Lane {
     stream: StreamId,
     exchange: Arc<Exchange>,
     /// Client: the request, to be given back at the end.
-    parcel: Option<Parcel>,
+    parcel: Option<Box<Parcel>>,
     /// The engine takes a frame.
     may_send: bool,
     /// Nothing more is to be sent.
@@ -206,7 +206,7 @@ impl<R: Runtime, P: Party> Connection<R, P> {
         progress
     }
 
-    fn open(&mut self, now: Instant, parcel: Parcel) {
+    fn open(&mut self, now: Instant, parcel: Box<Parcel>) {
         let opened = match self.engine.open(now, &parcel.head, parcel.end) {
             Ok(stream) => stream,
             Err(error) => {
@@ -395,11 +395,15 @@ impl<R: Runtime, P: Party> Connection<R, P> {
     fn on_data(&mut self, stream: StreamId, bytes: Bytes, end: bool) {
         let Some(lane) = self.lane(stream) else { return };
         let pipe = lane.incoming(P::SIDE);
-        match (bytes.is_empty(), end) {
+        let read = match (bytes.is_empty(), end) {
             (false, true) => pipe.write_last(Frame::Data(bytes)),
             (false, false) => pipe.write(Frame::Data(bytes)),
             (true, true) => pipe.write(Frame::End),
-            (true, false) => {}
+            (true, false) => true,
+        };
+        if !read {
+            // What nobody reads is passed over: the peer gets its room back at once.
+            self.moved.push(u32::try_from(stream.slot()).unwrap_or(u32::MAX));
         }
     }
 

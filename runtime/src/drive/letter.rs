@@ -13,7 +13,7 @@ use crate::mail::Mailbox;
 #[derive(Debug)]
 pub(crate) enum Letter {
     /// Carry this request.
-    Assign(Parcel),
+    Assign(Box<Parcel>),
     /// Reset this request's stream, if it is still under way here.
     Reset { request: RequestId, exchange: Arc<Exchange> },
     /// Close when the last stream has ended.

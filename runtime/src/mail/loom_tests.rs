@@ -2,7 +2,6 @@
 
 use core::task::{Context, Poll, Waker};
 use std::collections::VecDeque;
-use std::task::Wake as _;
 
 use bytes::Bytes;
 use loom::future::block_on;

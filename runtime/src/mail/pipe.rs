@@ -111,44 +111,42 @@ impl<E> Pipe<E> {
         Poll::Pending
     }
 
-    /// Adds a frame. It is dropped when nobody reads any more, and after the end.
-    pub(crate) fn write(&self, frame: Frame) {
-        let (waker, dropped) = {
+    /// Adds a frame; with `last` the end behind it, in one hold and with one wake. Frames are
+    /// dropped after the end, and when nobody reads any more: their bytes then count as taken,
+    /// so that the peer is not held up. False when nobody reads.
+    fn put(&self, frame: Frame, last: bool) -> bool {
+        let (waker, dropped, read) = {
             let mut state = lock(&self.state);
             if state.reader_gone || state.finished != Finished::No || state.failed.is_some() {
-                (None, Some(frame))
+                state.taken += frame.size();
+                (None, Some(frame), !state.reader_gone)
             } else {
                 state.queued += frame.size();
-                if matches!(frame, Frame::Trailers(_) | Frame::End) {
+                if last || matches!(frame, Frame::Trailers(_) | Frame::End) {
                     state.finished = Finished::Written;
                 }
                 state.frames.push_back(frame);
-                (state.reader.take(), None)
+                if last {
+                    state.frames.push_back(Frame::End);
+                }
+                (state.reader.take(), None, true)
             }
         };
         drop(dropped);
         if let Some(waker) = waker {
             waker.wake();
         }
+        read
     }
 
-    /// Adds a frame and the end behind it, in one hold and with one wake.
-    pub(crate) fn write_last(&self, frame: Frame) {
-        let waker = {
-            let mut state = lock(&self.state);
-            if state.reader_gone || state.finished != Finished::No || state.failed.is_some() {
-                None
-            } else {
-                state.queued += frame.size();
-                state.finished = Finished::Written;
-                state.frames.push_back(frame);
-                state.frames.push_back(Frame::End);
-                state.reader.take()
-            }
-        };
-        if let Some(waker) = waker {
-            waker.wake();
-        }
+    /// Adds a frame. False when nobody reads any more.
+    pub(crate) fn write(&self, frame: Frame) -> bool {
+        self.put(frame, false)
+    }
+
+    /// Adds a frame and the end behind it. False when nobody reads any more.
+    pub(crate) fn write_last(&self, frame: Frame) -> bool {
+        self.put(frame, true)
     }
 
     /// Takes the end if it is next, so that it can travel with what came before it.
@@ -223,6 +221,7 @@ impl<E> Pipe<E> {
         let (waker, dropped) = {
             let mut state = lock(&self.state);
             state.reader_gone = true;
+            state.taken += state.queued;
             state.queued = 0;
             let kept = state.kept.take();
             (state.writer.take(), (core::mem::take(&mut state.frames), kept))

@@ -87,3 +87,14 @@ fn room_comes_back_when_the_reader_takes() {
     pipe.close();
     assert_eq!(pipe.poll_room(&mut cx), Poll::Ready(Err(())));
 }
+
+#[test]
+fn what_nobody_reads_counts_as_taken() {
+    let pipe: Pipe<&'static str> = Pipe::new(64, 0);
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(pipe.write(data("abc")));
+    pipe.close();
+    assert_eq!(pipe.poll_taken(&mut cx), 3);
+    assert!(!pipe.write(data("defgh")));
+    assert_eq!(pipe.poll_taken(&mut cx), 5);
+}
