@@ -66,7 +66,7 @@ struct Effects {
     jobs: Vec<Job>,
     resolves: Vec<(HostId, Arc<str>)>,
     failures: Vec<(Arc<Exchange>, Error)>,
-    parcels: Vec<Box<Parcel>>,
+    parcels: SmallVec<[Box<Parcel>; 2]>,
     rearm: bool,
 }
 
@@ -279,7 +279,7 @@ impl Effects {
             jobs: Vec::new(),
             resolves: Vec::new(),
             failures: Vec::new(),
-            parcels: Vec::new(),
+            parcels: SmallVec::new(),
             rearm: false,
         }
     }

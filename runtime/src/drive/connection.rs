@@ -14,11 +14,11 @@ use regatta_core::engine::{Engine, Event, Head, OpenError, Shutdown};
 use regatta_core::id::{RequestId, StreamId};
 use regatta_core::types::{Cause, Limit, Outcome, RetrySafe, Timing};
 
-use super::letter::{LaneWake, Letter};
+use super::letter::Letter;
 use super::wire::{Flushed, Heard, Sink, Wire};
 use crate::body::Side;
 use crate::exchange::{Exchange, Parcel};
-use crate::mail::{Frame, Mailbox, Pipe, Received};
+use crate::mail::{Bell, Frame, Mailbox, Pipe, Received};
 use crate::runtime::{Runtime, Timer};
 
 /// Rounds of one wake; then the task yields.
@@ -113,7 +113,7 @@ pub(crate) struct Connection<R: Runtime, P: Party> {
     /// By slot of the stream.
     lanes: Vec<Option<Lane>>,
     /// By slot of the stream; made once, used by every stream there.
-    wakes: Vec<Arc<LaneWake>>,
+    bells: Vec<Arc<Bell<Letter>>>,
     /// Slots whose pipes moved.
     moved: Vec<u32>,
     timer: Option<R::Timer>,
@@ -149,7 +149,7 @@ impl<R: Runtime, P: Party> Connection<R, P> {
             mailbox,
             letters: VecDeque::new(),
             lanes: Vec::new(),
-            wakes: Vec::new(),
+            bells: Vec::new(),
             moved: Vec::new(),
             timer: None,
             armed: None,
@@ -191,8 +191,8 @@ impl<R: Runtime, P: Party> Connection<R, P> {
                 Letter::Assign(parcel) => self.open(now, parcel),
                 Letter::Reset { request, exchange } => self.reset(now, request, &exchange),
                 Letter::Lane(slot) => {
-                    if let Some(wake) = self.wakes.get(slot as usize) {
-                        wake.lower();
+                    if let Some(bell) = self.bells.get(slot as usize) {
+                        bell.heard();
                     }
                     self.moved.push(slot);
                 }
@@ -240,9 +240,9 @@ impl<R: Runtime, P: Party> Connection<R, P> {
 
     fn place(&mut self, lane: Lane) {
         let slot = lane.stream.slot();
-        while self.wakes.len() <= slot {
-            let next = u32::try_from(self.wakes.len()).unwrap_or(u32::MAX);
-            self.wakes.push(LaneWake::new(next, &self.mailbox));
+        while self.bells.len() <= slot {
+            let next = u32::try_from(self.bells.len()).unwrap_or(u32::MAX);
+            self.bells.push(Bell::new(next, Letter::Lane, &self.mailbox));
             self.lanes.push(None);
         }
         if let Some(place) = self.lanes.get_mut(slot) {
@@ -434,11 +434,11 @@ impl<R: Runtime, P: Party> Connection<R, P> {
     }
 
     fn move_lane(&mut self, now: Instant, slot: usize) -> bool {
-        let (Some(Some(lane)), Some(wake)) = (self.lanes.get_mut(slot), self.wakes.get(slot))
+        let (Some(Some(lane)), Some(bell)) = (self.lanes.get_mut(slot), self.bells.get(slot))
         else {
             return false;
         };
-        let waker = wake.waker();
+        let waker = bell.waker();
         let mut cx = Context::from_waker(&waker);
         let taken = lane.incoming(P::SIDE).poll_taken(&mut cx);
         let mut progress = taken > 0;

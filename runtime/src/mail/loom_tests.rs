@@ -8,7 +8,7 @@ use loom::future::block_on;
 use loom::sync::Arc;
 use loom::thread;
 
-use super::{Frame, Mailbox, Pipe, Received, Wake};
+use super::{Bell, Frame, Mailbox, Pipe, Received, Wake};
 
 async fn letters(mailbox: &Mailbox<u32>) -> VecDeque<u32> {
     let mut into = VecDeque::new();
@@ -141,5 +141,36 @@ fn loom_what_was_taken_is_counted_once() {
         let before = pipe.poll_taken(&mut cx);
         thread.join().unwrap();
         assert_eq!(before + pipe.poll_taken(&mut cx), 4);
+    });
+}
+
+#[test]
+fn loom_every_frame_is_seen_by_a_task_that_a_bell_calls() {
+    loom::model(|| {
+        let mailbox = std::sync::Arc::new(Mailbox::new());
+        let bell = Bell::new(3, |slot| slot, &mailbox);
+        let pipe: Arc<Pipe<()>> = Arc::new(Pipe::new(8, 0));
+        let writer = Arc::clone(&pipe);
+        let thread = thread::spawn(move || {
+            writer.write(Frame::Data(Bytes::from_static(b"a")));
+            writer.write(Frame::End);
+        });
+        let waker = bell.waker();
+        let mut seen = 0;
+        let mut look = |seen: &mut u32| {
+            let mut cx = Context::from_waker(&waker);
+            while let Poll::Ready(Received::Frame(_)) = pipe.poll_read(&mut cx) {
+                *seen += 1;
+            }
+        };
+        look(&mut seen);
+        block_on(async {
+            while seen < 2 {
+                assert!(letters(&mailbox).await.iter().all(|slot| *slot == 3));
+                bell.heard();
+                look(&mut seen);
+            }
+        });
+        thread.join().unwrap();
     });
 }

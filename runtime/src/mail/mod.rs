@@ -1,17 +1,20 @@
-//! The only code that threads share: mailboxes, pipes and the hub's wake-up. Built on loom's
+//! The only code that threads share: mailboxes, pipes, their bells and the hub's wake-up. Built on loom's
 //! types under `--cfg loom`, so that its tests walk every interleaving.
 
 #[cfg(loom)]
 mod sync {
     pub(super) use loom::sync::Mutex;
     pub(super) use loom::sync::MutexGuard;
+    pub(super) use loom::sync::atomic::AtomicBool;
 }
 #[cfg(not(loom))]
 mod sync {
     pub(super) use std::sync::Mutex;
     pub(super) use std::sync::MutexGuard;
+    pub(super) use std::sync::atomic::AtomicBool;
 }
 
+mod bell;
 #[cfg(all(test, loom))]
 mod loom_tests;
 mod mailbox;
@@ -20,6 +23,7 @@ mod pipe;
 mod tests;
 mod wake;
 
+pub(crate) use bell::Bell;
 pub(crate) use mailbox::Mailbox;
 pub(crate) use pipe::{Frame, Pipe, Received};
 pub(crate) use wake::Wake;
