@@ -1,1 +1,31 @@
-fn main() {}
+//! regatta: HTTP through a connection pool. A client and a test origin.
+#![forbid(unsafe_code)]
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+mod cli;
+mod get;
+mod origin;
+mod waterfall;
+
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("regatta: cannot start the runtime: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let code = runtime.block_on(async {
+        match cli.command {
+            cli::Command::Get(args) => get::run(*args).await,
+            cli::Command::Origin(args) => origin::run(args).await,
+        }
+    });
+    // A thread that still reads standard input or looks a name up must not hold the exit up.
+    runtime.shutdown_background();
+    code
+}

@@ -1,0 +1,377 @@
+//! URLs as people type them: curl's leniency in front, a strict `http::Uri` behind.
+
+use std::fmt;
+
+use http::{HeaderValue, Uri};
+
+/// The absolute URL of one request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Url {
+    /// Scheme, authority without user information, path and query; no fragment.
+    uri: Uri,
+    /// `Authorization: Basic ..` from `user:password@`.
+    credentials: Option<HeaderValue>,
+}
+
+/// Why a text is no URL that can be asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum UrlError {
+    /// It breaks the grammar; the text says where.
+    Malformed(String),
+    /// Another scheme than http and https.
+    Scheme(String),
+}
+
+impl fmt::Display for UrlError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Malformed(text) => f.write_str(text),
+            Self::Scheme(scheme) => {
+                write!(f, "the scheme \"{scheme}\" is not supported, use http or https")
+            }
+        }
+    }
+}
+
+impl Url {
+    /// Reads a URL; without a scheme it is `http://`, without a path the path is `/`.
+    pub(crate) fn parse(text: &str) -> Result<Self, UrlError> {
+        let trimmed = text.trim();
+        let (scheme, rest) = match trimmed.split_once("://") {
+            Some((scheme, rest)) if is_scheme(scheme) => (scheme.to_ascii_lowercase(), rest),
+            _ => ("http".to_owned(), trimmed),
+        };
+        if scheme != "http" && scheme != "https" {
+            return Err(UrlError::Scheme(scheme));
+        }
+        let rest = rest.split('#').next().unwrap_or("");
+        let authority_end = rest.find(['/', '?']).unwrap_or(rest.len());
+        let (authority, path) = rest.split_at(authority_end);
+        let (user, host) = match authority.rsplit_once('@') {
+            Some((user, host)) => (Some(user), host),
+            None => (None, authority),
+        };
+        check_host(text, host)?;
+        let slash = if path.starts_with('/') { "" } else { "/" };
+        let uri = format!("{scheme}://{}{slash}{}", host.to_ascii_lowercase(), escape(path));
+        let uri = uri.parse::<Uri>().map_err(|error| malformed(text, &error.to_string()))?;
+        if uri.host().is_none_or(str::is_empty) {
+            return Err(malformed(text, "it names no host"));
+        }
+        Ok(Self { uri, credentials: user.and_then(basic) })
+    }
+
+    /// Resolves a `Location` against this URL (RFC 3986 5.2). Credentials stay within the origin.
+    pub(crate) fn join(&self, reference: &str) -> Result<Self, UrlError> {
+        let reference = reference.trim().split('#').next().unwrap_or("");
+        let mut joined = Self::parse(&self.absolute(reference)?)?;
+        if joined.credentials.is_none() && self.same_origin(&joined) {
+            joined.credentials.clone_from(&self.credentials);
+        }
+        Ok(joined)
+    }
+
+    fn absolute(&self, reference: &str) -> Result<String, UrlError> {
+        let named = reference.split_once(':').filter(|(scheme, _)| is_scheme(scheme));
+        if let Some((scheme, rest)) = named {
+            return if rest.starts_with("//") {
+                Ok(reference.to_owned())
+            } else {
+                Err(UrlError::Scheme(scheme.to_owned()))
+            };
+        }
+        let scheme = self.uri.scheme_str().unwrap_or("http");
+        if reference.starts_with("//") {
+            return Ok(format!("{scheme}:{reference}"));
+        }
+        let base = self.uri.path();
+        let path = match reference.as_bytes().first() {
+            None => self.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned(),
+            Some(b'?') => format!("{base}{reference}"),
+            Some(b'/') => tidy_path(reference),
+            Some(_) => {
+                let folder = &base[..=base.rfind('/').unwrap_or(0)];
+                tidy_path(&format!("{folder}{reference}"))
+            }
+        };
+        let authority = self.uri.authority().map_or("", |authority| authority.as_str());
+        Ok(format!("{scheme}://{authority}{path}"))
+    }
+
+    /// The URI to ask for.
+    pub(crate) fn uri(&self) -> &Uri {
+        &self.uri
+    }
+
+    /// What `user:password@` asks to be sent.
+    pub(crate) fn credentials(&self) -> Option<&HeaderValue> {
+        self.credentials.as_ref()
+    }
+
+    /// Whether scheme, host and port are the same (RFC 9110 4.3.1).
+    pub(crate) fn same_origin(&self, other: &Self) -> bool {
+        let origin = |url: &Self| {
+            let scheme = url.uri.scheme_str().map(str::to_owned);
+            (scheme, url.uri.host().map(str::to_owned), url.port())
+        };
+        origin(self) == origin(other)
+    }
+
+    /// Whether it leads to this host (lower case, no brackets) and port.
+    pub(crate) fn is_at(&self, host: &str, port: u16) -> bool {
+        let own = self.uri.host().unwrap_or_default().trim_matches(['[', ']']);
+        own == host && self.port() == port
+    }
+
+    /// The last part of the path, where there is one: the file's name for `-O`.
+    pub(crate) fn file_name(&self) -> Option<&str> {
+        self.uri.path().rsplit('/').next().filter(|name| !matches!(*name, "" | "." | ".."))
+    }
+
+    fn port(&self) -> u16 {
+        let is_secure = self.uri.scheme_str() == Some("https");
+        self.uri.port_u16().unwrap_or(if is_secure { 443 } else { 80 })
+    }
+}
+
+impl fmt::Display for Url {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.uri.fmt(f)
+    }
+}
+
+fn malformed(text: &str, why: &str) -> UrlError {
+    UrlError::Malformed(format!("\"{text}\" is not a URL: {why}"))
+}
+
+/// RFC 3986 3.1.
+fn is_scheme(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_alphabetic())
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'))
+}
+
+/// Names the commonest mistakes; `http::Uri` finds the rest.
+fn check_host(text: &str, host: &str) -> Result<(), UrlError> {
+    if host.is_empty() {
+        return Err(malformed(text, "it names no host"));
+    }
+    if !host.is_ascii() {
+        return Err(malformed(text, "write an international host name in its xn-- form"));
+    }
+    let name_end = host.rfind(']').map_or(0, |end| end + 1);
+    if let Some((_, port)) = host[name_end..].split_once(':')
+        && !port.is_empty()
+        && port.parse::<u16>().is_err()
+    {
+        return Err(malformed(text, "its port is not a number from 0 to 65535"));
+    }
+    Ok(())
+}
+
+/// Percent-encodes what may not stand in a path or query (RFC 3986 3.3, 3.4).
+fn escape(path: &str) -> String {
+    let mut escaped = String::with_capacity(path.len());
+    for byte in path.bytes() {
+        if byte.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(&byte) {
+            escaped.push(char::from(byte));
+        } else {
+            escaped.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    escaped
+}
+
+/// Removes `.` and `..` from a path; its query stays (RFC 3986 5.2.4).
+fn tidy_path(reference: &str) -> String {
+    let (path, query) = match reference.split_once('?') {
+        Some((path, query)) => (path, Some(query)),
+        None => (reference, None),
+    };
+    let mut kept: Vec<&str> = Vec::new();
+    let mut parts = path.split('/').skip(1).peekable();
+    while let Some(part) = parts.next() {
+        let last = parts.peek().is_none();
+        match part {
+            "." | ".." => {
+                if part == ".." {
+                    kept.pop();
+                }
+                if last {
+                    kept.push("");
+                }
+            }
+            _ => kept.push(part),
+        }
+    }
+    let query = query.map_or_else(String::new, |query| format!("?{query}"));
+    format!("/{}{query}", kept.join("/"))
+}
+
+/// `Basic` credentials from the user information of a URL (RFC 7617 2).
+fn basic(user: &str) -> Option<HeaderValue> {
+    let user = if user.contains(':') { user.to_owned() } else { format!("{user}:") };
+    let mut value =
+        HeaderValue::from_str(&format!("Basic {}", base64(&percent_decode(&user)))).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}
+
+fn percent_decode(text: &str) -> Vec<u8> {
+    let bytes = text.as_bytes();
+    let mut decoded = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while at < bytes.len() {
+        let hex = text.get(at + 1..at + 3).and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        match (bytes[at], hex) {
+            (b'%', Some(byte)) => {
+                decoded.push(byte);
+                at += 3;
+            }
+            (byte, _) => {
+                decoded.push(byte);
+                at += 1;
+            }
+        }
+    }
+    decoded
+}
+
+/// RFC 4648 section 4, with padding.
+fn base64(bytes: &[u8]) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut encoded = String::new();
+    for chunk in bytes.chunks(3) {
+        let group = chunk.iter().fold(0_u32, |group, byte| group << 8 | u32::from(*byte))
+            << (8 * (3 - chunk.len()));
+        for n in 0..4 {
+            let index = group >> (18 - 6 * n) & 0x3f;
+            let letter = if n <= chunk.len() { ALPHABET[index as usize] } else { b'=' };
+            encoded.push(char::from(letter));
+        }
+    }
+    encoded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_people_type() {
+        for (typed, meant) in [
+            ("example.org", "http://example.org/"),
+            ("example.org:8080/a?b=c", "http://example.org:8080/a?b=c"),
+            ("HTTPS://Example.ORG", "https://example.org/"),
+            ("http://example.org?q", "http://example.org/?q"),
+            ("http://example.org/a#part", "http://example.org/a"),
+            ("http://[::1]:80/x", "http://[::1]:80/x"),
+            ("[::1]/x", "http://[::1]/x"),
+            ("http://user:secret@example.org/", "http://example.org/"),
+            ("example.org/?next=http://other/", "http://example.org/?next=http://other/"),
+            ("http://example.org/a b", "http://example.org/a%20b"),
+            ("http://example.org/{é}", "http://example.org/%7B%C3%A9%7D"),
+            ("http://example.org/100%25", "http://example.org/100%25"),
+        ] {
+            assert_eq!(
+                Url::parse(typed).map(|url| url.to_string()),
+                Ok(meant.to_owned()),
+                "{typed}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_no_url() {
+        for typed in
+            ["", "http://", "http:///path", "http://:80/", "http://a:99999/", "http://a:b/"]
+        {
+            assert!(matches!(Url::parse(typed), Err(UrlError::Malformed(_))), "{typed}");
+        }
+        for typed in ["http://exa mple/", "http://müller.example/", "http://[::1/"] {
+            assert!(matches!(Url::parse(typed), Err(UrlError::Malformed(_))), "{typed}");
+        }
+        assert_eq!(Url::parse("ftp://example.org/"), Err(UrlError::Scheme("ftp".to_owned())));
+    }
+
+    #[test]
+    fn references_resolve_as_rfc_3986_section_5_4_says() {
+        let base = Url::parse("http://a/b/c/d;p?q").unwrap();
+        for (reference, meant) in [
+            ("g", "http://a/b/c/g"),
+            ("./g", "http://a/b/c/g"),
+            ("g/", "http://a/b/c/g/"),
+            ("/g", "http://a/g"),
+            ("//g", "http://g/"),
+            ("?y", "http://a/b/c/d;p?y"),
+            ("g?y", "http://a/b/c/g?y"),
+            ("#s", "http://a/b/c/d;p?q"),
+            ("g#s", "http://a/b/c/g"),
+            (";x", "http://a/b/c/;x"),
+            ("", "http://a/b/c/d;p?q"),
+            (".", "http://a/b/c/"),
+            ("./", "http://a/b/c/"),
+            ("..", "http://a/b/"),
+            ("../g", "http://a/b/g"),
+            ("../..", "http://a/"),
+            ("../../g", "http://a/g"),
+            ("../../../g", "http://a/g"),
+            ("/./g", "http://a/g"),
+            ("/../g", "http://a/g"),
+            ("g.", "http://a/b/c/g."),
+            ("..g", "http://a/b/c/..g"),
+            ("./g/.", "http://a/b/c/g/"),
+            ("g/../h", "http://a/b/c/h"),
+            ("g;x=1/../y", "http://a/b/c/y"),
+            ("g?y/../x", "http://a/b/c/g?y/../x"),
+            ("https://other/x", "https://other/x"),
+        ] {
+            assert_eq!(
+                base.join(reference).map(|url| url.to_string()),
+                Ok(meant.to_owned()),
+                "{reference}"
+            );
+        }
+        assert_eq!(base.join("mailto:a@b"), Err(UrlError::Scheme("mailto".to_owned())));
+    }
+
+    #[test]
+    fn user_information_becomes_basic_credentials() {
+        // The example of RFC 7617 section 2.
+        let url = Url::parse("http://Aladdin:open%20sesame@example.org/").unwrap();
+        assert_eq!(url.credentials().unwrap(), "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
+        assert_eq!(url.join("/next").unwrap().credentials(), url.credentials());
+        assert_eq!(url.join("http://elsewhere/").unwrap().credentials(), None);
+        assert_eq!(Url::parse("http://example.org/").unwrap().credentials(), None);
+    }
+
+    #[test]
+    fn base64_is_the_one_of_rfc_4648_section_10() {
+        for (plain, encoded) in
+            [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg==")]
+        {
+            assert_eq!(base64(plain.as_bytes()), encoded);
+        }
+    }
+
+    #[test]
+    fn an_origin_is_scheme_host_and_port() {
+        let same = |a: &str, b: &str| Url::parse(a).unwrap().same_origin(&Url::parse(b).unwrap());
+        assert!(same("http://a/", "http://a:80/x"));
+        assert!(same("https://a/", "https://A:443/x"));
+        assert!(!same("http://a/", "https://a/"));
+        assert!(!same("http://a/", "http://a:81/"));
+        assert!(!same("http://a/", "http://b/"));
+        assert!(Url::parse("https://A/").unwrap().is_at("a", 443));
+        assert!(Url::parse("[::1]:81").unwrap().is_at("::1", 81));
+        assert!(!Url::parse("a:81").unwrap().is_at("a", 80));
+    }
+
+    #[test]
+    fn a_file_is_named_like_the_last_part_of_the_path() {
+        let name = |url: &str| Url::parse(url).unwrap().file_name().map(str::to_owned);
+        assert_eq!(name("http://a/b/c.txt?x=/y"), Some("c.txt".to_owned()));
+        assert_eq!(name("http://a/"), None);
+        assert_eq!(name("http://a/b/"), None);
+        assert_eq!(name("http://a/.."), None);
+    }
+}

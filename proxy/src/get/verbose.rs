@@ -1,0 +1,201 @@
+//! `-v`: connection and heads as curl shows them, `*`, `>` and `<` lines.
+
+use std::fmt::Write as _;
+
+use http::{HeaderMap, Method, Response, StatusCode, Uri, Version};
+use regatta_tokio::{AttemptOutcome, ConnectionTrace, Timeline, Words};
+
+/// How the connection came about: `*` lines.
+pub(crate) fn connection(timeline: &Timeline, host: &str) -> String {
+    let mut text = String::new();
+    if let Some(took) = timeline.resolve.and_then(|span| Some((span.started, span.ended?))) {
+        let millis = took.1.saturating_since(took.0).as_secs_f64() * 1e3;
+        let _ = writeln!(text, "* Host {host} was resolved in {millis:.1} ms");
+    }
+    for attempt in &timeline.attempts {
+        let _ = writeln!(text, "*   Trying {}...", attempt.address);
+        match attempt.outcome {
+            AttemptOutcome::Failed(cause) => {
+                let _ = writeln!(text, "* {} failed: {}", attempt.address, Words(cause));
+            }
+            AttemptOutcome::Aborted => {
+                let _ = writeln!(text, "* {} given up, another won", attempt.address);
+            }
+            AttemptOutcome::Won | AttemptOutcome::UnderWay => {}
+        }
+    }
+    if let Some(used) = &timeline.connection {
+        established(used, host, &mut text);
+    }
+    if timeline.resends > 0 {
+        let _ = writeln!(text, "* The request was sent again {} time(s)", timeline.resends);
+    }
+    text
+}
+
+fn established(connection: &ConnectionTrace, host: &str, text: &mut String) {
+    let how = if connection.reused { "Re-using connection to" } else { "Connected to" };
+    let id = connection.connection;
+    let _ = writeln!(text, "* {how} {host} ({}) as {id:?}", connection.address);
+    if let Some(tls) = connection.tls.as_ref().filter(|_| !connection.reused) {
+        let resumed = if tls.resumed { ", resumed" } else { "" };
+        let _ = writeln!(text, "* SSL connection using {} / {}{resumed}", tls.version, tls.cipher);
+        if let Some(alpn) = &tls.alpn {
+            let _ = writeln!(text, "* ALPN: server accepted {alpn}");
+        }
+    }
+    let _ = writeln!(text, "* using {}", connection.protocol);
+}
+
+/// The request's head: `>` lines.
+pub(crate) fn request(method: &Method, uri: &Uri, version: &str, headers: &HeaderMap) -> String {
+    let path = uri.path_and_query().map_or("/", |path| path.as_str());
+    let mut text = format!("> {method} {path} {version}\n");
+    if let Some(authority) = uri.authority().filter(|_| !headers.contains_key("host")) {
+        let _ = writeln!(text, "> host: {authority}");
+    }
+    fields(headers, '>', &mut text);
+    text.push_str(">\n");
+    text
+}
+
+/// A response's head: `<` lines.
+pub(crate) fn response<B>(response: &Response<B>) -> String {
+    let mut text = format!("< {}\n", status_line(response.version(), response.status()));
+    fields(response.headers(), '<', &mut text);
+    text.push_str("<\n");
+    text
+}
+
+/// A trailer section: `<` lines.
+pub(crate) fn trailers(trailers: &HeaderMap) -> String {
+    let mut text = String::new();
+    fields(trailers, '<', &mut text);
+    text
+}
+
+fn fields(headers: &HeaderMap, mark: char, text: &mut String) {
+    for (name, value) in headers {
+        let value = String::from_utf8_lossy(value.as_bytes());
+        let _ = writeln!(text, "{mark} {name}: {value}");
+    }
+}
+
+/// A response's head as `-i` and `-I` write it, with line ends of the wire.
+pub(crate) fn head<B>(response: &Response<B>) -> Vec<u8> {
+    let mut bytes = status_line(response.version(), response.status()).into_bytes();
+    bytes.extend_from_slice(b"\r\n");
+    for (name, value) in response.headers() {
+        bytes.extend_from_slice(name.as_str().as_bytes());
+        bytes.extend_from_slice(b": ");
+        bytes.extend_from_slice(value.as_bytes());
+        bytes.extend_from_slice(b"\r\n");
+    }
+    bytes.extend_from_slice(b"\r\n");
+    bytes
+}
+
+fn status_line(version: Version, status: StatusCode) -> String {
+    let number = status.as_u16();
+    match (version, status.canonical_reason()) {
+        // HTTP/2 has no reason phrase (RFC 9113 8.3.2).
+        (Version::HTTP_2, _) => format!("HTTP/2 {number}"),
+        (version, Some(reason)) => format!("{version:?} {number} {reason}"),
+        (version, None) => format!("{version:?} {number}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+    use regatta_core::Instant;
+    use regatta_core::id::{AttemptId, ConnectionId};
+    use regatta_core::types::{Cause, Protocol};
+    use regatta_tokio::{AttemptTrace, Span, TlsTrace};
+
+    use super::*;
+
+    fn attempt(address: &str, outcome: AttemptOutcome) -> AttemptTrace {
+        AttemptTrace {
+            attempt: AttemptId::new(0, 0),
+            address: address.parse().unwrap(),
+            started: Instant::EPOCH,
+            connected: None,
+            ended: None,
+            outcome,
+        }
+    }
+
+    #[test]
+    fn a_new_connection() {
+        let mut timeline = Timeline::default();
+        let ended = Some(Instant::from_millis(12));
+        timeline.resolve = Some(Span { started: Instant::EPOCH, ended });
+        timeline.attempts = vec![
+            attempt("[2001:db8::1]:443", AttemptOutcome::Failed(Cause::Unreachable)),
+            attempt("192.0.2.1:443", AttemptOutcome::Won),
+        ];
+        timeline.connection = Some(ConnectionTrace {
+            connection: ConnectionId::new(0, 0),
+            address: "192.0.2.1:443".parse().unwrap(),
+            protocol: Protocol::Http2,
+            established: Instant::from_millis(20),
+            reused: false,
+            tls: Some(TlsTrace {
+                version: "TLSv1.3".to_owned(),
+                cipher: "TLS13_AES_128_GCM_SHA256".to_owned(),
+                resumed: false,
+                alpn: Some(Protocol::Http2),
+            }),
+        });
+        let expected = "\
+* Host example.org was resolved in 12.0 ms
+*   Trying [2001:db8::1]:443...
+* [2001:db8::1]:443 failed: no route to the host
+*   Trying 192.0.2.1:443...
+* Connected to example.org (192.0.2.1:443) as c0.0
+* SSL connection using TLSv1.3 / TLS13_AES_128_GCM_SHA256
+* ALPN: server accepted HTTP/2
+* using HTTP/2
+";
+        assert_eq!(connection(&timeline, "example.org"), expected);
+    }
+
+    #[test]
+    fn a_used_connection() {
+        let mut timeline = Timeline::default();
+        timeline.resends = 1;
+        timeline.connection = Some(ConnectionTrace {
+            connection: ConnectionId::new(3, 1),
+            address: "192.0.2.1:80".parse().unwrap(),
+            protocol: Protocol::Http1,
+            established: Instant::EPOCH,
+            reused: true,
+            tls: None,
+        });
+        let expected = "\
+* Re-using connection to a (192.0.2.1:80) as c3.1
+* using HTTP/1.1
+* The request was sent again 1 time(s)
+";
+        assert_eq!(connection(&timeline, "a"), expected);
+    }
+
+    #[test]
+    fn heads() {
+        let mut headers = HeaderMap::new();
+        headers.insert("accept", HeaderValue::from_static("*/*"));
+        let uri = Uri::from_static("http://a:81/b?c");
+        let expected = "> GET /b?c HTTP/1.1\n> host: a:81\n> accept: */*\n>\n";
+        assert_eq!(request(&Method::GET, &uri, "HTTP/1.1", &headers), expected);
+        headers.insert("host", HeaderValue::from_static("other"));
+        assert!(!request(&Method::GET, &uri, "HTTP/1.1", &headers).contains("a:81"));
+
+        let mut answer = Response::builder().status(404).header("x-a", "b").body(()).unwrap();
+        assert_eq!(response(&answer), "< HTTP/1.1 404 Not Found\n< x-a: b\n<\n");
+        assert_eq!(head(&answer), b"HTTP/1.1 404 Not Found\r\nx-a: b\r\n\r\n");
+        *answer.version_mut() = Version::HTTP_2;
+        *answer.status_mut() = StatusCode::from_u16(299).unwrap();
+        assert_eq!(response(&answer), "< HTTP/2 299\n< x-a: b\n<\n");
+    }
+}

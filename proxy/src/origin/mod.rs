@@ -1,0 +1,139 @@
+//! `regatta origin`: a server to try clients on.
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use http::Request;
+use regatta_core::engine::tls::ServerOptions;
+use regatta_core::types::Protocol;
+use regatta_tokio::{Body, ConnectionHandle};
+
+use self::handlers::{Connection, answer};
+use crate::cli::{OriginArgs, TlsSource};
+
+pub(crate) mod handlers;
+pub(crate) mod tls;
+
+/// How long streams may go on after a signal.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// Serves until Ctrl-C or SIGTERM, then lets what is under way end.
+pub(crate) async fn run(args: OriginArgs) -> ExitCode {
+    match serve(args).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(text) => {
+            eprintln!("regatta: {text}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve(args: OriginArgs) -> Result<(), String> {
+    // Before anyone knows the port, so that no signal finds the default action.
+    let stop = stop_signal().map_err(|error| format!("cannot listen to signals: {error}"))?;
+    let mut builder =
+        regatta_tokio::server().downstream(|downstream| downstream.drain_timeout = Some(DRAIN));
+    if let Some(options) = identity(&args)? {
+        builder = builder.tls(options);
+    }
+    let server = builder.bind(args.listen).await.map_err(|error| error.to_string())?;
+    let address = server.local_address().map_err(|error| error.to_string())?;
+    announce(&format!("listening on {address}\n"))?;
+    let handle = server.handle();
+    tokio::spawn(async move {
+        stop.await;
+        handle.drain();
+    });
+    server.serve(respond).await;
+    Ok(())
+}
+
+/// Answers a request of a real connection.
+async fn respond(request: Request<Body>) -> http::Response<handlers::Reply> {
+    let connection = request.extensions().get::<ConnectionHandle>().cloned();
+    answer(request, &Wire(connection)).await
+}
+
+/// The connection that a request came on.
+struct Wire(Option<ConnectionHandle>);
+
+impl Connection for Wire {
+    fn drain(&self) {
+        if let Some(connection) = &self.0 {
+            connection.drain();
+        }
+    }
+
+    fn limit_streams(&self, streams: u32) -> bool {
+        let connection =
+            self.0.as_ref().filter(|connection| connection.protocol() != Protocol::Http1);
+        if let Some(connection) = connection {
+            connection.set_max_concurrent_streams(streams);
+        }
+        connection.is_some()
+    }
+}
+
+/// The certificate that `--tls` asks for.
+fn identity(args: &OriginArgs) -> Result<Option<ServerOptions>, String> {
+    match &args.tls {
+        None => Ok(None),
+        Some(TlsSource::SelfSigned) => {
+            let made = tls::self_signed(&args.tls_name)
+                .map_err(|error| format!("cannot make a certificate: {error}"))?;
+            if let Some(path) = &args.tls_ca_out {
+                write_authority(path, &made.authority)?;
+            }
+            Ok(Some(made.options))
+        }
+        Some(TlsSource::Files { .. }) if args.tls_ca_out.is_some() => {
+            Err("--tls-ca-out goes with --tls self-signed alone".to_owned())
+        }
+        Some(TlsSource::Files { certificates, key }) => {
+            let read = |path: &Path| {
+                fs::read(path).map_err(|error| format!("cannot read {}: {error}", path.display()))
+            };
+            tls::from_pem(&read(certificates)?, &read(key)?).map(Some)
+        }
+    }
+}
+
+fn write_authority(path: &Path, pem: &str) -> Result<(), String> {
+    if path.as_os_str() == "-" {
+        return announce(pem);
+    }
+    fs::write(path, pem).map_err(|error| format!("cannot write {}: {error}", path.display()))
+}
+
+/// Says it at once: whoever started this reads it through a pipe.
+fn announce(text: &str) -> Result<(), String> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())
+        .and_then(|()| out.flush())
+        .map_err(|error| format!("cannot write to standard output: {error}"))
+}
+
+#[cfg(unix)]
+fn stop_signal() -> io::Result<impl Future<Output = ()> + Send + 'static> {
+    use tokio::signal::unix::{SignalKind, signal};
+
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
+}
+
+#[cfg(not(unix))]
+fn stop_signal() -> io::Result<impl Future<Output = ()> + Send + 'static> {
+    Ok(async {
+        // Without Ctrl-C there is nothing to wait for.
+        let _ = tokio::signal::ctrl_c().await;
+    })
+}
