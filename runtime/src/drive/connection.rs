@@ -441,8 +441,8 @@ impl<R: Runtime, P: Party> Connection<R, P> {
         let waker = bell.waker();
         let mut cx = Context::from_waker(&waker);
         let taken = lane.incoming(P::SIDE).poll_taken(&mut cx);
-        let mut progress = taken > 0;
-        if taken > 0 {
+        let mut progress = taken.is_some();
+        if let Some(taken) = taken {
             self.engine.allow(now, lane.stream, taken);
         }
         while lane.may_send && !lane.sent {

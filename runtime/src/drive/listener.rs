@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::BytesMut;
-use http::header::CONTENT_LENGTH;
+use http::header::{CONTENT_LENGTH, EXPECT};
 use regatta_core::downstream::{Action, Config, Downstream, Event};
 use regatta_core::engine::tls::{ServerConfig, Tls};
 use regatta_core::engine::{Config as EngineConfig, Engine, h1::H1, h2::H2};
@@ -364,6 +364,10 @@ impl<R: Runtime, S: Service> Party for Downward<R, S> {
         end: bool,
     ) -> Option<Arc<Exchange>> {
         let exchange = Arc::new(Exchange::new(now, 0));
+        if head.headers().contains_key(EXPECT) {
+            // 100 (Continue) is sent when the service asks for the body (RFC 9110 10.1.1).
+            exchange.up.await_interest();
+        }
         let length = head.headers().get(CONTENT_LENGTH);
         let length = length.and_then(|value| value.to_str().ok()?.parse().ok());
         let body = if end && head.method() != http::Method::CONNECT {

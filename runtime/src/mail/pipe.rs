@@ -59,11 +59,23 @@ struct State<E> {
     /// How much may be kept.
     keep: usize,
     any_taken: bool,
+    interest: Interest,
     finished: Finished,
     failed: Option<Option<E>>,
     reader_gone: bool,
     reader: Option<Waker>,
     writer: Option<Waker>,
+}
+
+/// Whether the writer is told that the reader has begun to wait for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Interest {
+    /// It does not matter.
+    Untold,
+    /// It is told when that happens.
+    Awaited,
+    /// It has happened and was not told yet.
+    Shown,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,6 +100,7 @@ impl<E> Pipe<E> {
                 kept_bytes: 0,
                 keep,
                 any_taken: false,
+                interest: Interest::Untold,
                 finished: Finished::No,
                 failed: None,
                 reader_gone: false,
@@ -180,30 +193,43 @@ impl<E> Pipe<E> {
     pub(crate) fn poll_read(&self, cx: &mut Context<'_>) -> Poll<Received<E>> {
         let (received, waker) = {
             let mut state = lock(&self.state);
-            let Some(received) = state.take() else {
-                match &mut state.reader {
-                    Some(waker) => waker.clone_from(cx.waker()),
-                    none => *none = Some(cx.waker().clone()),
+            match state.take() {
+                Some(received) => (Poll::Ready(received), state.writer_to_wake()),
+                None => {
+                    match &mut state.reader {
+                        Some(waker) => waker.clone_from(cx.waker()),
+                        none => *none = Some(cx.waker().clone()),
+                    }
+                    (Poll::Pending, state.show_interest())
                 }
-                return Poll::Pending;
-            };
-            (received, state.writer_to_wake())
+            }
         };
         if let Some(waker) = waker {
             waker.wake();
         }
-        Poll::Ready(received)
+        received
     }
 
-    /// Bytes that the reader has taken since the last call; remembers the writer's task, which
-    /// is woken when half of the capacity was taken, or all that was there.
-    pub(crate) fn poll_taken(&self, cx: &mut Context<'_>) -> usize {
+    /// Tells the writer, by the next [`Pipe::poll_taken`], when the reader begins to wait.
+    pub(crate) fn await_interest(&self) {
+        lock(&self.state).interest = Interest::Awaited;
+    }
+
+    /// Bytes that the reader has taken since the last call, where there are any; 0 of them when
+    /// it only began to wait. Remembers the writer's task, which is woken when half of the
+    /// capacity was taken, or all that was there.
+    pub(crate) fn poll_taken(&self, cx: &mut Context<'_>) -> Option<usize> {
         let mut state = lock(&self.state);
         match &mut state.writer {
             Some(waker) => waker.clone_from(cx.waker()),
             none => *none = Some(cx.waker().clone()),
         }
-        core::mem::take(&mut state.taken)
+        let shown = state.interest == Interest::Shown;
+        if shown {
+            state.interest = Interest::Untold;
+        }
+        let taken = core::mem::take(&mut state.taken);
+        (shown || taken > 0).then_some(taken)
     }
 
     /// Ready when nobody reads any more; else the writer's task is remembered.
@@ -306,6 +332,14 @@ impl<E> State<E> {
         } else if let Some(kept) = &mut self.kept {
             kept.push(frame.clone());
         }
+    }
+
+    fn show_interest(&mut self) -> Option<Waker> {
+        if self.interest != Interest::Awaited {
+            return None;
+        }
+        self.interest = Interest::Shown;
+        self.writer.take()
     }
 
     fn writer_to_wake(&mut self) -> Option<Waker> {

@@ -82,8 +82,8 @@ fn room_comes_back_when_the_reader_takes() {
     assert_eq!(pipe.poll_room(&mut cx), Poll::Pending);
     assert_eq!(read(&pipe), "abcdef");
     assert_eq!(pipe.poll_room(&mut cx), Poll::Ready(Ok(())));
-    assert_eq!(pipe.poll_taken(&mut cx), 6);
-    assert_eq!(pipe.poll_taken(&mut cx), 0);
+    assert_eq!(pipe.poll_taken(&mut cx), Some(6));
+    assert_eq!(pipe.poll_taken(&mut cx), None);
     pipe.close();
     assert_eq!(pipe.poll_room(&mut cx), Poll::Ready(Err(())));
 }
@@ -94,7 +94,18 @@ fn what_nobody_reads_counts_as_taken() {
     let mut cx = Context::from_waker(Waker::noop());
     assert!(pipe.write(data("abc")));
     pipe.close();
-    assert_eq!(pipe.poll_taken(&mut cx), 3);
+    assert_eq!(pipe.poll_taken(&mut cx), Some(3));
     assert!(!pipe.write(data("defgh")));
-    assert_eq!(pipe.poll_taken(&mut cx), 5);
+    assert_eq!(pipe.poll_taken(&mut cx), Some(5));
+}
+
+#[test]
+fn a_reader_that_begins_to_wait_is_told_of_once_where_it_matters() {
+    let pipe: Pipe<&'static str> = Pipe::new(64, 0);
+    let mut cx = Context::from_waker(Waker::noop());
+    pipe.await_interest();
+    assert_eq!(pipe.poll_taken(&mut cx), None);
+    assert_eq!([read(&pipe), read(&pipe)], ["pending", "pending"]);
+    assert_eq!(pipe.poll_taken(&mut cx), Some(0));
+    assert_eq!(pipe.poll_taken(&mut cx), None);
 }
