@@ -99,7 +99,9 @@ impl Engine {
     pub fn set_max_concurrent_streams(&mut self, now: Instant, most: u32) {
         match self {
             #[cfg(feature = "http1")]
-            Self::H1(_) => {}
+            Self::H1(_) => {
+                let _ = (now, most);
+            }
             #[cfg(feature = "http2")]
             Self::H2(engine) => engine.set_max_concurrent_streams(now, most),
         }

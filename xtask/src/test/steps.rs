@@ -87,7 +87,7 @@ pub(super) fn tests(root: &Path, _: &Peers) -> Outcome {
 
 /// nextest's run where it is installed, else cargo's; both end with their counts.
 fn cargo_test(root: &Path, which: &[&str], vars: &[(String, String)]) -> Outcome {
-    let nextest = ["cargo", "nextest", "run", "--locked", "--no-fail-fast", "--no-tests", "pass"];
+    let nextest = ["cargo", "nextest", "run", "--locked", "--no-fail-fast"];
     let cargo = ["cargo", "test", "--quiet", "--locked", "--no-fail-fast", "--all-targets"];
     let has_nextest = run::read(root, &["cargo", "nextest", "--version"]).is_ok();
     let words = if has_nextest { nextest.as_slice() } else { cargo.as_slice() };
