@@ -169,13 +169,14 @@ impl H1 {
         };
         let mut used = 0;
         let mut data = BytesMut::new();
-        loop {
+        let result = loop {
             let rest = buf.get(used..).unwrap_or_default();
-            let (skipped, step) = decoder.step(rest)?;
-            used += skipped;
-            let Step::Data(n) = step else {
-                break;
+            let (skipped, n) = match decoder.step(rest) {
+                Ok((skipped, Step::Data(n))) => (skipped, n),
+                Ok((skipped, _)) => break Ok(used + skipped),
+                Err(fault) => break Err(fault),
             };
+            used += skipped;
             if data.is_empty() {
                 // One chunk is the usual case; more of them share what is left.
                 let (room, rest) = (decoder.room(), rest.len() - skipped);
@@ -186,11 +187,11 @@ impl H1 {
             data.extend_from_slice(buf.get(used..used + n).unwrap_or_default());
             decoder.took(u64::try_from(n).unwrap_or(u64::MAX));
             used += n;
-        }
+        };
         if !data.is_empty() {
             self.deliver(data.freeze());
         }
-        Ok(used)
+        result
     }
 
     fn read_trailers(&mut self, buf: &[u8]) -> Result<usize, Fault> {

@@ -1,6 +1,5 @@
 //! What only a client does: open, hear responses, hold bodies back.
 
-use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version, header};
 
 use super::exchange::{Exchange, Frame, Rx, Tx, Verb};
@@ -54,15 +53,9 @@ impl H1 {
             Some(exchange) if exchange.sent => exchange.answered = true,
             _ => return Err(super::UNSOLICITED),
         }
-        let Some(length) = self.scanner.scan(buf, self.config.max_head_bytes as usize)? else {
-            self.scanner.check_start(buf, Kind::Response)?;
+        let Some((raw, lines)) = self.read_head(buf, Kind::Response)? else {
             return Ok(0);
         };
-        let lines = core::mem::take(&mut self.scanner).lines;
-        if lines.saturating_sub(2) > self.config.max_head_fields as usize {
-            return Err(Fault::LARGE);
-        }
-        let raw = Bytes::copy_from_slice(buf.get(..length).unwrap_or_default());
         let response = head::parse_response(&raw, lines)?;
         let status = response.status();
         if status == StatusCode::SWITCHING_PROTOCOLS {
@@ -72,7 +65,7 @@ impl H1 {
         } else {
             self.on_final(response)?;
         }
-        Ok(length)
+        Ok(raw.len())
     }
 
     fn on_interim(&mut self, response: Response<()>) -> Result<(), Fault> {

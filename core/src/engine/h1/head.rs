@@ -44,6 +44,8 @@ pub(super) struct Scanner {
     line: usize,
     /// Complete lines so far, the ending empty one included.
     pub(super) lines: usize,
+    /// The first line's length.
+    first: usize,
     start_checked: bool,
 }
 
@@ -70,7 +72,10 @@ impl Scanner {
                 return Err(Fault::LARGE);
             }
             if at == 0 || buf.get(at - 1) != Some(&b'\r') {
-                return Err(if self.lines == 0 { Fault::START } else { Fault::FIELD });
+                return Err(Fault::FIELD);
+            }
+            if self.lines == 0 {
+                self.first = at + 1;
             }
             self.lines += 1;
             if at == self.line + 1 {
@@ -82,20 +87,28 @@ impl Scanner {
         if self.at > max { Err(Fault::LARGE) } else { Ok(None) }
     }
 
-    /// Looks at an incomplete head's start line: no need to wait for the rest of nonsense.
+    /// Looks at the start line of a head that is not whole, or is refused, and before that at the
+    /// line's first bytes: no need to wait for the rest of nonsense. What is told does not depend
+    /// on how the input was cut.
     pub(super) fn check_start(&mut self, buf: &[u8], kind: Kind) -> Result<(), Fault> {
-        if self.start_checked || (self.lines == 0 && buf.len() > EARLY) {
+        if self.start_checked {
             return Ok(());
         }
         self.start_checked = self.lines > 0;
-        let parsed = match kind {
-            Kind::Request => httparse::Request::new(&mut []).parse(buf),
-            Kind::Response => httparse::Response::new(&mut []).parse(buf),
+        let line = if self.lines > 0 {
+            buf.get(..self.first).unwrap_or(buf)
+        } else {
+            let line = buf.split(|byte| *byte == b'\n').next().unwrap_or_default();
+            line.get(..EARLY).unwrap_or(line)
         };
-        match parsed {
-            Ok(_) | Err(Error::TooManyHeaders) => Ok(()),
-            Err(error) => Err(fault(error, buf)),
-        }
+        let parsed = match kind {
+            Kind::Request => httparse::Request::new(&mut []).parse(line),
+            Kind::Response => httparse::Response::new(&mut []).parse(line),
+        };
+        parsed.map(drop).map_err(|error| match error {
+            Error::Version => version_fault(line, kind),
+            _ => Fault::START,
+        })
     }
 }
 
@@ -106,7 +119,7 @@ pub(super) fn parse_request(head: &Bytes, lines: usize) -> Result<Request<()>, F
         let config = ParserConfig::default();
         let done = config.parse_request_with_uninit_headers(&mut parsed, head, slots);
         let (Some(method), Some(path), Some(minor)) =
-            complete(done, head, || (parsed.method, parsed.path, parsed.version))?
+            complete(done, head, Kind::Request, || (parsed.method, parsed.path, parsed.version))?
         else {
             return Err(Fault::START);
         };
@@ -130,7 +143,8 @@ pub(super) fn parse_response(head: &Bytes, lines: usize) -> Result<Response<()>,
         let mut parsed = httparse::Response::new(&mut []);
         let config = ParserConfig::default();
         let done = config.parse_response_with_uninit_headers(&mut parsed, head, slots);
-        let (Some(code), Some(minor)) = complete(done, head, || (parsed.code, parsed.version))?
+        let (Some(code), Some(minor)) =
+            complete(done, head, Kind::Response, || (parsed.code, parsed.version))?
         else {
             return Err(Fault::START);
         };
@@ -169,31 +183,36 @@ fn with_slots<'b, T>(
 fn complete<T>(
     done: Result<Status<usize>, Error>,
     head: &[u8],
+    kind: Kind,
     parts: impl FnOnce() -> T,
 ) -> Result<T, Fault> {
     match done {
         Ok(Status::Complete(length)) if length == head.len() => Ok(parts()),
         Ok(_) => Err(Fault::START),
-        Err(error) => Err(fault(error, head)),
+        Err(error) => Err(fault(error, head, kind)),
     }
 }
 
-fn fault(error: Error, head: &[u8]) -> Fault {
+fn fault(error: Error, head: &[u8], kind: Kind) -> Fault {
     match error {
         Error::HeaderName | Error::HeaderValue => Fault::FIELD,
         Error::TooManyHeaders => Fault::LARGE,
-        Error::Version => version_fault(head),
+        Error::Version => version_fault(head, kind),
         _ => Fault::START,
     }
 }
 
 /// Another version of HTTP, or something that is none.
-fn version_fault(head: &[u8]) -> Fault {
-    let line = head.split(|byte| *byte == b'\r').next().unwrap_or_default();
-    let named = line.split(|byte| *byte == b' ').any(
-        |word| matches!(word, [b'H', b'T', b'T', b'P', b'/', major, ..] if major.is_ascii_digit()),
-    );
-    if named { Fault::VERSION } else { Fault::START }
+fn version_fault(head: &[u8], kind: Kind) -> Fault {
+    let mut words = head.split(|byte| matches!(byte, b' ' | b'\r'));
+    let version = match kind {
+        Kind::Request => words.nth(2),
+        Kind::Response => words.next(),
+    };
+    match version {
+        Some([b'H', b'T', b'T', b'P', b'/', b'0'..=b'9', ..]) => Fault::VERSION,
+        _ => Fault::START,
+    }
 }
 
 fn fields(head: &Bytes, parsed: &[Header<'_>]) -> Result<HeaderMap, Fault> {
@@ -232,9 +251,12 @@ fn has_port(authority: &Authority) -> bool {
 
 /// A host without userinfo (RFC 9110 4.2.4), its port, where given, a number.
 fn is_plain(authority: &Authority) -> bool {
-    let text = authority.as_str();
-    let after_host = text.strip_prefix(authority.host()).unwrap_or("@");
-    !authority.host().is_empty() && (after_host.is_empty() || authority.port_u16().is_some())
+    let host = authority.host();
+    match authority.as_str().strip_prefix(host) {
+        Some("") => !host.is_empty(),
+        Some(_) => !host.is_empty() && authority.port_u16().is_some(),
+        None => false,
+    }
 }
 
 /// Exactly one valid Host in HTTP/1.1; an absolute target replaces it (RFC 9112 3.2, 3.2.2).

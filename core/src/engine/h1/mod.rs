@@ -55,7 +55,7 @@ mod tests;
 mod write;
 
 use exchange::{Exchange, Rx, Tx};
-use head::{Fault, Scanner};
+use head::{Fault, Kind, Scanner};
 
 /// Which end of the connection this is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,8 +138,7 @@ impl H1 {
             return;
         }
         match how {
-            Shutdown::Now if self.exchange.is_some() => self.fail(Cause::ShutDown),
-            Shutdown::Now => self.close(Cause::ShutDown),
+            Shutdown::Now => self.broke(Cause::ShutDown),
             Shutdown::Graceful => {
                 self.end_after(Cause::ShutDown);
                 // A request that has begun to arrive is still answered.
@@ -210,7 +209,14 @@ impl H1 {
 
     /// The peer will send nothing more.
     pub fn receive_end(&mut self, now: Instant, clean: bool, cause: Cause) {
-        if self.closed || self.received_all {
+        if self.closed {
+            return;
+        }
+        if self.received_all {
+            // The peer had ended its direction before; now ours broke.
+            if !clean {
+                self.broke(cause);
+            }
             return;
         }
         self.received_all = true;
@@ -235,7 +241,6 @@ impl H1 {
             }
         }
         if self.wire.is_empty() {
-            self.wire.shrink();
             self.settle(now);
             self.resume(now);
         }
@@ -243,7 +248,12 @@ impl H1 {
 
     /// The oldest event.
     pub fn poll_event(&mut self) -> Option<Event> {
-        self.events.pop_front()
+        let event = self.events.pop_front();
+        if event.is_none() && self.exchange.is_none() {
+            // An idle connection owns no buffer.
+            self.events = VecDeque::new();
+        }
+        event
     }
 
     /// When something is due.
@@ -269,6 +279,10 @@ impl H1 {
         let done =
             |exchange: &Exchange| exchange.tx == Tx::Done && matches!(exchange.rx, Rx::Tunnel);
         self.wire.is_empty() && self.exchange.as_ref().is_some_and(done)
+    }
+
+    fn broke(&mut self, cause: Cause) {
+        if self.exchange.is_some() { self.fail(cause) } else { self.close(cause) }
     }
 
     fn current(&mut self, stream: StreamId) -> Option<&mut Exchange> {
@@ -333,17 +347,33 @@ impl H1 {
         used
     }
 
+    /// One whole head from the front of `buf`, and how many lines it has.
+    fn read_head(&mut self, buf: &[u8], kind: Kind) -> Result<Option<(Bytes, usize)>, Fault> {
+        let scanned = self.scanner.scan(buf, self.config.max_head_bytes as usize);
+        let Ok(Some(length)) = scanned else {
+            self.scanner.check_start(buf, kind)?;
+            // A bare LF that ends the start line is the start line's fault.
+            let fault = |fault| match fault {
+                Fault::FIELD if self.scanner.lines == 0 => Fault::START,
+                fault => fault,
+            };
+            return scanned.map(|_| None).map_err(fault);
+        };
+        let lines = core::mem::take(&mut self.scanner).lines;
+        // The start line and the empty line are no fields.
+        if lines.saturating_sub(2) > self.config.max_head_fields as usize {
+            return Err(Fault::LARGE);
+        }
+        Ok(buf.get(..length).map(|head| (Bytes::copy_from_slice(head), lines)))
+    }
+
     /// The peer broke a rule: the exchange, if any, and the connection end.
     fn refuse(&mut self, fault: Fault) {
         let silent = match &self.exchange {
             Some(exchange) => exchange.tx != Tx::Head,
             None => false,
         };
-        if self.exchange.is_some() {
-            self.fail(Cause::Protocol(fault.rule));
-        } else {
-            self.close(Cause::Protocol(fault.rule));
-        }
+        self.broke(Cause::Protocol(fault.rule));
         if self.role == Role::Server && !silent {
             let status = StatusCode::from_u16(fault.status).unwrap_or(StatusCode::BAD_REQUEST);
             write::refusal(&mut self.wire, status);
@@ -401,6 +431,7 @@ impl H1 {
             }
             self.events.push_back(Event::Ended { stream });
             self.exchange = None;
+            self.wire.shrink();
             self.deadline = match self.role {
                 Role::Client => None,
                 Role::Server => self.config.idle_timeout.map(|timeout| now + timeout),

@@ -88,22 +88,16 @@ impl H1 {
             return Ok(0);
         }
         let fresh = self.scanner.is_fresh();
-        let Some(length) = self.scanner.scan(buf, self.config.max_head_bytes as usize)? else {
-            self.scanner.check_start(buf, Kind::Request)?;
+        let Some((raw, lines)) = self.read_head(buf, Kind::Request)? else {
             // The first head's deadline runs from the connection's start.
             if fresh && self.next > 0 {
                 self.deadline = Some(now + self.config.head_timeout);
             }
             return Ok(0);
         };
-        let lines = core::mem::take(&mut self.scanner).lines;
-        if lines.saturating_sub(2) > self.config.max_head_fields as usize {
-            return Err(Fault::LARGE);
-        }
-        let raw = Bytes::copy_from_slice(buf.get(..length).unwrap_or_default());
         let request = head::parse_request(&raw, lines)?;
         self.on_request(now, request)?;
-        Ok(length)
+        Ok(raw.len())
     }
 
     fn on_request(&mut self, now: Instant, request: Request<()>) -> Result<(), Fault> {
@@ -122,16 +116,16 @@ impl H1 {
         if options.upgrade && !exchange.old {
             exchange.upgrade = request.headers().get(header::UPGRADE).cloned();
         }
-        exchange.expecting = !end
+        exchange.expecting = length != Length::Empty
             && !exchange.old
             && framing::elements(headers, header::EXPECT)
                 .any(|expectation| expectation.eq_ignore_ascii_case(b"100-continue"));
         self.deadline = exchange.expecting.then_some(now + self.config.expect_timeout);
         self.exchange = Some(exchange);
+        self.events.push_back(Event::Head { stream: id, head: Head::Request(request), end });
         if !options.persists(version) {
             self.end_after(Cause::GoAway(0));
         }
-        self.events.push_back(Event::Head { stream: id, head: Head::Request(request), end });
         Ok(())
     }
 

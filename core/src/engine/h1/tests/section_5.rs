@@ -1,0 +1,113 @@
+//! RFC 9112 5: field syntax, and the limits on heads.
+
+use super::*;
+
+const OK: &str = "GET /; end; ended << 200 OK";
+const FIELD: &str = "closed Protocol(Field) << 400 Bad Request";
+const LARGE: &str = "closed Protocol(HeadTooLarge) << 431 Request Header Fields Too Large";
+
+/// 5.1, 5.2: no space before the colon, no folding, token names, visible values.
+#[test]
+fn field_lines() {
+    for (line, expected) in [
+        ("x: y", OK),
+        ("x:y", OK),
+        ("x:\t y \t", OK),
+        ("x:", OK),
+        ("x: a\tb", OK),
+        ("x : y", FIELD),
+        ("x\t: y", FIELD),
+        (": y", FIELD),
+        ("x", FIELD),
+        ("x y: z", FIELD),
+        ("x: y\r\n z", FIELD),
+        ("x: y\r\n\tz", FIELD),
+        ("x(: y", FIELD),
+        ("x: \x01", FIELD),
+        ("x: a\x7fb", FIELD),
+        ("x\x0b: y", FIELD),
+        ("x: \x0by", FIELD),
+    ] {
+        let input = format!("GET / HTTP/1.1\r\nhost: a\r\n{line}\r\n\r\n");
+        assert_eq!(server(&input, Then::Open), expected, "{line:?}");
+        let input = format!("HTTP/1.1 204 No Content\r\n{line}\r\n\r\n");
+        let expected = match expected {
+            OK => "204; end; ended",
+            _ => "reset Protocol(Field) Answered; closed Protocol(Field)",
+        };
+        assert_eq!(client(&get(), &input, Then::Open), expected, "{line:?}");
+    }
+}
+
+/// Names are compared without case and kept in lower case; values lose only outer white space.
+#[test]
+fn names_and_values() {
+    let (mut engine, _) = asked(&get(), true);
+    engine.receive(NOW, b"HTTP/1.1 204 x\r\nX-Y:  a\xe9 b \r\nx-y: c\r\n\r\n");
+    let Some(Event::Head { head: Head::Response(head), .. }) = engine.poll_event() else {
+        panic!("no response");
+    };
+    let values: Vec<_> =
+        head.headers().get_all("x-y").iter().map(|value| value.as_bytes()).collect();
+    assert_eq!(values, [b"a\xe9 b".as_slice(), b"c"]);
+}
+
+#[test]
+fn limits_on_heads() {
+    let config = Config { max_head_bytes: 100, max_head_fields: 3, ..Config::default() };
+    let with = |fields: &str| format!("GET / HTTP/1.1\r\nhost: a\r\n{fields}\r\n");
+    let exact = with(&format!("x: {}\r\n", "y".repeat(100 - 16 - 9 - 5 - 2)));
+    assert_eq!(exact.len(), 100);
+    for (input, expected) in [
+        (exact, OK),
+        (with(&format!("x: {}\r\n", "y".repeat(100 - 16 - 9 - 5 - 1))), LARGE),
+        (with(&format!("x: {}", "y".repeat(100))), LARGE),
+        (format!("GET /{}", "y".repeat(100)), LARGE),
+        (with("x: y\r\nx: y\r\n"), OK),
+        (with("x: y\r\nx: y\r\nx: y\r\n"), LARGE),
+    ] {
+        assert_eq!(server_with(&config, input.as_bytes(), Then::Open), expected, "{input:?}");
+        let input = input.replace("GET / HTTP/1.1", "HTTP/1.1 204 x");
+        let expected = match expected {
+            OK => "204; end; ended",
+            _ => "reset Protocol(HeadTooLarge) Answered; closed Protocol(HeadTooLarge)",
+        };
+        if input.starts_with("HTTP") {
+            let got = client_with(&config, &get(), input.as_bytes(), Then::Open);
+            assert_eq!(got, expected, "{input:?}");
+        }
+    }
+}
+
+/// More fields than the parser has on its stack.
+#[test]
+fn many_fields() {
+    let fields: String = (0..99).map(|n| format!("x-{n}: {n}\r\n")).collect();
+    assert_eq!(server(&format!("GET / HTTP/1.1\r\nhost: a\r\n{fields}\r\n"), Then::Open), OK);
+    let more = format!("GET / HTTP/1.1\r\nhost: a\r\nx: y\r\n{fields}\r\n");
+    assert_eq!(server(&more, Then::Open), LARGE);
+}
+
+/// Fields that are the connection's are never the caller's.
+#[test]
+fn connection_fields_are_ours() {
+    let mut head = request("POST", "http://a/");
+    for (name, value) in [
+        ("transfer-encoding", "gzip, chunked"),
+        ("connection", "x-hop, keep-alive"),
+        ("keep-alive", "timeout=5"),
+        ("proxy-connection", "keep-alive"),
+        ("upgrade", "websocket"),
+        ("te", "trailers"),
+        ("x", "y"),
+    ] {
+        head.headers_mut().insert(name, value.parse().unwrap());
+    }
+    let mut engine = H1::client(&Config::default(), NOW);
+    engine.open(NOW, &head, false).unwrap();
+    assert_eq!(
+        written(&mut engine),
+        "POST / HTTP/1.1\r\nhost: a\r\nte: trailers\r\nx: y\r\n\
+         transfer-encoding: chunked\r\nconnection: te\r\n\r\n"
+    );
+}
