@@ -79,6 +79,16 @@ impl<I: Id, T> Arena<I, T> {
         self.get(id).is_some()
     }
 
+    /// The living value of a slot, for lists that are threaded through slots.
+    pub fn at(&self, slot: usize) -> Option<&T> {
+        self.slots.get(slot)?.value.as_ref()
+    }
+
+    /// The living value of a slot to change.
+    pub fn at_mut(&mut self, slot: usize) -> Option<&mut T> {
+        self.slots.get_mut(slot)?.value.as_mut()
+    }
+
     /// The living id of a slot, for indexes that keep slots alone.
     pub fn id_at(&self, slot: usize) -> Option<I> {
         let found = self.slots.get(slot)?;

@@ -22,6 +22,7 @@ pub mod engine;
 pub mod eyeballs;
 pub mod id;
 pub mod limits;
+mod list;
 pub mod machine;
 pub mod pool;
 pub mod record;

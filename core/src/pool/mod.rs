@@ -1,3 +1,254 @@
-//! placeholder
+//! The pool: the connections and waiting requests of one key, all protocols in one table.
+//!
+//! It decides which request goes on which connection, when a connection is made, drained and
+//! closed, and what becomes of a request whose stream failed. It leaves to its owner how a
+//! connection is established (names, addresses, attempts) and carries no bytes.
+//!
+//! ```text
+//!             Connected, room                Limit, last room assigned
+//! Connecting ----------------> Ready <-----------------------------------> Busy
+//!     |    \                     |        Limit, StreamEnded, room           |
+//!     |     \ Connected, no room |                                          |
+//!     |      `-------------------|----------------------------------------->|
+//!     |                          |  Refusing, max_requests_per_connection,   |
+//!     | ConnectFailed            v  max_connection_duration, idle, Drain     v
+//!     v                          +---------------> Draining <---------------+
+//!   Closed <-------------------------------------------'  Closed
+//! ```
+//!
+//! - One queue: a request waits once, first come first served, and is cancelled in O(1).
+//! - Ready connections are taken by rank (HTTP/3, HTTP/2, HTTP/1), then the most recently used.
+//! - Limits are absolute: what is in use is subtracted here, so a limit may fall below it.
+//! - [`Admission`] says whether a connection is made, and why not; it has no side effects.
+//! - When the last connecting connection failed and none is left that could serve, all that
+//!   wait are refused with its reason (POOL-LAST-CONNECT-FAILED).
+//! - Whether a failed stream's request goes again: `resend.rs` has the rules.
+//! - One call ends or assigns at most `burst` requests; the rest follows at once in the next.
+//!
+//! The slots of requests and connections are shared by all pools of an upstream. A [`Solo`] is
+//! a pool with tables of its own: the machine by itself.
+
+mod admission;
+mod check;
 mod config;
+mod connections;
+mod event;
+mod queue;
+mod resend;
+mod solo;
+mod tables;
+#[cfg(test)]
+mod tests;
+mod timeouts;
+
+use std::sync::Arc;
+
+pub use admission::Admission;
 pub use config::Config;
+pub use event::{Action, Event};
+pub use solo::{Solo, SoloConfig};
+pub(crate) use tables::{Place, Request, Tables};
+
+use tables::{ByAge, ByClock, ByState, Queue};
+
+use crate::id::{ConnectionId, PoolId};
+use crate::list::List;
+use crate::machine::Outbox;
+use crate::record::{Kind, Rule};
+use crate::time::Instant;
+use crate::types::{AllFailed, Refusal};
+
+/// What a connection is up to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum State {
+    /// Being established.
+    Connecting,
+    /// Takes requests that may go in early data (HTTP/3 alone).
+    EarlyData,
+    /// Has room for a stream.
+    Ready,
+    /// Established without room.
+    Busy,
+    /// Takes nothing new; closes when its last stream has ended.
+    Draining,
+    /// Gone.
+    Closed,
+}
+
+/// One pool's part of the state; its requests and connections are in [`Tables`].
+#[derive(Clone, Debug)]
+pub(crate) struct Pool {
+    pub(crate) id: PoolId,
+    config: Arc<Config>,
+    /// The index of its circuit breakers in [`Tables`].
+    breaker: usize,
+    /// Only HTTP/1 can come out of its connections.
+    http1_alone: bool,
+    pub(crate) waiting: List<Queue>,
+    /// Those whom the last failure or overflow ended and who were not told yet.
+    failing: List<Queue>,
+    /// Which batch of waiting requests has not failed.
+    batch: u32,
+    failure: Option<(Refusal, Option<Arc<AllFailed>>)>,
+    /// Newest first.
+    connecting: List<ByState>,
+    /// By rank: HTTP/1, HTTP/2, HTTP/3; the most recently used first.
+    ready: [List<ByState>; 3],
+    /// Busy, probing and draining.
+    held: List<ByState>,
+    clocks: [List<ByClock>; 3],
+    ages: List<ByAge>,
+    /// How many are established and not draining.
+    open: u32,
+    /// How many of those grant no stream at all.
+    shut: u32,
+    /// What the open ones have left; a limit may have fallen below what is in use.
+    room: i64,
+    /// Requests on a connection.
+    active: u32,
+    probing: Option<ConnectionId>,
+    /// How many streams the last established connection granted.
+    granted: Option<u32>,
+    /// Has a connection or a waiting request.
+    pub(crate) occupied: bool,
+    draining: bool,
+    /// The call's budget ended before the work did.
+    pub(crate) unfinished: bool,
+    /// When a clock may be due; may be early, is never late.
+    pub(crate) wake: Instant,
+}
+
+impl Pool {
+    pub(crate) fn new(id: PoolId, config: Arc<Config>, breaker: usize, http1_alone: bool) -> Self {
+        Self {
+            id,
+            config,
+            breaker,
+            http1_alone,
+            waiting: List::default(),
+            failing: List::default(),
+            batch: 0,
+            failure: None,
+            connecting: List::default(),
+            ready: [List::default(); 3],
+            held: List::default(),
+            clocks: [List::default(); 3],
+            ages: List::default(),
+            open: 0,
+            shut: 0,
+            room: 0,
+            active: 0,
+            probing: None,
+            granted: None,
+            occupied: false,
+            draining: false,
+            unfinished: false,
+            wake: Instant::MAX,
+        }
+    }
+
+    /// How many connections it has, in whatever state.
+    pub(crate) fn connections(&self) -> u32 {
+        let ready: u32 = self.ready.iter().map(List::len).sum();
+        self.connecting.len() + ready + self.held.len()
+    }
+
+    /// How many requests wait, those whose refusal is under way included.
+    pub(crate) const fn queued(&self) -> u32 {
+        self.waiting.len() + self.failing.len()
+    }
+
+    /// How many streams a connection that is being established counts for.
+    fn assumed(&self) -> u32 {
+        if self.http1_alone {
+            return 1;
+        }
+        let most = self.config.max_requests_per_connection.map_or(u32::MAX, u32::from);
+        self.granted
+            .unwrap_or_else(|| self.config.assumed_streams.get())
+            .min(self.config.max_concurrent_streams.get())
+            .min(most)
+            .max(1)
+    }
+}
+
+/// All that one pool may touch while it decides.
+pub(crate) struct Turn<'a> {
+    pub(crate) now: Instant,
+    pub(crate) pool: &'a mut Pool,
+    pub(crate) tables: &'a mut Tables,
+    pub(crate) out: &'a mut Outbox<Action>,
+}
+
+impl Turn<'_> {
+    /// Takes in what happened to a connection, a request, or everything.
+    pub(crate) fn handle_event(&mut self, event: Event) {
+        match event {
+            Event::Requested { method, deadline } => {
+                self.on_requested(method, deadline);
+            }
+            Event::Cancelled(request) => self.on_cancelled(request),
+            Event::Connected { connection, protocol, limit } => {
+                self.on_connected(connection, protocol, limit);
+            }
+            Event::ConnectFailed { connection, failed } => {
+                self.on_connect_failed(connection, failed);
+            }
+            Event::Limit { connection, limit } => self.on_limit(connection, limit),
+            Event::Refusing(connection) => self.on_refusing(connection),
+            Event::StreamEnded { connection, request, outcome, retry, body } => {
+                self.on_stream_ended(connection, request, outcome, retry, body);
+            }
+            Event::Probed(connection) => self.on_probed(connection),
+            Event::Closed { connection, cause } => self.on_closed(connection, cause),
+            Event::Renew => self.on_renew(),
+            Event::Drain => self.on_drain(),
+        }
+    }
+
+    /// Brings everything to rest: tells who failed, serves who waits, makes connections.
+    fn settle(&mut self) {
+        self.pool.unfinished = false;
+        self.fail();
+        self.pump();
+        self.grow();
+        self.rest();
+    }
+
+    /// What is left to do when no connection is to be made.
+    fn rest(&mut self) {
+        if self.pool.draining && self.pool.waiting.is_empty() {
+            self.drain_all();
+        }
+        let pool = &mut *self.pool;
+        let occupied =
+            pool.connections() > 0 || !pool.waiting.is_empty() || !pool.failing.is_empty();
+        if occupied != pool.occupied {
+            pool.occupied = occupied;
+            self.take_or_give(crate::limits::Resource::Pools, occupied);
+        }
+    }
+
+    /// Goes on where the last call's budget ended.
+    pub(crate) fn resume(&mut self) {
+        self.settle();
+    }
+
+    fn stale(&mut self, id: impl crate::id::Id) {
+        self.tables.note(Kind::Stale, Rule::None, id);
+    }
+
+    fn may(&self, what: crate::limits::Resource) -> bool {
+        self.pool.may(self.tables, what)
+    }
+
+    fn take_or_give(&mut self, what: crate::limits::Resource, take: bool) {
+        if let Some(limits) = self.tables.limits.get_mut(self.pool.breaker) {
+            if take {
+                limits.take(what);
+            } else {
+                limits.give(what);
+            }
+        }
+    }
+}

@@ -1,63 +1,473 @@
 //! The one object that a runtime drives: every cluster's pools, races, hosts and limits.
+//!
+//! It finds the machine that an event belongs to, lets it decide, and settles: what that machine
+//! wants becomes an outer action or an event for another. It decides itself only which pool a
+//! key has, when a name is looked up again, and who gets the last sockets.
+//!
+//! ```text
+//! request(key) -> OriginTable -> pool --Assign, Refuse, Finished, ..--------------> actions
+//!                                 | Connect          ^ Connected, ConnectFailed
+//!                                 v                  |
+//!                  host --addresses--> eyeballs --Connect, AbortAttempt----------> actions
+//! ```
+//!
+//! - A host is resolved once for all its pools and used for `address_lifetime`, or until a race
+//!   over all its addresses is lost; late answers join every race under way (HE3-14).
+//! - `max_sockets` has no exception: a connection counts for one socket from its first moment,
+//!   each further attempt beside the first for one more, and waits until there is one.
+//! - At `max_pools` the pool that is empty for the longest goes; none empty, none made.
+//! - One call ends or assigns at most `burst` requests; then `poll_timeout` is due at once.
 
+mod check;
+mod cluster;
 mod config;
 mod event;
+mod host;
+mod race;
+mod settle;
+mod table;
+#[cfg(test)]
+mod tests;
+mod view;
+
+use core::net::IpAddr;
+use std::collections::VecDeque;
 
 pub use config::{Cluster, Config, Profile, Protocols};
 pub use event::{Action, Event};
+pub use race::AttemptLine;
+pub use view::{ConnectionTimeline, ConnectionView, PoolView, RequestTimeline};
 
-use crate::id::{ConnectionId, HostId, RequestId};
+use cluster::{Empties, Member, Settings};
+use host::Hosts;
+use race::{Attempt, Race};
+use table::OriginTable;
+
+use crate::arena::Arena;
+use crate::eyeballs;
+use crate::id::{AttemptId, ConnectionId, HostId, PoolId, RequestId};
+use crate::list::List;
 use crate::machine::{Machine, Outbox};
-use crate::record::{Kind, Record};
-use crate::time::Instant;
-use crate::types::{Key, MethodClass};
+use crate::pool::{self, Place, Pool, Tables};
+use crate::record::{Kind, Record, Rule};
+use crate::time::{Duration, Instant};
+use crate::timers::Timers;
+use crate::types::{Cause, Key, Limit, MethodClass, Protocol, Refusal};
 
 /// The one object that a runtime drives.
 #[derive(Clone, Debug)]
 pub struct Upstream {
+    settings: Vec<Settings>,
+    profiles: Vec<Profile>,
+    max_pools: usize,
+    /// Most addresses that a host keeps: enough for the most generous cluster, both families.
+    max_addresses: usize,
+    pool_idle_timeout: Duration,
+    address_lifetime: Duration,
+    draining: bool,
+    tables: Tables,
+    origins: OriginTable<PoolId>,
+    pools: Arena<PoolId, Member>,
+    empties: List<Empties>,
+    hosts: Hosts,
+    /// By connection slot.
+    races: Vec<Option<Box<Race>>>,
+    attempts: Arena<AttemptId, Attempt>,
+    /// Attempts that wait for a socket.
+    parked: VecDeque<AttemptId>,
+    pool_timers: Timers,
+    race_timers: Timers,
+    /// Pools whose work the budget cut off.
+    unfinished: VecDeque<PoolId>,
+    inner: Outbox<pool::Action>,
+    eyes: Outbox<eyeballs::Action>,
     out: Outbox<Action>,
+    last: Option<RequestId>,
 }
 
 impl Upstream {
     /// Builds it from its settings.
-    pub fn new(_config: Config) -> Self {
-        Self { out: Outbox::new() }
+    pub fn new(config: Config) -> Self {
+        let limits = cluster::limits(&config.clusters);
+        let most = config.clusters.iter().map(|cluster| cluster.eyeballs.max_addresses).max();
+        Self {
+            settings: config.clusters.iter().map(Settings::new).collect(),
+            profiles: config.profiles,
+            max_pools: config.max_pools as usize,
+            max_addresses: most.unwrap_or(0).max(1) as usize * 2,
+            pool_idle_timeout: config.pool_idle_timeout,
+            address_lifetime: config.address_lifetime,
+            draining: false,
+            tables: Tables::new(limits, config.max_sockets, config.burst.get(), config.records),
+            origins: OriginTable::new(config.seed),
+            pools: Arena::new(),
+            empties: List::default(),
+            hosts: Hosts::new(config.seed),
+            races: Vec::new(),
+            attempts: Arena::new(),
+            parked: VecDeque::new(),
+            pool_timers: Timers::new(),
+            race_timers: Timers::new(),
+            unfinished: VecDeque::new(),
+            inner: Outbox::new(),
+            eyes: Outbox::new(),
+            out: Outbox::new(),
+            last: None,
+        }
     }
+
     /// Asks for a stream to `key`'s origin and returns the request's id. What follows is
     /// `Assign` or `Refuse`, possibly at once.
     pub fn request(
         &mut self,
-        _now: Instant,
-        _key: &Key,
-        _method: MethodClass,
-        _deadline: Option<Instant>,
+        now: Instant,
+        key: &Key,
+        method: MethodClass,
+        deadline: Option<Instant>,
     ) -> RequestId {
-        RequestId::new(0, 0)
+        self.tables.begin(now);
+        let request = match self.pool_for(key) {
+            Ok(pool) => {
+                let request = self.turn(pool, |turn| turn.on_requested(method, deadline));
+                self.settle(pool);
+                request
+            }
+            Err(reason) => Some(self.refuse_at_once(method, reason)),
+        };
+        let request = request.unwrap_or(RequestId::new(u32::MAX, u32::MAX));
+        self.last = Some(request);
+        request
     }
-    /// The id that the newest [`Event::Requested`] minted.
-    pub fn last_request(&self) -> Option<RequestId> {
-        None
+
+    /// The id that the newest request or [`Event::Requested`] minted.
+    pub const fn last_request(&self) -> Option<RequestId> {
+        self.last
     }
+
     /// Takes in one event.
-    pub fn handle_event(&mut self, _now: Instant, _event: Event) {}
-    /// Does what is due.
-    pub fn handle_timeout(&mut self, _now: Instant) {}
-    /// When to call `handle_timeout`.
-    pub fn poll_timeout(&self) -> Option<Instant> {
-        None
+    pub fn handle_event(&mut self, now: Instant, event: Event) {
+        if let Event::Requested { key, method, deadline } = event {
+            self.request(now, &key, method, deadline);
+            return;
+        }
+        self.tables.begin(now);
+        match event {
+            Event::Requested { .. } => {}
+            Event::StreamEnded { connection, request, outcome, retry, body, timing: _ } => {
+                let event = pool::Event::StreamEnded { connection, request, outcome, retry, body };
+                self.on_request(request, event);
+            }
+            Event::Cancelled(request) => self.on_request(request, pool::Event::Cancelled(request)),
+            Event::Resolved { host, addresses } => self.on_resolved(host, &addresses),
+            Event::ResolveFinished { host, failed } => self.on_resolve_finished(host, failed),
+            Event::AttemptProgress(attempt) => self.on_progress(attempt),
+            Event::Connected { attempt, protocol, limit } => {
+                self.on_connected(attempt, protocol, limit);
+            }
+            Event::AttemptFailed { attempt, cause } => self.on_attempt_failed(attempt, cause),
+            Event::Limit { connection, limit } => {
+                self.on_connection(connection, pool::Event::Limit { connection, limit });
+            }
+            Event::Refusing(connection) => {
+                self.on_connection(connection, pool::Event::Refusing(connection));
+            }
+            Event::Probed(connection) => {
+                self.on_connection(connection, pool::Event::Probed(connection));
+            }
+            Event::Closed { connection, cause } => self.on_closed(connection, cause),
+            Event::NetworkChanged => self.on_network_changed(),
+            Event::Drain => self.on_drain(),
+        }
+        self.unpark();
     }
+
+    /// Does what is due. Calling it early, late or twice is harmless.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        let now = self.tables.begin(now);
+        for _ in 0..self.unfinished.len() {
+            if self.tables.budget == 0 {
+                break;
+            }
+            let Some(pool) = self.unfinished.pop_front() else { break };
+            if let Some(member) = self.pools.get_mut(pool) {
+                member.in_line = false;
+            }
+            self.turn(pool, |turn| turn.resume());
+            self.settle(pool);
+        }
+        while let Some(slot) = self.race_timers.pop_due(now) {
+            self.on_race_timeout(slot);
+        }
+        while let Some(slot) = self.pool_timers.pop_due(now) {
+            if let Some(pool) = self.pools.id_at(slot) {
+                self.turn(pool, |turn| turn.handle_timeout());
+                self.settle(pool);
+            }
+        }
+        while self.tables.budget > 0
+            && let Some(slot) = self.tables.deadlines.pop_due(now)
+        {
+            if let Some(request) = self.tables.requests.id_at(slot)
+                && let Some(pool) = self.pool_of(request)
+            {
+                self.turn(pool, |turn| turn.on_deadline(request));
+                self.settle(pool);
+            }
+        }
+        while let Some(at) = self.next_empty()
+            && at <= now
+        {
+            self.evict();
+        }
+        self.unpark();
+    }
+
+    /// When [`Upstream::handle_timeout`] wants to be called next: at once when the last call's
+    /// burst left work. May be early, is never late.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        if !self.unfinished.is_empty() {
+            return Some(self.tables.now);
+        }
+        let pool = self.pool_timers.peek().map(|(at, _)| at);
+        let race = self.race_timers.peek().map(|(at, _)| at);
+        let deadline = self.tables.deadlines.peek().map(|(at, _)| at);
+        [pool, race, deadline, self.next_empty()].into_iter().flatten().min()
+    }
+
     /// The oldest action that was not taken yet.
     pub fn poll_action(&mut self) -> Option<Action> {
         self.out.pop()
     }
-    /// The oldest record.
+
+    /// The oldest record that was neither taken nor lost.
     pub fn poll_record(&mut self) -> Option<Record> {
-        None
+        self.tables.recorder.poll_record()
     }
+
     /// How often something happened.
-    pub fn count(&self, _kind: Kind) -> u64 {
-        0
+    pub fn count(&self, kind: Kind) -> u64 {
+        self.tables.recorder.count(kind)
     }
-    /// Recounts everything.
-    pub fn check(&self) {}
+
+    /// How many records were lost because nobody took them.
+    pub const fn lost_records(&self) -> u64 {
+        self.tables.recorder.lost()
+    }
+
+    /// The pool of a key, made if there is none.
+    fn pool_for(&mut self, key: &Key) -> Result<PoolId, Refusal> {
+        let hash = self.origins.hash_key(key);
+        let is = |id| self.pools.get(id).is_some_and(|member: &Member| member.key == *key);
+        if self.draining {
+            return Err(Refusal::Draining);
+        }
+        if let Some(pool) = self.origins.find(hash, is) {
+            return Ok(pool);
+        }
+        let settings = self.settings.get(key.cluster.slot());
+        let settings = settings.filter(|_| key.cluster.generation() == 0);
+        let profile = self.profiles.get(usize::from(key.profile.0));
+        let Some((settings, profile)) = settings.zip(profile) else {
+            return Err(Refusal::UnknownKey);
+        };
+        let http1_alone = cluster::is_http1_alone(*profile, key.origin.scheme);
+        let config = std::sync::Arc::clone(&settings.pool);
+        if self.pools.len() >= self.max_pools && !self.evict() {
+            return Err(Refusal::PoolOverflow);
+        }
+        let host = self.hosts.take(&key.origin.host);
+        let breaker = cluster::breaker(key);
+        let pool = self.pools.insert_with(|id| {
+            Member::new(Pool::new(id, config, breaker, http1_alone), key.clone(), hash, host)
+        });
+        self.origins.insert(hash, pool);
+        self.tables.note(Kind::PoolMade, Rule::None, pool);
+        Ok(pool)
+    }
+
+    /// Mints a request that no pool takes.
+    fn refuse_at_once(&mut self, method: MethodClass, reason: Refusal) -> RequestId {
+        let nowhere = PoolId::new(u32::MAX, u32::MAX);
+        let request = pool::Request::new(nowhere, method, self.tables.now);
+        let request = self.tables.requests.insert(request);
+        self.tables.requests.remove(request);
+        self.tables.note(Kind::Requested, Rule::None, request);
+        if reason == Refusal::PoolOverflow {
+            self.tables.note(Kind::PoolOverflow, Rule::None, request);
+        }
+        self.out.push(Action::Refuse { request, reason, failed: None });
+        request
+    }
+
+    /// Drops the pool that has been empty for the longest. Whether there was one.
+    fn evict(&mut self) -> bool {
+        let Some(id) = self.empties.first_id(&self.pools) else { return false };
+        self.empties.remove(&mut self.pools, id.slot());
+        self.pool_timers.set(id.slot(), None);
+        if let Some(member) = self.pools.remove(id) {
+            self.origins.remove(member.hash, id);
+            self.hosts.give(member.host);
+        }
+        self.tables.note(Kind::PoolDropped, Rule::None, id);
+        true
+    }
+
+    fn next_empty(&self) -> Option<Instant> {
+        let first = self.pools.at(self.empties.first()?)?;
+        first.empty.map(|since| since + self.pool_idle_timeout)
+    }
+
+    fn on_request(&mut self, request: RequestId, event: pool::Event) {
+        match self.pool_of(request) {
+            Some(pool) => self.on_pool(pool, event),
+            None => self.stale(request),
+        }
+    }
+
+    fn on_connection(&mut self, connection: ConnectionId, event: pool::Event) {
+        match self.tables.connections.get(connection).map(|slot| slot.pool) {
+            Some(pool) => self.on_pool(pool, event),
+            None => self.stale(connection),
+        }
+    }
+
+    fn on_pool(&mut self, pool: PoolId, event: pool::Event) {
+        self.turn(pool, |turn| turn.handle_event(event));
+        self.settle(pool);
+    }
+
+    fn stale(&mut self, id: impl crate::id::Id) {
+        self.tables.note(Kind::Stale, Rule::None, id);
+    }
+
+    fn on_closed(&mut self, connection: ConnectionId, cause: Cause) {
+        let established = self.tables.connections.get(connection);
+        if established.is_some_and(|slot| slot.state != pool::State::Connecting) {
+            self.forget_race(connection);
+        }
+        self.on_connection(connection, pool::Event::Closed { connection, cause });
+    }
+
+    fn on_resolved(&mut self, host: HostId, addresses: &[IpAddr]) {
+        let most = self.max_addresses;
+        match self.hosts.get_mut(host) {
+            Some(found) if found.is_resolving() => found.add(addresses, most),
+            _ => return self.stale(host),
+        }
+        self.tables.note_value(Kind::Resolved, host, addresses.len() as u64);
+        let now = self.tables.now;
+        for connection in self.racing(host) {
+            if let Some(race) = self.race(connection)
+                && !addresses.is_empty()
+            {
+                race.resolved.get_or_insert(now);
+            }
+            let event = eyeballs::Event::Resolved(addresses.to_vec());
+            self.on_race(connection, event, None);
+        }
+    }
+
+    fn on_resolve_finished(&mut self, host: HostId, failed: Option<Cause>) {
+        let (now, lifetime) = (self.tables.now, self.address_lifetime);
+        match self.hosts.get_mut(host) {
+            Some(found) if found.is_resolving() => found.finish(now, lifetime),
+            _ => return self.stale(host),
+        }
+        if failed.is_some() {
+            self.tables.note(Kind::ResolveFailed, Rule::None, host);
+        }
+        for connection in self.racing(host) {
+            self.on_race(connection, eyeballs::Event::ResolveFinished { failed }, None);
+        }
+    }
+
+    fn racing(&self, host: HostId) -> Vec<ConnectionId> {
+        self.hosts.get(host).map(|host| host.racing.clone()).unwrap_or_default()
+    }
+
+    /// Tells a race something and settles its pool.
+    fn on_race(
+        &mut self,
+        connection: ConnectionId,
+        event: eyeballs::Event,
+        won: Option<(Protocol, Limit)>,
+    ) {
+        let Some(pool) = self.race(connection).map(|race| race.pool) else { return };
+        self.tell_race(connection, event, won);
+        self.settle(pool);
+    }
+
+    fn on_progress(&mut self, attempt: AttemptId) {
+        let Some(&Attempt { connection, number, .. }) = self.attempts.get(attempt) else {
+            return self.stale(attempt);
+        };
+        let now = self.tables.now;
+        if let Some(race) = self.race(connection)
+            && let Some(line) = race.lines.get_mut(number as usize)
+        {
+            line.progress.get_or_insert(now);
+        }
+        self.on_race(connection, eyeballs::Event::Progress(number), None);
+    }
+
+    fn on_connected(&mut self, attempt: AttemptId, protocol: Protocol, limit: Limit) {
+        match self.attempts.get(attempt) {
+            Some(&Attempt { connection, number, parked: false }) => {
+                let won = Some((protocol, limit));
+                self.on_race(connection, eyeballs::Event::Connected(number), won);
+            }
+            _ => self.stale(attempt),
+        }
+    }
+
+    fn on_attempt_failed(&mut self, attempt: AttemptId, cause: Cause) {
+        let now = self.tables.now;
+        match self.attempts.get(attempt) {
+            Some(&Attempt { connection, number, parked: false }) => {
+                self.tables.note_both(Kind::AttemptFailed, Rule::None, attempt, connection);
+                self.retire_attempt(attempt);
+                if let Some(race) = self.race(connection) {
+                    race.end(number, now, Some(cause));
+                }
+                let event = eyeballs::Event::Failed { attempt: number, cause };
+                self.on_race(connection, event, None);
+            }
+            _ => self.stale(attempt),
+        }
+    }
+
+    fn on_race_timeout(&mut self, slot: usize) {
+        let now = self.tables.now;
+        let race = self.races.get_mut(slot).and_then(Option::as_deref_mut);
+        let Some(race) = race else { return };
+        let (connection, pool) = (race.connection, race.pool);
+        if let Some(eyeballs) = &mut race.eyeballs {
+            eyeballs.handle_timeout(now, &mut self.eyes);
+            self.settle_race(connection, None);
+            self.settle(pool);
+        }
+    }
+
+    fn on_network_changed(&mut self) {
+        let hosts: Vec<_> = self.hosts.iter().map(|(id, _)| id).collect();
+        for host in hosts {
+            if let Some(host) = self.hosts.get_mut(host) {
+                host.forget();
+            }
+        }
+        for pool in self.pool_ids() {
+            self.on_pool(pool, pool::Event::Renew);
+        }
+    }
+
+    fn on_drain(&mut self) {
+        self.draining = true;
+        for pool in self.pool_ids() {
+            self.on_pool(pool, pool::Event::Drain);
+        }
+    }
+
+    fn pool_ids(&self) -> Vec<PoolId> {
+        self.pools.iter().map(|(_, member)| member.id()).collect()
+    }
 }

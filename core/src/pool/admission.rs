@@ -1,0 +1,131 @@
+//! Admission: whether a connection is made, and why not.
+
+use super::{Pool, Tables, Turn};
+use crate::limits::Resource;
+use crate::record::{Kind, Rule};
+use crate::types::Refusal;
+
+/// The answer to "shall this pool make a connection now?".
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Admission {
+    /// Yes, by this rule: [`Rule::FirstConnection`], [`Rule::Demand`] or [`Rule::Preconnect`].
+    Connect(Rule),
+    /// No: nobody waits, and the preconnect ratio asks for none.
+    NoDemand,
+    /// No: those that are being established will do for all who wait.
+    EnoughConnecting,
+    /// No: two open connections grant no stream at all; a third would hardly be better treated.
+    NothingGranted,
+    /// No: the `max_connections` circuit breaker is open and the pool has a connection.
+    ConnectionLimit,
+    /// No: `max_sockets` is reached.
+    SocketLimit,
+    /// No: the pool drains and nobody waits.
+    Draining,
+}
+
+/// How many open connections may grant nothing before no more are made.
+const SHUT_MAX: u32 = 2;
+
+impl Pool {
+    /// Decides and explains; changes nothing.
+    pub(super) fn admission(&self, tables: &Tables) -> Admission {
+        let Some(rule) = self.wish(tables, self.connecting.len()) else {
+            return match self.waiting.is_empty() {
+                true if self.draining => Admission::Draining,
+                true => Admission::NoDemand,
+                false => Admission::EnoughConnecting,
+            };
+        };
+        if self.shut >= SHUT_MAX {
+            Admission::NothingGranted
+        } else if tables.sockets >= tables.max_sockets {
+            Admission::SocketLimit
+        } else if self.connections() == 0 {
+            // POOL-FIRST-CONNECTION, also where the breaker is open.
+            Admission::Connect(Rule::FirstConnection)
+        } else if !self.may(tables, Resource::Connections) {
+            Admission::ConnectionLimit
+        } else {
+            Admission::Connect(rule)
+        }
+    }
+
+    /// Whether nothing stands against making a connection for a waiting request.
+    pub(super) fn may_connect(&self, tables: &Tables) -> bool {
+        self.shut < SHUT_MAX
+            && tables.sockets < tables.max_sockets
+            && self.may(tables, Resource::Connections)
+    }
+
+    /// Whether one more would be wanted if `connecting` were being established.
+    fn wish(&self, tables: &Tables, connecting: u32) -> Option<Rule> {
+        let waiting = i64::from(self.waiting.len());
+        let connecting = i64::from(connecting) * i64::from(self.assumed());
+        // A connection that is asked for a sign of life will serve as well as a new one.
+        let probed = self.probing.and_then(|probed| tables.connections.get(probed));
+        let probed = probed.map_or(0, |probed| probed.room(&self.config));
+        if waiting > connecting + probed {
+            return Some(Rule::Demand);
+        }
+        let permille = i64::from(self.config.preconnect_permille.clamp(1_000, 3_000));
+        if permille == 1_000 || self.draining {
+            return None;
+        }
+        // Envoy: (pending + active) * ratio > capacity + active.
+        let active = i64::from(self.active);
+        let wanted = (waiting + active).saturating_mul(permille);
+        let there = (connecting + self.room + active).saturating_mul(1_000);
+        (wanted > there).then_some(Rule::Preconnect)
+    }
+
+    pub(super) fn may(&self, tables: &Tables, what: Resource) -> bool {
+        tables.limits.get(self.breaker).is_some_and(|limits| limits.may(what))
+    }
+}
+
+impl Turn<'_> {
+    /// Makes as many connections as admission allows and the budget lets.
+    pub(super) fn grow(&mut self) {
+        loop {
+            match self.pool.admission(self.tables) {
+                Admission::Connect(rule) => {
+                    if self.tables.budget == 0 {
+                        return self.run_out();
+                    }
+                    self.tables.budget -= 1;
+                    if !self.may(Resource::Connections) {
+                        self.tables.note(Kind::ConnectionOverflow, rule, self.pool.id);
+                    }
+                    self.connect(rule);
+                }
+                Admission::ConnectionLimit => {
+                    let (kind, pool) = (Kind::ConnectionOverflow, self.pool.id);
+                    return self.tables.note(kind, Rule::None, pool);
+                }
+                Admission::SocketLimit => {
+                    let (kind, pool) = (Kind::SocketOverflow, self.pool.id);
+                    self.tables.note(kind, Rule::None, pool);
+                    if self.pool.connections() == 0 {
+                        self.fail_all(Refusal::SocketOverflow, None);
+                    }
+                    return;
+                }
+                Admission::NoDemand
+                | Admission::EnoughConnecting
+                | Admission::NothingGranted
+                | Admission::Draining => return,
+            }
+        }
+    }
+
+    /// Gives up what is being established and nobody needs, the newest first. A connection that
+    /// carries many streams has just come up.
+    pub(super) fn trim(&mut self) {
+        while let Some(newest) = self.pool.connecting.first_id(&self.tables.connections)
+            && self.pool.wish(self.tables, self.pool.connecting.len() - 1).is_none()
+        {
+            self.abort_connect(newest);
+        }
+    }
+}

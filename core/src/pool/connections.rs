@@ -1,0 +1,433 @@
+//! The table of connections: their states, what they have room for, which one is taken.
+
+use std::sync::Arc;
+
+use super::tables::{Clock, Connection};
+use super::{Action, Config, State, Turn};
+use crate::id::ConnectionId;
+use crate::limits::Resource;
+use crate::record::{Kind, Record, Rule, pack};
+use crate::types::{AllFailed, BodyState, Cause, Limit, Outcome, Protocol, Refusal, RetrySafe};
+
+/// More than any peer grants; keeps sums of room far from overflow.
+const ROOM_MAX: i64 = u32::MAX as i64;
+
+impl Connection {
+    /// How many more streams it may carry at this moment; negative when a limit fell below
+    /// what is in use. What it has used up in its life counts as well.
+    pub(super) fn room(&self, config: &Config) -> i64 {
+        let used = i64::from(self.streams.len());
+        let room = match (self.protocol, self.limit) {
+            // RFC 9112 9.3: one exchange after the other, never pipelined.
+            (Protocol::Http1, Limit::Concurrent(granted)) => i64::from(granted.min(1)) - used,
+            (Protocol::Http1, Limit::Total(_)) => 1 - used,
+            (_, Limit::Concurrent(granted)) => {
+                i64::from(granted.min(config.max_concurrent_streams.get())) - used
+            }
+            (_, Limit::Total(granted)) => {
+                i64::try_from(granted.saturating_sub(self.total)).unwrap_or(ROOM_MAX).min(ROOM_MAX)
+            }
+        };
+        match config.max_requests_per_connection {
+            None => room,
+            Some(most) => {
+                let left = u64::from(most.get()).saturating_sub(self.total);
+                room.min(i64::try_from(left).unwrap_or(ROOM_MAX))
+            }
+        }
+    }
+}
+
+impl Turn<'_> {
+    /// The connection that the next request goes on: the highest rank, then the most recently
+    /// used. `avoid` failed that request and is taken only where there is no other hope.
+    pub(super) fn pick(&mut self, avoid: Option<ConnectionId>) -> Option<ConnectionId> {
+        let mut last_hope = None;
+        for rank in (0..self.pool.ready.len()).rev() {
+            let Some(list) = self.pool.ready.get(rank).copied() else { continue };
+            let Some(mut slot) = list.first() else { continue };
+            if avoid.is_some() && self.tables.connections.id_at(slot) == avoid {
+                last_hope = avoid;
+                match list.after(&self.tables.connections, slot) {
+                    Some(next) => slot = next,
+                    None => continue,
+                }
+            }
+            let Some(found) = self.tables.connections.at(slot) else { continue };
+            if !self.needs_probe(found) {
+                return self.tables.connections.id_at(slot);
+            }
+            // The others of this rank were idle for longer: one answer at a time.
+            if self.pool.probing.is_none() {
+                self.probe(slot);
+            }
+        }
+        last_hope.filter(|_| {
+            let pool = &*self.pool;
+            pool.connecting.is_empty() && pool.probing.is_none() && !pool.may_connect(self.tables)
+        })
+    }
+
+    fn needs_probe(&self, connection: &Connection) -> bool {
+        self.pool.config.probe_after_idle.is_some_and(|idle| {
+            connection.protocol == Protocol::Http2
+                && connection.streams.is_empty()
+                && self.now.saturating_since(connection.alive) > idle
+        })
+    }
+
+    fn probe(&mut self, slot: usize) {
+        let Some(connection) = self.tables.connections.id_at(slot) else { return };
+        self.stop_clock(connection, Clock::Idle);
+        self.set_state(connection, State::Busy);
+        self.pool.probing = Some(connection);
+        if let Some(slot) = self.tables.connections.get_mut(connection) {
+            slot.probing = true;
+        }
+        self.start_clock(connection, Clock::Connect);
+        self.out.push(Action::Probe(connection));
+    }
+
+    pub(super) fn on_probed(&mut self, connection: ConnectionId) {
+        if self.pool.probing != Some(connection) {
+            return self.stale(connection);
+        }
+        self.end_probe(connection);
+        let now = self.now;
+        if let Some(slot) = self.tables.connections.get_mut(connection) {
+            slot.alive = now;
+        }
+        self.refresh(connection);
+        self.settle();
+    }
+
+    pub(super) fn end_probe(&mut self, connection: ConnectionId) {
+        if self.pool.probing == Some(connection) {
+            self.pool.probing = None;
+            self.stop_clock(connection, Clock::Connect);
+            if let Some(slot) = self.tables.connections.get_mut(connection) {
+                slot.probing = false;
+            }
+        }
+    }
+
+    pub(super) fn on_connected(
+        &mut self,
+        connection: ConnectionId,
+        protocol: Protocol,
+        limit: Limit,
+    ) {
+        let now = self.now;
+        match self.tables.connections.get_mut(connection) {
+            Some(slot) if slot.state == State::Connecting => {
+                slot.protocol = protocol;
+                slot.limit = limit;
+                slot.connected = Some(now);
+                slot.alive = now;
+            }
+            _ => return self.stale(connection),
+        }
+        let kind = match protocol {
+            Protocol::Http1 => Kind::Http1,
+            Protocol::Http2 => Kind::Http2,
+            Protocol::Http3 => Kind::Http3,
+        };
+        self.tables.note(kind, Rule::None, connection);
+        self.stop_clock(connection, Clock::Connect);
+        self.set_state(connection, State::Busy);
+        self.learn(connection);
+        self.start_age(connection);
+        self.refresh(connection);
+        self.pool.unfinished = false;
+        self.fail();
+        self.pump();
+        if protocol != Protocol::Http1 {
+            self.trim();
+        }
+        self.settle();
+    }
+
+    /// Remembers what this connection grants for those that are still to come.
+    fn learn(&mut self, connection: ConnectionId) {
+        let Some(slot) = self.tables.connections.get(connection) else { return };
+        let granted = match (slot.protocol, slot.limit) {
+            (Protocol::Http1, _) => 1,
+            (_, Limit::Concurrent(granted)) => granted,
+            (_, Limit::Total(granted)) => u32::try_from(granted).unwrap_or(u32::MAX),
+        };
+        self.pool.granted = Some(granted.max(1));
+    }
+
+    pub(super) fn on_connect_failed(&mut self, connection: ConnectionId, failed: Arc<AllFailed>) {
+        match self.tables.connections.get(connection) {
+            Some(slot) if slot.state == State::Connecting => {}
+            _ => return self.stale(connection),
+        }
+        self.tables.note(Kind::ConnectFailed, Rule::None, connection);
+        self.remove(connection);
+        // POOL-LAST-CONNECT-FAILED: who can still be served by an open connection waits on, and
+        // no new connection is begun at once, lest a port that refuses be called in a loop.
+        if self.pool.connecting.is_empty() && self.pool.open == 0 {
+            let reason = Refusal::ConnectFailed(failed.cause());
+            self.fail_all(reason, Some(failed));
+        }
+        self.serve(!self.pool.connecting.is_empty());
+        self.rest();
+    }
+
+    pub(super) fn on_limit(&mut self, connection: ConnectionId, limit: Limit) {
+        let Some(slot) = self.tables.connections.get(connection) else {
+            return self.stale(connection);
+        };
+        if slot.state == State::Connecting {
+            return self.stale(connection);
+        }
+        let limit = match (slot.limit, limit) {
+            // RFC 9114: MAX_STREAMS never falls.
+            (Limit::Total(old), Limit::Total(new)) => Limit::Total(old.max(new)),
+            (_, new) => new,
+        };
+        let value = match limit {
+            Limit::Concurrent(granted) => u64::from(granted),
+            Limit::Total(granted) => granted,
+        };
+        self.tables.note_value(Kind::LimitChanged, connection, value);
+        self.count_out(connection);
+        if let Some(slot) = self.tables.connections.get_mut(connection) {
+            slot.limit = limit;
+        }
+        self.count_in(connection);
+        self.learn(connection);
+        self.refresh(connection);
+        self.settle();
+    }
+
+    pub(super) fn on_refusing(&mut self, connection: ConnectionId) {
+        match self.tables.connections.get(connection) {
+            Some(slot) if slot.is_open() => {
+                self.tables.note(Kind::CloseNotify, Rule::None, connection);
+                self.drain(connection);
+                self.settle();
+            }
+            Some(slot) if slot.state == State::Draining => {}
+            _ => self.stale(connection),
+        }
+    }
+
+    pub(super) fn on_closed(&mut self, connection: ConnectionId, cause: Cause) {
+        let closing = match self.tables.connections.get(connection) {
+            Some(slot) if slot.state != State::Connecting => slot.closing,
+            _ => return self.stale(connection),
+        };
+        self.tables.note(Kind::Destroyed, Rule::None, connection);
+        let by = if closing { Kind::DestroyedLocal } else { Kind::DestroyedRemote };
+        self.tables.note(by, Rule::None, connection);
+        self.drain_silently(connection);
+        // Every stream should have ended before; what did not is lost, its fate unknown.
+        let mut lost = false;
+        while let Some(request) = self.first_stream(connection) {
+            lost = true;
+            let (retry, body) = (RetrySafe::Unknown, BodyState::Spent);
+            self.end_stream(connection, request, Outcome::Failed(cause), retry, body);
+        }
+        if lost {
+            self.tables.note(Kind::DestroyedWithStreams, Rule::None, connection);
+        }
+        self.remove(connection);
+        self.settle();
+    }
+
+    fn first_stream(&self, connection: ConnectionId) -> Option<crate::id::RequestId> {
+        let slot = self.tables.connections.get(connection)?;
+        slot.streams.first_id(&self.tables.requests)
+    }
+
+    /// Network changed: what is established belongs to the old one.
+    pub(super) fn on_renew(&mut self) {
+        self.drain_open();
+        self.settle();
+    }
+
+    pub(super) fn on_drain(&mut self) {
+        self.pool.draining = true;
+        self.settle();
+    }
+
+    /// Nobody waits any more and nothing new will come.
+    pub(super) fn drain_all(&mut self) {
+        while let Some(connection) = self.pool.connecting.first_id(&self.tables.connections) {
+            self.abort_connect(connection);
+        }
+        self.drain_open();
+    }
+
+    fn drain_open(&mut self) {
+        if self.pool.open == 0 {
+            return;
+        }
+        for rank in 0..self.pool.ready.len() {
+            while let Some(list) = self.pool.ready.get(rank)
+                && let Some(connection) = list.first_id(&self.tables.connections)
+            {
+                self.drain(connection);
+            }
+        }
+        let mut next = self.pool.held.first();
+        while let Some(slot) = next {
+            next = self.pool.held.after(&self.tables.connections, slot);
+            let open = self.tables.connections.at(slot).is_some_and(Connection::is_open);
+            if open && let Some(connection) = self.tables.connections.id_at(slot) {
+                self.drain(connection);
+            }
+        }
+    }
+
+    /// Gives a connection that is being established up.
+    pub(super) fn abort_connect(&mut self, connection: ConnectionId) {
+        self.remove(connection);
+        self.out.push(Action::AbortConnect(connection));
+    }
+
+    /// Takes nothing new on an open connection, and closes it when its last stream has ended.
+    pub(super) fn drain(&mut self, connection: ConnectionId) {
+        self.drain_silently(connection);
+        let Some(slot) = self.tables.connections.get_mut(connection) else { return };
+        if slot.streams.is_empty() && !slot.closing {
+            slot.closing = true;
+            self.out.push(Action::Shutdown(connection));
+        }
+        if self.pool.config.drain_timeout.is_some() {
+            self.start_clock(connection, Clock::Drain);
+        }
+    }
+
+    /// As [`Turn::drain`], telling nobody.
+    fn drain_silently(&mut self, connection: ConnectionId) {
+        self.end_probe(connection);
+        self.stop_clock(connection, Clock::Idle);
+        self.stop_age(connection);
+        self.set_state(connection, State::Draining);
+    }
+
+    /// Puts an established connection where its room and streams say it belongs.
+    pub(super) fn refresh(&mut self, connection: ConnectionId) {
+        let Some(slot) = self.tables.connections.get_mut(connection) else { return };
+        match slot.state {
+            State::Ready | State::Busy if !slot.probing => {
+                let idle = slot.streams.is_empty() && slot.clock.is_none();
+                let room = slot.room(&self.pool.config);
+                self.set_state(connection, if room > 0 { State::Ready } else { State::Busy });
+                if idle && self.pool.config.idle_timeout.is_some() {
+                    self.start_clock(connection, Clock::Idle);
+                }
+            }
+            State::Draining if slot.streams.is_empty() && !slot.closing => {
+                slot.closing = true;
+                self.out.push(Action::Shutdown(connection));
+            }
+            _ => {}
+        }
+    }
+
+    /// Moves a connection to another state and list, and keeps the pool's sums.
+    pub(super) fn set_state(&mut self, connection: ConnectionId, to: State) {
+        let Some(slot) = self.tables.connections.get(connection) else { return };
+        let (from, rank) = (slot.state, slot.protocol as usize);
+        if from == to {
+            return;
+        }
+        let was_open = slot.is_open();
+        let is_open = matches!(to, State::Ready | State::Busy);
+        if was_open && !is_open {
+            self.count_out(connection);
+        }
+        if let Some(list) = self.pool.list_of(from, rank) {
+            list.remove(&mut self.tables.connections, connection.slot());
+        }
+        if let Some(list) = self.pool.list_of(to, rank) {
+            list.push_front(&mut self.tables.connections, connection.slot());
+        }
+        if let Some(slot) = self.tables.connections.get_mut(connection) {
+            slot.state = to;
+        }
+        if is_open && !was_open {
+            self.count_in(connection);
+        }
+        self.tables.recorder.record(Record {
+            at: self.now,
+            kind: Kind::ConnectionState,
+            rule: Rule::None,
+            from: from as u8,
+            to: to as u8,
+            a: pack(connection),
+            b: 0,
+            value: 0,
+        });
+    }
+
+    /// Takes an open connection out of the pool's sums.
+    fn count_out(&mut self, connection: ConnectionId) {
+        if let Some(slot) = self.tables.connections.get(connection)
+            && slot.is_open()
+        {
+            self.pool.open -= 1;
+            self.pool.shut -= u32::from(slot.is_shut());
+            self.pool.room -= slot.room(&self.pool.config);
+        }
+    }
+
+    /// Takes an open connection into the pool's sums.
+    fn count_in(&mut self, connection: ConnectionId) {
+        if let Some(slot) = self.tables.connections.get(connection)
+            && slot.is_open()
+        {
+            self.pool.open += 1;
+            self.pool.shut += u32::from(slot.is_shut());
+            self.pool.room += slot.room(&self.pool.config);
+        }
+    }
+
+    /// Makes the connection's slot; the owner establishes it.
+    pub(super) fn connect(&mut self, rule: Rule) {
+        let connection = self.tables.connections.insert(Connection::new(self.pool.id, self.now));
+        self.pool.connecting.push_front(&mut self.tables.connections, connection.slot());
+        self.tables.sockets += 1;
+        self.take_or_give(Resource::Connections, true);
+        self.tables.note(Kind::ConnectionMade, rule, connection);
+        if rule == Rule::Preconnect {
+            self.tables.note(Kind::Preconnected, rule, connection);
+        }
+        self.start_clock(connection, Clock::Connect);
+        self.out.push(Action::Connect(connection));
+    }
+
+    /// Forgets a connection that is gone; it carries no stream.
+    fn remove(&mut self, connection: ConnectionId) {
+        self.end_probe(connection);
+        for clock in [Clock::Connect, Clock::Idle, Clock::Drain] {
+            self.stop_clock(connection, clock);
+        }
+        self.stop_age(connection);
+        self.set_state(connection, State::Closed);
+        if self.tables.connections.remove(connection).is_some() {
+            self.tables.sockets = self.tables.sockets.saturating_sub(1);
+            self.take_or_give(Resource::Connections, false);
+        }
+    }
+}
+
+impl super::Pool {
+    /// The list of the connections in `state`.
+    fn list_of(
+        &mut self,
+        state: State,
+        rank: usize,
+    ) -> Option<&mut crate::list::List<super::ByState>> {
+        match state {
+            State::Connecting => Some(&mut self.connecting),
+            State::EarlyData | State::Ready => self.ready.get_mut(rank),
+            State::Busy | State::Draining => Some(&mut self.held),
+            State::Closed => None,
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! What all pools share: the slots of requests and connections, circuit breakers, records.
+
+use crate::arena::Arena;
+use crate::id::{ConnectionId, Id, PoolId, RequestId};
+use crate::limits::Limits;
+use crate::list::{Link, Linked, List};
+use crate::record::{Kind, Record, Recorder, Rule, pack};
+use crate::time::Instant;
+use crate::timers::Timers;
+use crate::types::{Limit, MethodClass, Protocol};
+
+use super::State;
+
+/// Where a request is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// In its pool's queue. An older batch than the pool's own has failed already: its turn to
+    /// be told comes with the next burst.
+    Waiting { batch: u32 },
+    /// On this connection.
+    Assigned(ConnectionId),
+}
+
+/// Why an assigned request's stream was reset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    Cancelled,
+    Deadline,
+}
+
+/// A request's slot.
+#[derive(Clone, Debug)]
+pub(crate) struct Request {
+    pub(crate) pool: PoolId,
+    /// Neighbours in the queue, or among the streams of its connection.
+    link: Link,
+    pub(crate) place: Place,
+    pub(crate) method: MethodClass,
+    pub(crate) ending: Option<Ending>,
+    /// Holds a place of the `max_retries` breaker.
+    pub(crate) holds_retry: bool,
+    pub(crate) has_deadline: bool,
+    /// How often it was sent again after it was proven unsent or unprocessed.
+    pub(crate) resends: u32,
+    /// How often it was sent again although its fate was unknown.
+    pub(crate) retries: u32,
+    /// The connection that failed it last.
+    pub(crate) avoid: Option<ConnectionId>,
+    pub(crate) requested: Instant,
+    pub(crate) assigned: Option<Instant>,
+}
+
+impl Request {
+    pub(crate) fn new(pool: PoolId, method: MethodClass, now: Instant) -> Self {
+        Self {
+            pool,
+            link: Link::default(),
+            place: Place::Waiting { batch: 0 },
+            method,
+            ending: None,
+            holds_retry: false,
+            has_deadline: false,
+            resends: 0,
+            retries: 0,
+            avoid: None,
+            requested: now,
+            assigned: None,
+        }
+    }
+}
+
+/// Which of its pool's clocks runs for a connection, beside its age.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Clock {
+    /// `connect_timeout`: connecting, or waiting for the answer to a probe.
+    Connect,
+    /// `idle_timeout`: no stream.
+    Idle,
+    /// `drain_timeout`.
+    Drain,
+}
+
+/// A connection's slot.
+#[derive(Clone, Debug)]
+pub(crate) struct Connection {
+    pub(crate) pool: PoolId,
+    pub(crate) state: State,
+    pub(crate) protocol: Protocol,
+    /// A probe was sent and not answered: no stream is assigned.
+    pub(crate) probing: bool,
+    /// Shutdown or Abort was said: only `Closed` is expected.
+    pub(crate) closing: bool,
+    /// Its first attempt has begun: the host's addresses are known.
+    pub(crate) started: bool,
+    /// In the list of those whose age is watched.
+    pub(crate) aging: bool,
+    pub(crate) clock: Option<Clock>,
+    state_link: Link,
+    clock_link: Link,
+    age_link: Link,
+    pub(crate) streams: List<Streams>,
+    pub(crate) limit: Limit,
+    /// How many streams it has carried, those under way included.
+    pub(crate) total: u64,
+    pub(crate) made: Instant,
+    pub(crate) connected: Option<Instant>,
+    /// When its clock was started.
+    pub(crate) since: Instant,
+    /// The last sign of life: established, a stream ended, a probe answered.
+    pub(crate) alive: Instant,
+}
+
+impl Connection {
+    pub(crate) fn new(pool: PoolId, now: Instant) -> Self {
+        Self {
+            pool,
+            state: State::Connecting,
+            protocol: Protocol::Http1,
+            probing: false,
+            closing: false,
+            started: false,
+            aging: false,
+            clock: None,
+            state_link: Link::default(),
+            clock_link: Link::default(),
+            age_link: Link::default(),
+            streams: List::default(),
+            limit: Limit::Concurrent(0),
+            total: 0,
+            made: now,
+            connected: None,
+            since: now,
+            alive: now,
+        }
+    }
+
+    /// Established and not draining.
+    pub(crate) const fn is_open(&self) -> bool {
+        matches!(self.state, State::Ready | State::Busy)
+    }
+
+    /// Whether the peer grants nothing at all.
+    pub(crate) const fn is_shut(&self) -> bool {
+        self.is_open() && matches!(self.limit, Limit::Concurrent(0))
+    }
+}
+
+macro_rules! links {
+    ($($(#[$doc:meta])* $kind:ident: $owner:ident . $field:ident)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug)]
+        pub(crate) struct $kind;
+
+        impl Linked<$owner> for $kind {
+            fn link(value: &$owner) -> &Link {
+                &value.$field
+            }
+            fn link_mut(value: &mut $owner) -> &mut Link {
+                &mut value.$field
+            }
+        }
+    )*};
+}
+
+links! {
+    /// Requests that wait.
+    Queue: Request.link
+    /// Requests on one connection.
+    Streams: Request.link
+    /// Connections in one state.
+    ByState: Connection.state_link
+    /// Connections under one clock, earliest first.
+    ByClock: Connection.clock_link
+    /// Established connections, oldest first.
+    ByAge: Connection.age_link
+}
+
+/// What all pools share.
+#[derive(Clone, Debug)]
+pub(crate) struct Tables {
+    pub(crate) requests: Arena<RequestId, Request>,
+    pub(crate) connections: Arena<ConnectionId, Connection>,
+    /// Circuit breakers; a pool knows the index of its own.
+    pub(crate) limits: Vec<Limits>,
+    /// Requests with a deadline, by slot.
+    pub(crate) deadlines: Timers,
+    pub(crate) recorder: Recorder,
+    /// Attempts and connections, each connecting one counting for one at least.
+    pub(crate) sockets: u32,
+    pub(crate) max_sockets: u32,
+    /// How many requests a call may assign or end.
+    pub(crate) burst: u32,
+    /// How many of those the current call has left.
+    pub(crate) budget: u32,
+    /// The time of the newest call: time never goes back.
+    pub(crate) now: Instant,
+}
+
+impl Tables {
+    pub(crate) fn new(limits: Vec<Limits>, max_sockets: u32, burst: u32, records: u32) -> Self {
+        Self {
+            requests: Arena::new(),
+            connections: Arena::new(),
+            limits,
+            deadlines: Timers::new(),
+            recorder: Recorder::new(records),
+            sockets: 0,
+            max_sockets,
+            burst,
+            budget: burst,
+            now: Instant::EPOCH,
+        }
+    }
+
+    /// Begins a call: a new budget, and a time that does not go back.
+    pub(crate) fn begin(&mut self, now: Instant) -> Instant {
+        self.budget = self.burst;
+        self.now = self.now.max(now);
+        self.now
+    }
+
+    /// Makes a record about one thing.
+    pub(crate) fn note(&mut self, kind: Kind, rule: Rule, a: impl Id) {
+        self.recorder.record(Record {
+            at: self.now,
+            kind,
+            rule,
+            from: 0,
+            to: 0,
+            a: pack(a),
+            b: 0,
+            value: 0,
+        });
+    }
+
+    /// Makes a record about two things.
+    pub(crate) fn note_both(&mut self, kind: Kind, rule: Rule, a: impl Id, b: impl Id) {
+        let b = pack(b);
+        self.recorder.record(Record {
+            at: self.now,
+            kind,
+            rule,
+            from: 0,
+            to: 0,
+            a: pack(a),
+            b,
+            value: 0,
+        });
+    }
+
+    /// Makes a record with a number.
+    pub(crate) fn note_value(&mut self, kind: Kind, a: impl Id, value: u64) {
+        let rule = Rule::None;
+        let at = self.now;
+        self.recorder.record(Record { at, kind, rule, from: 0, to: 0, a: pack(a), b: 0, value });
+    }
+}

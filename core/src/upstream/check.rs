@@ -1,0 +1,78 @@
+//! Recounts the whole upstream.
+
+use super::Upstream;
+use crate::machine::Machine;
+use crate::pool::State;
+
+impl Upstream {
+    /// Recounts every counter and index from the tables and panics on the first lie. For tests,
+    /// fuzzers and the simulator; production never calls it.
+    pub fn check(&self) {
+        self.tables.check(self.pools.iter().map(|(_, member)| &member.pool));
+        self.pool_timers.check();
+        self.race_timers.check();
+        assert!(self.inner.is_empty() && self.eyes.is_empty(), "an inner action was left");
+        self.check_pools();
+        self.check_races();
+        self.hosts.check(self.pools.iter().map(|(_, member)| member.host));
+    }
+
+    fn check_pools(&self) {
+        self.empties.check(&self.pools, "empty pools");
+        let mut empty = 0;
+        for (id, member) in self.pools.iter() {
+            assert_eq!(member.id(), id);
+            assert_eq!(self.origins.find(member.hash, |known| known == id), Some(id), "{id}");
+            assert_eq!(member.empty.is_none(), member.pool.occupied, "{id}: listed as empty");
+            assert_eq!(member.in_line, self.unfinished.contains(&id), "{id}: stands in line");
+            assert!(!member.pool.unfinished || member.in_line, "{id} is forgotten unfinished");
+            empty += usize::from(member.empty.is_some());
+            let armed = self.pool_timers.get(id.slot());
+            let wake = member.pool.wake;
+            let late = armed.is_none_or(|armed| armed > wake);
+            assert!(wake == crate::Instant::MAX || !late, "{id} would wake late");
+        }
+        assert_eq!(self.empties.len() as usize, empty, "pools in the list of empty ones");
+        assert_eq!(self.origins.len(), self.pools.len(), "origins and pools");
+        assert!(self.pools.len() <= self.max_pools, "more pools than allowed");
+    }
+
+    fn check_races(&self) {
+        let (mut attempts, mut parked, mut sockets) = (0, 0, self.tables.connections.len());
+        for race in self.races.iter().flatten() {
+            let id = race.connection;
+            let slot = self.tables.connections.get(id).unwrap_or_else(|| {
+                panic!("the race of {id} outlives it");
+            });
+            assert_eq!(race.pool, slot.pool, "{id}");
+            let connecting = slot.state == State::Connecting;
+            assert_eq!(race.eyeballs.is_some(), connecting, "{id}: race and connection");
+            let host = self.hosts.get(race.host);
+            let listed = host.is_some_and(|host| host.racing.contains(&id));
+            assert_eq!(listed, connecting, "{id}: whether its host tells it addresses");
+            let mut running = 0;
+            for (number, line) in (0..).zip(&race.lines) {
+                let Some(attempt) = self.attempts.get(line.attempt) else { continue };
+                assert_eq!((attempt.connection, attempt.number), (id, number));
+                assert!(line.ended.is_none(), "{} ended and lives", line.attempt);
+                attempts += 1;
+                parked += usize::from(attempt.parked);
+                running += u32::from(!attempt.parked);
+            }
+            assert_eq!(race.running, running, "{id}: attempts with a socket");
+            sockets += race.extra_sockets() as usize;
+            if let Some(eyeballs) = &race.eyeballs {
+                eyeballs.check();
+                assert_eq!(self.race_timers.get(id.slot()), eyeballs.poll_timeout(), "{id}");
+            }
+        }
+        for (id, _) in self.tables.connections.iter() {
+            let race = self.races.get(id.slot()).and_then(Option::as_deref);
+            assert!(race.is_some_and(|race| race.connection == id), "{id} has no race");
+        }
+        assert_eq!(self.attempts.len(), attempts, "attempts outside races");
+        assert_eq!(self.parked.len(), parked, "parked attempts");
+        assert_eq!(self.tables.sockets as usize, sockets, "sockets");
+        assert!(self.tables.sockets <= self.tables.max_sockets, "more sockets than allowed");
+    }
+}

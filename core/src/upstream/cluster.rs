@@ -1,0 +1,82 @@
+//! Clusters as pools need them, and the pools by key.
+
+use std::sync::Arc;
+
+use super::config::{Cluster, Profile, Protocols};
+use crate::eyeballs;
+use crate::id::{HostId, PoolId};
+use crate::limits::Limits;
+use crate::list::{Link, Linked};
+use crate::pool::{self, Pool};
+use crate::time::Instant;
+use crate::types::{Key, Priority, Scheme};
+
+/// One cluster's settings, shared with its pools.
+#[derive(Clone, Debug)]
+pub(super) struct Settings {
+    pub(super) pool: Arc<pool::Config>,
+    pub(super) eyeballs: eyeballs::Config,
+}
+
+impl Settings {
+    pub(super) fn new(cluster: &Cluster) -> Self {
+        Self { pool: Arc::new(cluster.pool.clone()), eyeballs: cluster.eyeballs.clone() }
+    }
+}
+
+/// The circuit breakers of all clusters, two each.
+pub(super) fn limits(clusters: &[Cluster]) -> Vec<Limits> {
+    let both = clusters.iter().flat_map(|cluster| [&cluster.limits, &cluster.limits_high]);
+    both.map(Limits::new).collect()
+}
+
+/// The index of a key's circuit breakers in [`limits`].
+pub(super) const fn breaker(key: &Key) -> usize {
+    key.cluster.slot() * 2 + matches!(key.priority, Priority::High) as usize
+}
+
+/// Whether only HTTP/1 can come out of a connection.
+pub(super) const fn is_http1_alone(profile: Profile, scheme: Scheme) -> bool {
+    match profile.protocols {
+        Protocols::Auto | Protocols::Http2 => matches!(scheme, Scheme::Http),
+        Protocols::Http1 => true,
+        Protocols::Http2PriorKnowledge => false,
+    }
+}
+
+/// A pool and what the upstream knows about it.
+#[derive(Clone, Debug)]
+pub(super) struct Member {
+    pub(super) pool: Pool,
+    pub(super) key: Key,
+    pub(super) hash: u64,
+    pub(super) host: HostId,
+    /// Its work was cut off by the budget and it stands in line.
+    pub(super) in_line: bool,
+    /// It is empty, since then, and in the list of those.
+    pub(super) empty: Option<Instant>,
+    empty_link: Link,
+}
+
+impl Member {
+    pub(super) fn new(pool: Pool, key: Key, hash: u64, host: HostId) -> Self {
+        Self { pool, key, hash, host, in_line: false, empty: None, empty_link: Link::default() }
+    }
+
+    pub(super) const fn id(&self) -> PoolId {
+        self.pool.id
+    }
+}
+
+/// Pools without connections and requests, the longest empty first.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Empties;
+
+impl Linked<Member> for Empties {
+    fn link(value: &Member) -> &Link {
+        &value.empty_link
+    }
+    fn link_mut(value: &mut Member) -> &mut Link {
+        &mut value.empty_link
+    }
+}

@@ -1,0 +1,344 @@
+//! Settling: what the inner machines want becomes outer actions, or events for each other.
+
+use std::sync::Arc;
+
+use super::event::Action;
+use super::host::Found;
+use super::race::{Attempt, AttemptLine, Race};
+use super::{Upstream, cluster};
+use crate::eyeballs::{self, Eyeballs};
+use crate::id::{AttemptId, ConnectionId, PoolId};
+use crate::machine::Machine;
+use crate::pool;
+use crate::record::{Kind, Rule};
+use crate::time::Instant;
+use crate::types::{AllFailed, Cause, Limit, Protocol, Transport};
+
+/// The winner's protocol and limit, while a race is told of its success.
+type Won = Option<(Protocol, Limit)>;
+
+impl Upstream {
+    /// Empties a pool's outbox and brings the pool to rest.
+    pub(super) fn settle(&mut self, pool: PoolId) {
+        while let Some(action) = self.inner.pop() {
+            match action {
+                pool::Action::Assign { request, connection } => {
+                    self.out.push(Action::Assign { request, connection });
+                }
+                pool::Action::Finished { request, outcome } => {
+                    self.out.push(Action::Finished { request, outcome });
+                }
+                pool::Action::Connect(connection) => self.start_race(pool, connection),
+                pool::Action::ConnectTimedOut(connection) => self.time_race_out(connection),
+                pool::Action::AbortConnect(connection) => self.abort_race(connection),
+                pool::Action::Reset { connection, request } => {
+                    self.out.push(Action::Reset { connection, request });
+                }
+                pool::Action::Resend(request) => self.out.push(Action::Resend(request)),
+                pool::Action::Refuse { request, reason, failed } => {
+                    self.out.push(Action::Refuse { request, reason, failed });
+                }
+                pool::Action::Probe(connection) => self.out.push(Action::Probe(connection)),
+                pool::Action::Shutdown(connection) => self.out.push(Action::Shutdown(connection)),
+                pool::Action::Abort(connection) => self.out.push(Action::Abort(connection)),
+            }
+        }
+        self.rest(pool);
+    }
+
+    /// Re-arms a pool's deadline and notes whether it is empty or unfinished.
+    fn rest(&mut self, id: PoolId) {
+        let now = self.tables.now;
+        let Some(member) = self.pools.get_mut(id) else { return };
+        if member.pool.wake < Instant::MAX {
+            self.pool_timers.set_earlier(id.slot(), member.pool.wake);
+        }
+        if member.pool.unfinished && !member.in_line {
+            member.in_line = true;
+            self.unfinished.push_back(id);
+        }
+        match (member.pool.occupied, member.empty) {
+            (true, Some(_)) => {
+                member.empty = None;
+                self.empties.remove(&mut self.pools, id.slot());
+            }
+            (false, None) => {
+                member.empty = Some(now);
+                self.empties.push_back(&mut self.pools, id.slot());
+            }
+            _ => {}
+        }
+    }
+
+    fn start_race(&mut self, pool: PoolId, connection: ConnectionId) {
+        let now = self.tables.now;
+        let Some(member) = self.pools.get(pool) else { return };
+        let Some(settings) = self.settings.get(member.key.cluster.slot()) else { return };
+        let host_id = member.host;
+        let Some(host) = self.hosts.get_mut(host_id) else { return };
+        let mut eyeballs = Eyeballs::new(&settings.eyeballs, member.key.origin.port);
+        host.racing.push(connection);
+        let mut resolved = None;
+        let mut resolving = None;
+        match host.find(now) {
+            Found::Nothing => {
+                resolving = Some(now);
+                let name = Arc::clone(&host.name);
+                self.out.push(Action::Resolve { host: host_id, name });
+                self.tables.note(Kind::Resolving, Rule::None, host_id);
+            }
+            Found::SoFar(addresses) => {
+                resolving = Some(now);
+                if !addresses.is_empty() {
+                    resolved = Some(now);
+                    let event = eyeballs::Event::Resolved(addresses);
+                    eyeballs.handle_event(now, event, &mut self.eyes);
+                }
+            }
+            Found::All(addresses) => {
+                let event = eyeballs::Event::Resolved(addresses);
+                eyeballs.handle_event(now, event, &mut self.eyes);
+                let event = eyeballs::Event::ResolveFinished { failed: None };
+                eyeballs.handle_event(now, event, &mut self.eyes);
+            }
+        }
+        if self.races.len() <= connection.slot() {
+            self.races.resize_with(connection.slot() + 1, || None);
+        }
+        if let Some(slot) = self.races.get_mut(connection.slot()) {
+            *slot = Some(Box::new(Race {
+                connection,
+                pool,
+                host: host_id,
+                eyeballs: Some(eyeballs),
+                lines: Vec::new(),
+                running: 0,
+                resolving,
+                resolved,
+            }));
+        }
+        self.settle_race(connection, None);
+    }
+
+    /// The race behind a connection.
+    pub(super) fn race(&mut self, connection: ConnectionId) -> Option<&mut Race> {
+        let race = self.races.get_mut(connection.slot())?.as_deref_mut()?;
+        (race.connection == connection).then_some(race)
+    }
+
+    /// Tells a race something and carries out what follows. The pool is not settled yet.
+    pub(super) fn tell_race(&mut self, connection: ConnectionId, event: eyeballs::Event, won: Won) {
+        let now = self.tables.now;
+        let race = self.races.get_mut(connection.slot()).and_then(Option::as_deref_mut);
+        if let Some(race) = race.filter(|race| race.connection == connection)
+            && let Some(eyeballs) = &mut race.eyeballs
+        {
+            eyeballs.handle_event(now, event, &mut self.eyes);
+            self.settle_race(connection, won);
+        }
+    }
+
+    /// Empties a race's outbox and re-arms its deadline.
+    pub(super) fn settle_race(&mut self, connection: ConnectionId, won: Won) {
+        while let Some(action) = self.eyes.pop() {
+            match action {
+                eyeballs::Action::Connect { attempt, address, rule } => {
+                    let connection_id = connection;
+                    let parked = Attempt { connection, number: attempt, parked: true };
+                    let id = self.attempts.insert(parked);
+                    let started = self.tables.now;
+                    if let Some(race) = self.race(connection) {
+                        race.lines.push(AttemptLine {
+                            attempt: id,
+                            address,
+                            started,
+                            progress: None,
+                            ended: None,
+                            failed: None,
+                        });
+                    }
+                    self.tables.note_both(Kind::AttemptStarted, rule, id, connection_id);
+                    if !self.start_attempt(id) {
+                        self.parked.push_back(id);
+                    }
+                }
+                eyeballs::Action::Abort(number) => self.abort_attempt(connection, number),
+                eyeballs::Action::AddressesDropped(many) => {
+                    let Some(host) = self.race(connection).map(|race| race.host) else { continue };
+                    self.tables.note_value(Kind::AddressesDropped, host, u64::from(many));
+                }
+                eyeballs::Action::Finish(Ok(number)) => self.on_won(connection, number, won),
+                eyeballs::Action::Finish(Err(failure)) => self.on_lost(connection, failure),
+            }
+        }
+        let race = self.race(connection).and_then(|race| race.eyeballs.as_ref());
+        let at = race.and_then(Machine::poll_timeout);
+        self.race_timers.set(connection.slot(), at);
+    }
+
+    /// Tells the driver to start an attempt, if a socket is left for it.
+    fn start_attempt(&mut self, id: AttemptId) -> bool {
+        let Some(attempt) = self.attempts.get_mut(id) else { return true };
+        let connection = attempt.connection;
+        let race = self.races.get_mut(connection.slot()).and_then(Option::as_deref_mut);
+        let Some(race) = race else { return true };
+        let Some(line) = race.lines.get(attempt.number as usize) else { return true };
+        let Some(member) = self.pools.get(race.pool) else { return true };
+        if race.running > 0 {
+            if self.tables.sockets >= self.tables.max_sockets {
+                return false;
+            }
+            self.tables.sockets += 1;
+        }
+        race.running += 1;
+        attempt.parked = false;
+        if let Some(slot) = self.tables.connections.get_mut(connection) {
+            slot.started = true;
+        }
+        self.out.push(Action::Connect {
+            attempt: id,
+            connection,
+            transport: Transport::Tcp,
+            address: line.address,
+            origin: member.key.origin.clone(),
+            profile: member.key.profile,
+        });
+        true
+    }
+
+    /// Starts what waited for a socket, in order, as far as there are sockets now.
+    pub(super) fn unpark(&mut self) {
+        for _ in 0..self.parked.len() {
+            let Some(id) = self.parked.pop_front() else { return };
+            if !self.start_attempt(id) {
+                self.parked.push_back(id);
+            }
+        }
+    }
+
+    /// Retires an attempt's id. Whether the driver knew it.
+    pub(super) fn retire_attempt(&mut self, id: AttemptId) -> bool {
+        let Some(attempt) = self.attempts.remove(id) else { return false };
+        if attempt.parked {
+            self.parked.retain(|parked| *parked != id);
+            return false;
+        }
+        let Some(race) = self.race(attempt.connection) else { return true };
+        let before = race.extra_sockets();
+        race.running -= 1;
+        let freed = before - race.extra_sockets();
+        self.tables.sockets -= freed;
+        true
+    }
+
+    fn abort_attempt(&mut self, connection: ConnectionId, number: u32) {
+        let now = self.tables.now;
+        let Some(race) = self.race(connection) else { return };
+        race.end(number, now, Some(Cause::Cancelled));
+        let Some(id) = race.lines.get(number as usize).map(|line| line.attempt) else { return };
+        self.tables.note_both(Kind::AttemptAborted, Rule::None, id, connection);
+        if self.retire_attempt(id) {
+            self.out.push(Action::AbortAttempt(id));
+        }
+    }
+
+    fn on_won(&mut self, connection: ConnectionId, number: u32, won: Won) {
+        let now = self.tables.now;
+        let Some(race) = self.race(connection) else { return };
+        race.end(number, now, None);
+        let winner = race.lines.get(number as usize).map(|line| line.attempt);
+        let Some((winner, (protocol, limit))) = winner.zip(won) else { return };
+        self.tables.note_both(Kind::AttemptWon, Rule::He2FirstWins, winner, connection);
+        self.retire_attempt(winner);
+        let Some(pool) = self.end_race(connection) else { return };
+        self.turn(pool, |turn| {
+            turn.handle_event(pool::Event::Connected { connection, protocol, limit });
+        });
+    }
+
+    fn on_lost(&mut self, connection: ConnectionId, failure: eyeballs::Failure) {
+        let Some(race) = self.race(connection) else { return };
+        let lines = &race.lines;
+        let host = race.host;
+        let tried = !failure.attempts.is_empty();
+        let failed = failure.into_all_failed(|number| {
+            let line = lines.get(number as usize);
+            line.map_or(AttemptId::new(u32::MAX, u32::MAX), |line| line.attempt)
+        });
+        if tried && let Some(host) = self.hosts.get_mut(host) {
+            host.disappoint();
+        }
+        self.fail_connection(connection, failed);
+    }
+
+    /// The pool's connect timeout: all that is under way is given up and named in the error.
+    fn time_race_out(&mut self, connection: ConnectionId) {
+        let now = self.tables.now;
+        let Some(race) = self.race(connection) else { return };
+        let (host, began) = (race.host, !race.lines.is_empty());
+        for number in 0..u32::try_from(race.lines.len()).unwrap_or(u32::MAX) {
+            race.end(number, now, Some(Cause::ConnectTimeout));
+        }
+        let resolution = (!began).then_some(Cause::ResolveFailed);
+        let failed = race.failure(now, resolution);
+        if began && let Some(host) = self.hosts.get_mut(host) {
+            host.disappoint();
+        }
+        self.tell_race(connection, eyeballs::Event::Cancelled, None);
+        self.fail_connection(connection, failed);
+    }
+
+    fn fail_connection(&mut self, connection: ConnectionId, failed: AllFailed) {
+        let Some(pool) = self.end_race(connection) else { return };
+        self.forget_race(connection);
+        let failed = Arc::new(failed);
+        self.turn(pool, |turn| {
+            turn.handle_event(pool::Event::ConnectFailed { connection, failed });
+        });
+    }
+
+    /// The pool does not need the connection any more; its slot is free already.
+    fn abort_race(&mut self, connection: ConnectionId) {
+        self.tell_race(connection, eyeballs::Event::Cancelled, None);
+        self.end_race(connection);
+        self.forget_race(connection);
+    }
+
+    /// The race is decided: its host need not tell it anything more.
+    fn end_race(&mut self, connection: ConnectionId) -> Option<PoolId> {
+        let race = self.races.get_mut(connection.slot())?.as_deref_mut()?;
+        if race.connection != connection {
+            return None;
+        }
+        race.eyeballs.take()?;
+        self.race_timers.set(connection.slot(), None);
+        if let Some(host) = self.hosts.get_mut(race.host) {
+            host.racing.retain(|racing| *racing != connection);
+        }
+        Some(race.pool)
+    }
+
+    /// Drops the memory of a connection that is gone.
+    pub(super) fn forget_race(&mut self, connection: ConnectionId) {
+        if self.race(connection).is_some()
+            && let Some(slot) = self.races.get_mut(connection.slot())
+        {
+            *slot = None;
+        }
+    }
+
+    /// Lets one pool decide; its actions wait in its outbox for [`Upstream::settle`].
+    pub(super) fn turn<R>(
+        &mut self,
+        pool: PoolId,
+        decide: impl FnOnce(&mut pool::Turn<'_>) -> R,
+    ) -> Option<R> {
+        let member: &mut cluster::Member = self.pools.get_mut(pool)?;
+        Some(decide(&mut pool::Turn {
+            now: self.tables.now,
+            pool: &mut member.pool,
+            tables: &mut self.tables,
+            out: &mut self.inner,
+        }))
+    }
+}
