@@ -98,13 +98,12 @@ pub(super) fn doc_tests(root: &Path, _: &Peers) -> Outcome {
     run::shown(root, &["cargo", "test", "--quiet", "--locked", "--workspace", "--doc"])
 }
 
-/// The machines against their models, and all of them against the contract. Optimised, because
-/// that pays from some thousand sequences on.
+/// The machines against their models, and all of them against the contract; not optimised, so
+/// that core's own assertions are in.
 pub(super) fn models(root: &Path, _: &Peers) -> Outcome {
     let cases = env::var("REGATTA_CASES").unwrap_or_else(|_| SEQUENCES.to_string());
     println!("{cases} sequences of events");
-    let which = ["--release", "--package", "regatta-models"];
-    cargo_test(root, &which, &[var("REGATTA_CASES", cases)])
+    cargo_test(root, &["--package", "regatta-models"], &[var("REGATTA_CASES", cases)])
 }
 
 /// loom replaces the locks and atomics of the runtime crate, so it has a target of its own.
