@@ -134,6 +134,25 @@ mod tests {
     use super::*;
 
     #[test]
+    fn append_moves_about_as_much_as_there_is_room_for() {
+        let mut from = Output::new();
+        from.put(b"head");
+        let large = Bytes::from(vec![b'x'; BY_REFERENCE]);
+        from.push(large.clone());
+        from.put(b"tail");
+        let mut out = Output::new();
+        out.append(&mut from, 0);
+        assert_eq!((out.len(), from.len()), (0, 8 + BY_REFERENCE));
+        out.append(&mut from, 5);
+        assert_eq!((out.len(), from.len()), (4 + BY_REFERENCE, 4));
+        out.append(&mut from, usize::MAX);
+        assert!(from.is_empty());
+        assert_eq!(out.pop().as_deref(), Some(&b"head"[..]));
+        assert_eq!(out.pop().map(|chunk| chunk.as_ptr()), Some(large.as_ptr()));
+        assert_eq!(out.pop().as_deref(), Some(&b"tail"[..]));
+    }
+
+    #[test]
     fn order_is_kept_across_copies_and_references() {
         let mut out = Output::new();
         out.put(b"head");

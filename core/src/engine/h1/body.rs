@@ -112,12 +112,9 @@ impl H1 {
 
     /// Server: the response is complete; decides what becomes of an unread request.
     fn stop_unread(&mut self, now: Instant) {
-        let Some(exchange) = &self.exchange else {
+        let Some(exchange) = self.exchange.as_ref().filter(|_| self.drops_input()) else {
             return;
         };
-        if self.role == Role::Client || !exchange.drops_input() {
-            return;
-        }
         let much = match &exchange.rx {
             Rx::Exact(left) => *left > MAX_DISCARD,
             Rx::Chunked(decoder) => decoder.room() > MAX_DISCARD,
@@ -258,11 +255,11 @@ impl H1 {
 
     /// The peer's message, or its half of a tunnel, is complete.
     pub(super) fn finish_rx(&mut self, trailers: Option<HeaderMap>) {
+        let heard = !self.drops_input();
         let Some(exchange) = &mut self.exchange else {
             return;
         };
         let stream = exchange.id;
-        let heard = self.role == Role::Client || !exchange.drops_input();
         exchange.rx = Rx::Done;
         if heard {
             match (trailers, self.events.back_mut()) {

@@ -147,7 +147,7 @@ impl Exchange {
         }
     }
 
-    /// Server: the response is complete, so that nobody hears the rest of the request.
+    /// This side is complete and no tunnel.
     pub(super) const fn drops_input(&self) -> bool {
         matches!(self.tx, Tx::Done) && !matches!(self.rx, Rx::Tunnel)
     }

@@ -2,6 +2,7 @@
 //! lines; what it is lenient about (bare LF, empty lines in front) is caught here.
 
 use core::mem::MaybeUninit;
+use std::io::BufRead as _;
 
 use bytes::Bytes;
 use http::uri::Authority;
@@ -65,26 +66,27 @@ impl Scanner {
     /// The length up to and including the empty line, once it is there. `buf` begins with the
     /// section and only ever grows between calls.
     pub(super) fn scan(&mut self, buf: &[u8], max: usize) -> Result<Option<usize>, Fault> {
-        let rest = buf.get(self.at..).unwrap_or_default();
-        for (offset, _) in rest.iter().enumerate().filter(|(_, byte)| **byte == b'\n') {
-            let at = self.at + offset;
-            if at >= max {
+        let mut rest = buf.get(self.at..).unwrap_or_default();
+        while let Ok(n @ 1..) = rest.skip_until(b'\n') {
+            self.at += n;
+            if self.at > max {
                 return Err(Fault::LARGE);
             }
-            if at == 0 || buf.get(at - 1) != Some(&b'\r') {
-                return Err(Fault::FIELD);
+            match buf.get(self.line..self.at) {
+                Some([.., b'\r', b'\n']) => {}
+                Some([.., b'\n']) => return Err(Fault::FIELD),
+                _ => break,
             }
             if self.lines == 0 {
-                self.first = at + 1;
+                self.first = self.at;
             }
             self.lines += 1;
-            if at == self.line + 1 {
-                return Ok(Some(at + 1));
+            if self.at == self.line + 2 {
+                return Ok(Some(self.at));
             }
-            self.line = at + 1;
+            self.line = self.at;
         }
-        self.at = buf.len();
-        if self.at > max { Err(Fault::LARGE) } else { Ok(None) }
+        Ok(None)
     }
 
     /// Looks at the start line of a head that is not whole, or is refused, and before that at the

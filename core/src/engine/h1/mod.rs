@@ -21,8 +21,9 @@
 //!
 //! # Tunnels
 //!
-//! After 101, or 2xx to CONNECT, both directions carry raw bytes. What a client sends earlier is
-//! held until then. A GET with Upgrade that is opened without `end` has no body: what is sent on
+//! After 101, or 2xx to CONNECT, both directions carry raw bytes, also where a message had ended
+//! before: a server that answers 101 hears `Data` on a request that was whole. What a client sends
+//! earlier is held until then. A GET with Upgrade that is opened without `end` has no body: what is sent on
 //! it belongs to the tunnel, and is dropped when the server declines. `send` with `end` is a
 //! half-close: when [`write_ended`](H1::write_ended) says so, the transport's writing half is to
 //! be closed.
@@ -166,7 +167,7 @@ impl H1 {
         match exchange.rx {
             Rx::Head => true,
             Rx::Done | Rx::Undecided => self.role == Role::Client || self.kept.is_empty(),
-            _ if self.role == Role::Server && exchange.drops_input() => true,
+            _ if self.drops_input() => true,
             _ => exchange.delivered < self.config.stream_buffer as usize,
         }
     }
@@ -281,6 +282,11 @@ impl H1 {
         self.wire.is_empty() && self.exchange.as_ref().is_some_and(done)
     }
 
+    /// Server: nobody hears the rest of the request any more.
+    fn drops_input(&self) -> bool {
+        self.role == Role::Server && self.exchange.as_ref().is_some_and(Exchange::drops_input)
+    }
+
     fn broke(&mut self, cause: Cause) {
         if self.exchange.is_some() { self.fail(cause) } else { self.close(cause) }
     }
@@ -331,7 +337,9 @@ impl H1 {
                 Some(Rx::Head) => self.read_response(rest),
                 Some(Rx::Done) if self.role == Role::Client => {
                     // RFC 9112 9.2: not an answer to anything; the connection is poisoned.
-                    self.end_after(Cause::Protocol(ProtocolFault::UnsolicitedBytes));
+                    let cause = Cause::Protocol(ProtocolFault::UnsolicitedBytes);
+                    self.end_after(cause);
+                    self.closing = Some(cause);
                     return buf.len();
                 }
                 Some(Rx::Done | Rx::Undecided) => break,
@@ -340,6 +348,8 @@ impl H1 {
             match step {
                 Ok(0) => break,
                 Ok(n) => used += n,
+                // The response is complete and stands.
+                Err(_) if self.drops_input() => self.stop_reading(),
                 Err(fault) => self.refuse(fault),
             }
             self.settle(now);

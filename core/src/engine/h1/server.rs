@@ -160,6 +160,7 @@ impl H1 {
 
     pub(super) fn server_end(&mut self, now: Instant, clean: bool, cause: Cause) {
         let cause = if clean { Cause::Closed } else { cause };
+        let drops = self.drops_input();
         let Some(exchange) = &mut self.exchange else {
             return self.close(cause);
         };
@@ -172,6 +173,10 @@ impl H1 {
             // The client has only ended its own direction: it still gets its answers.
             Rx::Done | Rx::Undecided if self.kept.is_empty() => self.end_after(cause),
             Rx::Done | Rx::Undecided => {}
+            _ if drops => {
+                self.stop_reading();
+                self.settle(now);
+            }
             _ => self.fail(Cause::Incomplete),
         }
     }

@@ -202,6 +202,22 @@ fn unread_chunked_request_bodies() {
     assert_eq!(said(&mut engine), "goaway; ended; closed ShutDown");
 }
 
+/// A response that is complete stands, whatever becomes of the rest of its request.
+#[test]
+fn a_bad_rest_does_not_take_the_response_back() {
+    for then in [Then::Open, Then::Clean] {
+        let head = "POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n";
+        let (mut engine, stream) = heard(head);
+        engine.respond(NOW, stream, &status(200), true);
+        match then {
+            Then::Open => engine.receive(NOW, b"nonsense"),
+            _ => engine.receive_end(NOW, true, Cause::Closed),
+        }
+        assert_eq!(written(&mut engine), "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
+        assert_eq!(said(&mut engine), "goaway; ended; closed ShutDown");
+    }
+}
+
 /// 9.3: a response that is complete before its request ends both.
 #[test]
 fn early_responses() {
