@@ -71,6 +71,12 @@ impl Body {
         body
     }
 
+    /// The body of a message that has none. Its exchange may still become a tunnel.
+    pub(crate) const fn ended(exchange: Arc<Exchange>, side: Side) -> Self {
+        let exchange = Some(exchange);
+        Self { exchange, side, upload: None, guard: None, length: Some(0), finished: true }
+    }
+
     fn incoming(&self) -> Option<&Pipe<Error>> {
         let exchange = self.exchange.as_deref()?;
         Some(match self.side {

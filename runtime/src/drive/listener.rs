@@ -371,9 +371,12 @@ impl<R: Runtime, S: Service> Party for Downward<R, S> {
         let length = head.headers().get(CONTENT_LENGTH);
         let length = length.and_then(|value| value.to_str().ok()?.parse().ok());
         let body = if end && head.method() != http::Method::CONNECT {
-            exchange.up.write(crate::mail::Frame::End);
-            Body::new(Arc::clone(&exchange), Side::Server, None, None, Some(0))
+            // No end goes into the pipe: after 101 it carries the tunnel's bytes.
+            Body::ended(Arc::clone(&exchange), Side::Server)
         } else {
+            if end {
+                exchange.up.write(crate::mail::Frame::End);
+            }
             Body::new(Arc::clone(&exchange), Side::Server, None, None, length)
         };
         let (mut parts, ()) = head.into_parts();
