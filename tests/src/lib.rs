@@ -1,1 +1,7 @@
-//! placeholder
+//! End-to-end tests of regatta: real sockets on loopback, the real driver, and at the other end
+//! scripted peers ([`dsl`]), regatta itself or real programs.
+#![cfg(test)]
+
+mod dsl;
+mod serve;
+mod server;

@@ -1,0 +1,79 @@
+//! Scripted peers over loopback TCP: what they say and expect is written down byte by byte
+//! ([`Line`], HTTP/1) or frame by frame ([`Frames`], HTTP/2).
+
+use core::future::Future;
+use core::net::SocketAddr;
+use core::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+
+mod frame;
+mod frames;
+mod hpack;
+mod line;
+
+pub(crate) use frame::{Frame, code, data, go_away, headers, ping, reset, setting, settings};
+pub(crate) use frames::Frames;
+pub(crate) use line::Line;
+
+/// How long a test may take before it counts as hung; a machine under load is slow.
+const PATIENCE: Duration = Duration::from_secs(40);
+
+/// Runs a test on tokio's `current_thread` flavour.
+pub(crate) fn run(test: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(patiently(test));
+}
+
+/// Runs a test on tokio's `multi_thread` flavour with two workers.
+pub(crate) fn run_on_two(test: impl Future<Output = ()>) {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    let runtime = builder.worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(patiently(test));
+}
+
+async fn patiently(test: impl Future<Output = ()>) {
+    tokio::time::timeout(PATIENCE, test).await.expect("the test hangs");
+}
+
+/// A scripted origin that listens on a port of its own.
+#[derive(Debug)]
+pub(crate) struct Peer {
+    listener: TcpListener,
+}
+
+impl Peer {
+    pub(crate) async fn bind() -> Self {
+        Self { listener: TcpListener::bind("127.0.0.1:0").await.unwrap() }
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.listener.local_addr().unwrap()
+    }
+
+    /// The URL of `path` there.
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address())
+    }
+
+    pub(crate) async fn accept(&self) -> TcpStream {
+        let (socket, _) = self.listener.accept().await.unwrap();
+        socket.set_nodelay(true).unwrap();
+        socket
+    }
+
+    /// The next connection, as HTTP/1.
+    pub(crate) async fn line(&self) -> Line {
+        Line::new(self.accept().await)
+    }
+
+    /// The next connection, as HTTP/2: its preface is read and answered.
+    pub(crate) async fn frames(&self) -> Frames {
+        self.frames_with(&[]).await
+    }
+
+    /// As [`Peer::frames`], with these SETTINGS.
+    pub(crate) async fn frames_with(&self, values: &[(u16, u32)]) -> Frames {
+        Frames::server(self.accept().await, values).await
+    }
+}

@@ -1,0 +1,5 @@
+//! The server alone, heard and spoken to byte by byte and frame by frame.
+
+mod drain;
+mod http1;
+mod http2;
