@@ -5,10 +5,10 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{ArgAction, Args, Parser, Subcommand};
 use http::{HeaderName, HeaderValue, Method};
 
-/// HTTP through a connection pool: a client and a test origin.
+/// HTTP through a connection pool: a client, a test origin and a demonstration.
 #[derive(Debug, Parser)]
 #[command(name = "regatta", version, after_help = ABOUT_EXAMPLES)]
 pub(crate) struct Cli {
@@ -18,6 +18,7 @@ pub(crate) struct Cli {
 
 const ABOUT_EXAMPLES: &str = "\
 Start here:
+  regatta demo                          watch the pool at work on loopback
   regatta get --timeline https://example.org/
                                         fetch a page and see where the time went
   regatta origin                        a server to try things on
@@ -29,6 +30,8 @@ pub(crate) enum Command {
     Get(Box<GetArgs>),
     /// Serve HTTP/1.1 and HTTP/2 on one port, to try clients on.
     Origin(OriginArgs),
+    /// Show what the pool does when addresses, servers and connections misbehave.
+    Demo(DemoArgs),
 }
 
 const GET_EXAMPLES: &str = "\
@@ -215,6 +218,23 @@ pub(crate) struct OriginArgs {
         requires = "tls"
     )]
     pub(crate) tls_name: Vec<String>,
+}
+
+const DEMO_EXAMPLES: &str = "\
+It needs nothing but loopback, takes a few seconds, and exits with 0 only if all that it claims
+has happened.
+
+Examples:
+  regatta demo
+  regatta demo --only drain";
+
+/// Options of `regatta demo`.
+#[derive(Args, Clone, Debug, Default)]
+#[command(after_help = DEMO_EXAMPLES)]
+pub(crate) struct DemoArgs {
+    /// Play only this scene
+    #[arg(long, value_name = "SCENE", value_parser = crate::demo::SCENE_NAMES, action = ArgAction::Append)]
+    pub(crate) only: Vec<String>,
 }
 
 /// Where the origin's certificate comes from.

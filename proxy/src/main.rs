@@ -1,4 +1,4 @@
-//! regatta: HTTP through a connection pool. A client and a test origin.
+//! regatta: HTTP through a connection pool. A client, a test origin and a demonstration.
 #![forbid(unsafe_code)]
 
 use std::process::ExitCode;
@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 mod cli;
+mod demo;
 mod get;
 mod origin;
 mod waterfall;
@@ -23,6 +24,7 @@ fn main() -> ExitCode {
         match cli.command {
             cli::Command::Get(args) => get::run(*args).await,
             cli::Command::Origin(args) => origin::run(args).await,
+            cli::Command::Demo(args) => demo::run(args).await,
         }
     });
     // A thread that still reads standard input or looks a name up must not hold the exit up.

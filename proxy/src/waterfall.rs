@@ -11,9 +11,10 @@
 //! ```
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use regatta_core::Instant;
-use regatta_tokio::{AttemptOutcome, AttemptTrace, Timeline, Words};
+use regatta_tokio::{AttemptOutcome, AttemptTrace, Timeline, TimelineHandle, Words};
 
 /// Columns of the axis.
 const AXIS: usize = 40;
@@ -36,6 +37,19 @@ pub(crate) fn draw(timeline: &Timeline) -> String {
         row.draw(start, total, &mut text);
     }
     text
+}
+
+/// The timeline of a request whose body has been read: its last instant may be noted a moment
+/// after its last byte was.
+pub(crate) async fn settled(handle: &TimelineHandle) -> Timeline {
+    for _ in 0..100 {
+        let timeline = handle.snapshot();
+        if timeline.ended.is_some() {
+            return timeline;
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    handle.snapshot()
 }
 
 /// One line of a waterfall.
@@ -191,7 +205,9 @@ pub(crate) fn summary(timeline: &Timeline) -> String {
         let _ = write!(text, "{:.1} ms", took.as_secs_f64() * 1e3);
     }
     if let Some(connection) = &timeline.connection {
-        let reused = if connection.reused { "used before" } else { "new" };
+        // A new one may have carried others first that waited for it too.
+        let waited = connection.established >= timeline.requested;
+        let reused = if waited { "new" } else { "used before" };
         let _ = write!(
             text,
             ", {} on connection {:?} to {} ({reused})",

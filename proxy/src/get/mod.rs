@@ -241,8 +241,8 @@ impl Session {
             Some(destination) => self.write(response, destination).await,
             None => discard(response).await,
         };
-        if let Some(timeline) = handle.filter(|_| self.args.timeline) {
-            self.draw(template, url, &status, &timeline.snapshot());
+        if let Some(handle) = handle.filter(|_| self.args.timeline) {
+            self.draw(template, url, &status, &waterfall::settled(&handle).await);
         }
         ended
     }

@@ -39,6 +39,9 @@ impl Url {
         let trimmed = text.trim();
         let (scheme, rest) = match trimmed.split_once("://") {
             Some((scheme, rest)) if is_scheme(scheme) => (scheme.to_ascii_lowercase(), rest),
+            Some((scheme, _)) if !scheme.contains(['/', '?', '#']) => {
+                return Err(malformed(text, &format!("\"{scheme}\" is no scheme")));
+            }
             _ => ("http".to_owned(), trimmed),
         };
         if scheme != "http" && scheme != "https" {
@@ -287,7 +290,9 @@ mod tests {
         {
             assert!(matches!(Url::parse(typed), Err(UrlError::Malformed(_))), "{typed}");
         }
-        for typed in ["http://exa mple/", "http://müller.example/", "http://[::1/"] {
+        for typed in
+            ["http://exa mple/", "ht!tp://a/", "://a/", "http://müller.example/", "http://[::1/"]
+        {
             assert!(matches!(Url::parse(typed), Err(UrlError::Malformed(_))), "{typed}");
         }
         assert_eq!(Url::parse("ftp://example.org/"), Err(UrlError::Scheme("ftp".to_owned())));

@@ -52,7 +52,7 @@ async fn serve(args: OriginArgs) -> Result<(), String> {
 }
 
 /// Answers a request of a real connection.
-async fn respond(request: Request<Body>) -> http::Response<handlers::Reply> {
+pub(crate) async fn respond(request: Request<Body>) -> http::Response<handlers::Reply> {
     let connection = request.extensions().get::<ConnectionHandle>().cloned();
     answer(request, &Wire(connection)).await
 }

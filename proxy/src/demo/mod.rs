@@ -1,0 +1,58 @@
+//! `regatta demo`: what the pool does when addresses, servers and connections misbehave.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use self::report::{Report, table};
+use crate::cli::DemoArgs;
+use crate::waterfall;
+
+mod report;
+mod scenes;
+mod stage;
+
+/// The scenes, in the order of play.
+pub(crate) const SCENE_NAMES: [&str; 4] = ["race", "drain", "limit", "reuse"];
+
+/// How long a scene may take on the slowest machine; each takes less than a second.
+const LONGEST: Duration = Duration::from_secs(30);
+
+/// Plays the scenes; succeeds only if every claim holds.
+pub(crate) async fn run(args: DemoArgs) -> ExitCode {
+    println!("regatta demo: requests through a connection pool, on this machine's loopback alone.");
+    println!("In the pictures each row is something that took time, all rows on one axis:");
+    println!("  {}", waterfall::LEGEND);
+    let mut reports = Vec::new();
+    for name in SCENE_NAMES {
+        if args.only.is_empty() || args.only.iter().any(|only| only == name) {
+            let report = play(name).await;
+            println!("\n{}", report.text(reports.len() + 1).trim_end());
+            reports.push(report);
+        }
+    }
+    println!("\n{}", table(&reports).trim_end());
+    let all_hold = reports.iter().all(|report| report.held() == report.claims.len());
+    if all_hold { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Plays one scene. One that cannot be played to its end is a claim that does not hold.
+async fn play(name: &'static str) -> Report {
+    let played = timeout(LONGEST, async {
+        match name {
+            "race" => scenes::race().await,
+            "drain" => scenes::drain().await,
+            "limit" => scenes::limit().await,
+            _ => scenes::reuse().await,
+        }
+    });
+    let obstacle = match played.await {
+        Ok(Ok(report)) => return report,
+        Ok(Err(obstacle)) => obstacle,
+        Err(_) => format!("it was not over after {LONGEST:?}"),
+    };
+    let mut report = Report::new(name, "this scene could not be played", "");
+    report.claim("the scene is played to its end", false, obstacle);
+    report
+}
