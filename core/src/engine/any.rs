@@ -78,7 +78,7 @@ impl Engine {
     }
 
     /// The reader has taken `n` bytes of the stream: the peer may send as many more. Called with
-    /// 0 when a reader begins to wait: an HTTP/1 server then sends the 100 (Continue) that is
+    /// 0 when a reader begins to wait: a server then sends the 100 (Continue) that is
     /// asked for.
     pub fn allow(&mut self, now: Instant, stream: StreamId, n: usize) {
         each!(self, engine => engine.allow(now, stream, n));
@@ -112,7 +112,7 @@ impl Engine {
         each!(self, engine => engine.limit())
     }
 
-    /// Whether reading on is welcome. Always true for HTTP/2.
+    /// Whether reading on is welcome. HTTP/2 says no only to a peer that does not read answers.
     pub fn wants_input(&self) -> bool {
         each!(self, engine => engine.wants_input())
     }

@@ -64,21 +64,24 @@ impl H2 {
             return Err(OpenError::Unsayable);
         }
         // A clone has no stream of its own that waits to be opened, so it never says no for one.
-        let Ok((response, send)) = opener.clone().send_request(request, end) else {
+        let is_connect = *head.method() == Method::CONNECT;
+        let end_now = end && !is_connect;
+        let Ok((response, send)) = opener.clone().send_request(request, end_now) else {
             self.refuse_new(code::NO_ERROR);
             return Err(OpenError::Refusing);
         };
         let number = send.stream_id().as_u32();
         let ready = &self.ready;
-        let id =
-            self.streams.insert_with(|id| Stream::client(id, ready, limits, response, send, end));
-        if !end
-            && head.method() != Method::CONNECT
-            && head::expects_continue(head.headers())
-            && let Some(stream) = self.streams.get_mut(id)
-        {
-            stream.hold();
-            self.clock.expect(now, id);
+        let id = self
+            .streams
+            .insert_with(|id| Stream::client(id, ready, limits, response, send, end_now));
+        if let Some(stream) = self.streams.get_mut(id) {
+            if is_connect {
+                stream.connect(end);
+            } else if !end && head::expects_continue(head.headers()) {
+                stream.hold();
+                self.clock.expect(now, id);
+            }
         }
         if number >= LAST_NUMBER {
             self.refuse_new(code::NO_ERROR);
@@ -126,7 +129,13 @@ impl H2 {
         } else {
             self.connection_cause(error)
         };
-        (self.ending_cause(stream, cause), self.fate(stream, cause))
+        // What h2 resets by itself is a response that breaks the rules, or is too large.
+        let is_ours = error.is_reset() && !error.is_remote() && !self.io.wire().tap.is_server();
+        let retry = match self.fate(stream, cause) {
+            RetrySafe::Unknown if is_ours => RetrySafe::Answered,
+            retry => retry,
+        };
+        (self.ending_cause(stream, cause), retry)
     }
 
     /// May the stream's request go again.

@@ -130,6 +130,13 @@ impl H2 {
         }
     }
 
+    /// Sends the PING that the driver asked for before there was a connection.
+    pub(super) fn send_wanted_ping(&mut self, now: Instant) {
+        if self.clock.wanted > 0 {
+            self.send_ping(now);
+        }
+    }
+
     /// Looks whether the answer has come.
     pub(super) fn poll_pong(&mut self) {
         let clock = &mut self.clock;
@@ -173,7 +180,7 @@ impl H2 {
         {
             self.clock.expecting.pop_front();
             if let Some(stream) = self.streams.get_mut(id) {
-                stream.release();
+                stream.wait_no_longer();
             }
         }
     }

@@ -4,7 +4,7 @@ use core::str::FromStr;
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::uri::{Authority, PathAndQuery, Uri};
-use http::{Method, Request, Response, Version};
+use http::{Method, Request, Response, StatusCode, Version};
 
 /// Fields that concern one HTTP/1 connection only (RFC 9113 8.2.2), in lower case.
 const CONNECTION_FIELDS: [&str; 6] = [
@@ -93,10 +93,17 @@ pub(super) fn complete(head: &mut Request<()>) -> bool {
         (None, ..) => true,
         (Some(_), Some(_), _) => false,
         (Some(host), None, Some(authority)) => {
-            host.as_bytes().eq_ignore_ascii_case(authority.as_str().as_bytes())
+            is_same_host(host.as_bytes(), authority.as_str(), head.uri().scheme_str())
         }
         (Some(_), None, None) => true,
     }
+}
+
+/// Whether Host and authority agree; the scheme's default port may be named by one of them only.
+fn is_same_host(host: &[u8], authority: &str, scheme: Option<&str>) -> bool {
+    let default = if scheme == Some("http") { ":80" } else { ":443" };
+    let plain = |name: &str| name.strip_suffix(default).unwrap_or(name).to_ascii_lowercase();
+    core::str::from_utf8(host).is_ok_and(|host| plain(host) == plain(authority))
 }
 
 fn join_cookies(fields: &mut HeaderMap) {
@@ -125,7 +132,7 @@ pub(super) fn expects_continue(fields: &HeaderMap) -> bool {
         .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
 }
 
-/// Whether a response of this status to this method has no content (RFC 9110 6.4.1).
-pub(super) fn has_no_content(is_head: bool, status: http::StatusCode) -> bool {
-    is_head || matches!(status.as_u16(), 204 | 304)
+/// Whether a response of this status has no content (RFC 9110 6.4.1).
+pub(super) fn has_no_content(status: StatusCode) -> bool {
+    matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
 }

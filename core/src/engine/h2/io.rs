@@ -14,6 +14,9 @@ use crate::engine::Output;
 
 /// h2 writes no further frame while so many bytes wait to be transmitted.
 const HIGH: usize = 64 << 10;
+/// Reading on is not welcome while h2 has left so many bytes unread, because it cannot write the
+/// answers to what it has read (A15).
+const BACKLOG: usize = 256 << 10;
 
 /// Both directions of a connection.
 #[derive(Debug)]
@@ -64,6 +67,11 @@ impl Wire {
         }
     }
 
+    /// Whether h2 keeps up with what comes.
+    pub(super) fn wants_input(&self) -> bool {
+        self.input.len() < BACKLOG
+    }
+
     /// Nothing more will come.
     pub(super) fn receive_end(&mut self, end: Result<(), io::ErrorKind>) {
         self.end.get_or_insert(end);
@@ -89,7 +97,7 @@ impl Wire {
 
     /// Adds a frame of the engine's own. Only between calls of h2: it stops at frame boundaries.
     pub(super) fn inject(&mut self, frame: &[u8]) {
-        self.write(frame);
+        self.write(frame, usize::MAX);
     }
 
     fn wake_reader(&mut self) {
@@ -98,8 +106,8 @@ impl Wire {
         }
     }
 
-    /// Takes bytes until the output is full at a frame boundary; returns how many.
-    fn write(&mut self, bytes: &[u8]) -> usize {
+    /// Takes bytes until the output holds `most` at a frame boundary; returns how many.
+    fn write(&mut self, bytes: &[u8], most: usize) -> usize {
         let mut taken = 0;
         while let Some(rest) = bytes.get(taken..).filter(|rest| !rest.is_empty()) {
             if self.preface_left > 0 {
@@ -108,7 +116,7 @@ impl Wire {
                 taken += n;
                 continue;
             }
-            if self.output.len() + taken >= HIGH
+            if self.output.len() + taken >= most
                 && self.walker.at_boundary()
                 && self.tap.may_pause()
             {
@@ -179,7 +187,7 @@ impl AsyncWrite for Io {
         let mut written = 0;
         let mut full = false;
         for slice in slices {
-            let n = wire.write(slice);
+            let n = wire.write(slice, HIGH);
             written += n;
             full = n < slice.len();
             if full {

@@ -72,6 +72,8 @@ pub struct H2 {
     draining: bool,
     /// A server's highest stream that it has told of.
     accepted: u32,
+    /// How many streams a server has refused because of a lowered limit.
+    refused: u32,
     /// Why the transport ended.
     ended: Option<Cause>,
     /// Why this side has broken the connection off.
@@ -122,6 +124,7 @@ impl H2 {
             said_go_away: false,
             draining: false,
             accepted: 0,
+            refused: 0,
             ended: None,
             reason: None,
             closed: false,
@@ -168,12 +171,13 @@ impl H2 {
             (false, true) => RetrySafe::Unknown,
             (false, false) => RetrySafe::Unsent,
         };
-        found.reset(match self.connection {
-            Connection::Client(_) => h2::Reason::CANCEL,
-            // The response is complete; the rest of the request is not wanted (RFC 9113 8.1).
-            _ if found.has_sent_all() => h2::Reason::NO_ERROR,
-            _ => h2::Reason::INTERNAL_ERROR,
-        });
+        if matches!(self.connection, Connection::Client(_)) {
+            found.reset(h2::Reason::CANCEL);
+        } else if !found.has_sent_all() {
+            found.reset(h2::Reason::INTERNAL_ERROR);
+        }
+        // Else the response is complete and the rest of the request is not wanted: h2 says so by
+        // NO_ERROR (RFC 9113 8.1) when the stream is dropped.
         self.remove(now, stream, Event::Reset { stream, cause: Cause::Cancelled, retry });
     }
 
@@ -203,9 +207,10 @@ impl H2 {
         Limit::Concurrent(self.limit)
     }
 
-    /// Always: other streams go on when one is not read.
-    pub const fn wants_input(&self) -> bool {
-        true
+    /// Whether reading on is welcome. A stream that is not read stops no other; only a peer that
+    /// asks for answers (PING, SETTINGS) and does not read them is not listened to.
+    pub fn wants_input(&self) -> bool {
+        self.io.wire().wants_input()
     }
 
     /// Takes bytes in. See [`Engine::receive`](super::Engine::receive).

@@ -25,22 +25,34 @@ impl H2 {
         }
         self.io.wire().tap.set_now(now);
         let mut budget = BUDGET;
-        while budget > 0 && !self.ready.is_empty() {
+        loop {
             if self.ready.take_connection() {
-                budget -= 1;
+                budget = budget.saturating_sub(1);
                 self.poll_connection(now);
             }
-            let mut listed = core::mem::take(&mut self.scratch);
-            self.ready.swap_streams(&mut listed);
-            budget = budget.saturating_sub(u32::try_from(listed.len()).unwrap_or(u32::MAX));
-            for id in listed.drain(..) {
-                self.poll_stream(now, id);
+            budget = budget.saturating_sub(self.poll_listed(now));
+            if budget > 0 && !self.ready.is_empty() {
+                continue;
             }
-            self.scratch = listed;
+            self.poll_pong();
+            self.note_limit();
+            self.police(now);
+            if budget == 0 || self.closed || self.ready.is_empty() {
+                return;
+            }
         }
-        self.poll_pong();
-        self.note_limit();
-        self.police(now);
+    }
+
+    /// Polls the streams on the ready list; returns how many.
+    pub(super) fn poll_listed(&mut self, now: Instant) -> u32 {
+        let mut listed = core::mem::take(&mut self.scratch);
+        self.ready.swap_streams(&mut listed);
+        let polled = u32::try_from(listed.len()).unwrap_or(u32::MAX);
+        for id in listed.drain(..) {
+            self.poll_stream(now, id);
+        }
+        self.scratch = listed;
+        polled
     }
 
     fn poll_stream(&mut self, now: Instant, id: StreamId) {
@@ -110,6 +122,7 @@ impl H2 {
                         Poll::Ready(Ok(mut connection)) => {
                             self.clock.set_pings(connection.ping_pong());
                             self.connection = Connection::Server(Box::new(connection));
+                            self.send_wanted_ping(now);
                         }
                     }
                 }
@@ -248,7 +261,9 @@ impl H2 {
         if go_aways >= 2 {
             self.clock.drain_answered();
         }
-        if reset >= RESETS_MOST && matches!(self.connection, Connection::Server(_)) {
+        // h2 keeps the streams that the engine has refused, but not those that it has itself.
+        let kept = reset.saturating_add(self.refused);
+        if kept >= RESETS_MOST && matches!(self.connection, Connection::Server(_)) {
             self.drain(now);
         }
     }

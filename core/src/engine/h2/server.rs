@@ -65,8 +65,13 @@ impl H2 {
         if let Some(limit) = self.io.wire().tap.take_acked_limit() {
             self.limit = limit;
         }
-        if self.streams.len() >= self.limit as usize {
-            return respond.send_reset(h2::Reason::REFUSED_STREAM);
+        if self.limit < self.ceiling && self.streams.len() >= self.limit as usize {
+            // What has ended is to be known first.
+            self.poll_listed(now);
+            if self.streams.len() >= self.limit as usize {
+                self.refused = self.refused.saturating_add(1);
+                return respond.send_reset(h2::Reason::REFUSED_STREAM);
+            }
         }
         self.accepted = self.accepted.max(respond.stream_id().as_u32());
         let (parts, body) = request.into_parts();
@@ -81,19 +86,23 @@ impl H2 {
             return respond.send_reset(h2::Reason::PROTOCOL_ERROR);
         }
         let end = body.is_end_stream();
-        if !end && head::expects_continue(request.headers()) {
-            let mut response = Response::new(());
-            *response.status_mut() = StatusCode::CONTINUE;
-            let _failed = respond.send_informational(response);
-        }
+        let owes_continue = !end && head::expects_continue(request.headers());
         let limits = self.limits();
         let ready = &self.ready;
         let is_head = *request.method() == Method::HEAD;
+        let is_connect = *request.method() == Method::CONNECT;
         let stream = self.streams.insert_with(|id| {
             let mut stream = Stream::server(id, ready, limits, body, respond);
             stream.is_head = is_head;
+            stream.is_connect = is_connect;
+            if owes_continue {
+                stream.owe_continue();
+            }
             stream
         });
+        if owes_continue {
+            self.clock.expect(now, stream);
+        }
         self.clock.busy(now);
         self.events.push_back(Event::Head { stream, head: Head::Request(request), end });
     }
@@ -117,13 +126,17 @@ impl H2 {
             // RFC 9113 8.6: there is no upgrade in HTTP/2.
             return self.reset(now, id);
         }
+        if status == StatusCode::CONTINUE {
+            stream.owe_continue();
+            return stream.go_on();
+        }
         if status.is_informational() {
             let _failed = respond.send_informational(response);
             return;
         }
         // h2 says no only when the stream has failed, which its poll reports.
         if let Ok(send) = respond.send_response(response, end) {
-            stream.is_head = head::has_no_content(stream.is_head, status);
+            stream.is_head |= !stream.is_connect && head::has_no_content(status);
             stream.responded(send, end);
         }
     }

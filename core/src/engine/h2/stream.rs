@@ -82,8 +82,14 @@ pub(super) struct Stream {
     pub(super) answered: bool,
     /// The response, or the request that a server got, has no body whatever is sent.
     pub(super) is_head: bool,
-    /// Pieces that wait for 100 (Continue), if they do.
+    /// The request was CONNECT.
+    pub(super) is_connect: bool,
+    /// Pieces that wait for 100 (Continue), or for 2xx to CONNECT, if they do.
     held: Option<Vec<Piece>>,
+    /// CONNECT was opened with its end: without a tunnel nothing follows.
+    ends_untunnelled: bool,
+    /// A server owes 100 (Continue).
+    owes_continue: bool,
     id: StreamId,
     is_client: bool,
     limits: Limits,
@@ -142,7 +148,10 @@ impl Stream {
             number,
             answered: false,
             is_head: false,
+            is_connect: false,
             held: None,
+            ends_untunnelled: false,
+            owes_continue: false,
             id,
             is_client: matches!(incoming, Incoming::Head(_)),
             limits,
@@ -203,9 +212,16 @@ impl Stream {
             let fault = ProtocolFault::HeadTooLarge;
             return Poll::Ready(Verdict::Refused(fault, Reason::ENHANCE_YOUR_CALM));
         }
+        let is_success = parts.status.is_success();
         let head = Head::Response(http::Response::from_parts(parts, ()));
         events.push_back(Event::Head { stream: self.id, head, end });
-        if !end {
+        if self.is_connect && !is_success {
+            // No tunnel: what was meant for it goes nowhere.
+            let had = self.held.take().is_some_and(|held| !held.is_empty());
+            if had || self.ends_untunnelled {
+                self.send(Piece::Data(Bytes::new(), true));
+            }
+        } else if !end {
             self.release();
         } else if self.held.is_some() {
             // The answer is complete without the body: the server does not want it.
@@ -228,6 +244,7 @@ impl Stream {
             return Verdict::Refused(ProtocolFault::Excessive, Reason::ENHANCE_YOUR_CALM);
         }
         match head.status() {
+            StatusCode::CONTINUE if self.is_connect => {}
             StatusCode::CONTINUE => self.release(),
             // RFC 9113 8.6: there is no upgrade in HTTP/2.
             StatusCode::SWITCHING_PROTOCOLS => {
@@ -249,6 +266,8 @@ impl Stream {
             Poll::Ready(Some(Ok(bytes))) => {
                 let end = body.is_end_stream();
                 *open = !end;
+                // A body that comes by itself needs no 100 (RFC 9110 10.1.1).
+                self.owes_continue = false;
                 self.unallowed += bytes.len();
                 self.small_debt += SMALL.saturating_sub(bytes.len());
                 if !bytes.is_empty() || end {
@@ -309,8 +328,39 @@ impl Stream {
         self.held = Some(Vec::new());
     }
 
-    /// Waits no longer for 100 (Continue).
-    pub(super) fn release(&mut self) {
+    /// A client's CONNECT: the tunnel's bytes wait for 2xx.
+    pub(super) fn connect(&mut self, end: bool) {
+        self.is_connect = true;
+        self.ends_untunnelled = end;
+        self.hold();
+    }
+
+    /// A server's client waits for 100 (Continue): [`Stream::go_on`] sends it.
+    pub(super) const fn owe_continue(&mut self) {
+        self.owes_continue = true;
+    }
+
+    /// Sends 100 (Continue) if it is owed.
+    pub(super) fn go_on(&mut self) {
+        if let Outgoing::Head(respond) = &mut self.outgoing
+            && core::mem::take(&mut self.owes_continue)
+        {
+            let mut response = http::Response::new(());
+            *response.status_mut() = StatusCode::CONTINUE;
+            let _failed = respond.send_informational(response);
+        }
+    }
+
+    /// `Expect` was waited for long enough, on either side.
+    pub(super) fn wait_no_longer(&mut self) {
+        self.go_on();
+        if !self.is_connect {
+            self.release();
+        }
+    }
+
+    /// Sends what was held.
+    fn release(&mut self) {
         for piece in self.held.take().unwrap_or_default() {
             self.send(piece);
         }
@@ -373,17 +423,24 @@ impl Stream {
 
     /// Gives the window `n` bytes back.
     pub(super) fn allow(&mut self, n: usize) {
+        self.go_on();
         let n = n.min(self.unallowed);
-        self.unallowed -= n;
-        self.small_debt = if self.unallowed == 0 { 0 } else { self.small_debt.saturating_sub(n) };
+        if n == 0 {
+            return;
+        }
+        let left = self.unallowed - n;
+        // The debt of the frames that were read goes with them, on average.
+        let debt = self.small_debt as u128 * left as u128 / self.unallowed as u128;
+        self.small_debt = usize::try_from(debt).unwrap_or(usize::MAX);
+        self.unallowed = left;
         if let Incoming::Body { body, .. } = &mut self.incoming {
             let _never_too_much = body.flow_control().release_capacity(n);
         }
     }
 
-    /// Whether this side has said all it had to say.
-    pub(super) const fn has_sent_all(&self) -> bool {
-        matches!(self.outgoing, Outgoing::Done(_))
+    /// Whether all that this side had to say has left.
+    pub(super) fn has_sent_all(&self) -> bool {
+        matches!(self.outgoing, Outgoing::Done(_)) && self.wakes.chunks() == 0
     }
 
     /// Resets the stream at the peer.

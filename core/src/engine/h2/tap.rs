@@ -36,10 +36,11 @@ const SETTINGS: u32 = 500;
 const OTHER: u32 = 10_000;
 /// WINDOW_UPDATE, beside ten for each DATA frame that we sent.
 const WINDOW_UPDATES: u32 = 10_000;
-/// Frames for streams that this side has reset, beside those that were on their way: a window's
-/// worth for each of our resets.
+const WINDOW_UPDATES_PER_DATA: u32 = 10;
+/// Frames for streams that are closed, beside those that were on their way when this side reset
+/// them: about a window's worth of DATA in Ethernet's packets.
 const LATE: u32 = 10_000;
-const LATE_PER_RESET: u32 = 64;
+const LATE_PER_RESET: u32 = 1_000;
 /// CONTINUATION frames of one header block (A04).
 const CONTINUATIONS: u32 = 16;
 
@@ -73,8 +74,9 @@ struct Rates {
     other: Rate,
     updates: Rate,
     late: Rate,
-    data_sent: Rate,
-    resets_sent: Rate,
+    /// Late frames and WINDOW_UPDATE that are not counted, because this side caused them.
+    late_credit: u32,
+    update_credit: u32,
 }
 
 /// Which halves of a stream are still open on the wire.
@@ -158,6 +160,11 @@ impl Tap {
         self.now = now;
     }
 
+    /// Whether this side is the server.
+    pub(super) const fn is_server(&self) -> bool {
+        self.is_server
+    }
+
     /// Which limit the peer went over, if any.
     pub(super) const fn abuse(&self) -> Option<&'static str> {
         self.abuse
@@ -178,9 +185,9 @@ impl Tap {
         self.streams_reset
     }
 
-    /// Whether the request of `stream` has been written.
+    /// Whether the request of `stream` has been written (or came, at a server).
     pub(super) const fn was_sent(&self, stream: u32) -> bool {
-        stream <= self.headers_sent
+        self.is_server || stream <= self.headers_sent
     }
 
     /// When something last came from the peer.
@@ -287,7 +294,7 @@ impl Tap {
         match frame.kind {
             kind::DATA => self.received_data(frame),
             kind::HEADERS => self.received_headers(frame),
-            kind::CONTINUATION => self.received_block_end(frame),
+            kind::CONTINUATION | kind::PUSH_PROMISE => self.received_block_end(frame),
             kind::RST_STREAM => self.received_reset(frame),
             kind::SETTINGS => {
                 let count = self.rates.settings.hit(now);
@@ -308,9 +315,12 @@ impl Tap {
                 self.go_away = Some(GoAway { last, code: frame.word(1) });
             }
             kind::WINDOW_UPDATE => {
-                let count = self.rates.updates.hit(now);
-                let granted = self.rates.data_sent.count.saturating_mul(10);
-                self.limit(count, WINDOW_UPDATES.saturating_add(granted), "WINDOW_UPDATE");
+                if let Some(left) = self.rates.update_credit.checked_sub(1) {
+                    self.rates.update_credit = left;
+                } else {
+                    let count = self.rates.updates.hit(now);
+                    self.limit(count, WINDOW_UPDATES, "WINDOW_UPDATE");
+                }
             }
             _ => {
                 let count = self.rates.other.hit(now);
@@ -378,9 +388,12 @@ impl Tap {
         if self.live.get(&frame.stream).is_some_and(|halves| halves.theirs) {
             return true;
         }
-        let count = self.rates.late.hit(self.now);
-        let granted = self.rates.resets_sent.count.saturating_mul(LATE_PER_RESET);
-        self.limit(count, LATE.saturating_add(granted), "late");
+        if let Some(left) = self.rates.late_credit.checked_sub(1) {
+            self.rates.late_credit = left;
+        } else {
+            let count = self.rates.late.hit(self.now);
+            self.limit(count, LATE, "late");
+        }
         false
     }
 
@@ -411,10 +424,10 @@ impl Tap {
 
     /// A frame of this side is complete.
     pub(super) fn sent(&mut self, frame: Frame) {
-        let now = self.now;
         match frame.kind {
             kind::DATA => {
-                self.rates.data_sent.hit(now);
+                let credit = &mut self.rates.update_credit;
+                *credit = credit.saturating_add(WINDOW_UPDATES_PER_DATA);
                 if frame.has(flag::END_STREAM) {
                     self.close(frame.stream, |halves| halves.ours = false);
                 }
@@ -455,7 +468,8 @@ impl Tap {
             // A client answers each late frame so.
             code::STREAM_CLOSED => self.is_server,
             _ => {
-                self.rates.resets_sent.hit(now);
+                let credit = &mut self.rates.late_credit;
+                *credit = credit.saturating_add(LATE_PER_RESET);
                 false
             }
         };
