@@ -4,6 +4,39 @@
 //! *Machines* ([`eyeballs`], [`pool`], [`upstream`]) decide: events in, actions out, deadlines.
 //! *Ledgers* ([`limits`]) remember and answer. *Engines* ([`engine`]) speak a protocol: bytes in,
 //! bytes and events out. A driver carries out the actions and moves the bytes.
+//!
+//! A driver of a few lines: a request asks, a name is looked up, a connection is made, and the
+//! request is given to it.
+//!
+//! ```
+//! use regatta_core::id::{ClusterId, ProfileId};
+//! use regatta_core::types::{Key, Limit, MethodClass, Origin, Priority, Protocol, Scheme};
+//! use regatta_core::upstream::{Action, Config, Event, Upstream};
+//! use regatta_core::Instant;
+//!
+//! let mut upstream = Upstream::new(Config::default());
+//! let origin = Origin { scheme: Scheme::Http, host: "example.org".into(), port: 80 };
+//! let key = Key {
+//!     cluster: ClusterId::new(0, 0),
+//!     origin,
+//!     profile: ProfileId(0),
+//!     priority: Priority::Default,
+//! };
+//! let at = Instant::from_millis;
+//! let request = upstream.request(at(0), &key, MethodClass::Safe, None);
+//!
+//! let Some(Action::Resolve { host, .. }) = upstream.poll_action() else { panic!() };
+//! let addresses = vec!["192.0.2.1".parse().unwrap()];
+//! upstream.handle_event(at(20), Event::Resolved { host, addresses });
+//! upstream.handle_event(at(20), Event::ResolveFinished { host, failed: None });
+//!
+//! let Some(Action::Connect { attempt, connection, .. }) = upstream.poll_action() else { panic!() };
+//! let limit = Limit::Concurrent(1);
+//! let connected = Event::Connected { attempt, protocol: Protocol::Http1, limit };
+//! upstream.handle_event(at(50), connected);
+//!
+//! assert_eq!(upstream.poll_action(), Some(Action::Assign { request, connection }));
+//! ```
 #![forbid(unsafe_code)]
 #![cfg_attr(
     not(test),

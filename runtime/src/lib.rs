@@ -3,6 +3,19 @@
 //! Tokio, async-std and the simulator run this same code. Decisions are `regatta-core`'s; this
 //! crate moves bytes, wakes tasks and keeps the handles that people hold: [`Client`], [`Server`],
 //! [`Body`], [`Tunnel`], [`Stats`], [`Timeline`].
+//!
+//! ```
+//! use core::time::Duration;
+//! use regatta_runtime::{Client, Error, Runtime};
+//!
+//! /// A client that gives up early, on whichever runtime it is handed.
+//! fn impatient<R: Runtime>(runtime: R) -> Result<Client<R>, Error> {
+//!     Client::builder(runtime)
+//!         .connect_timeout(Duration::from_secs(1))
+//!         .request_timeout(Some(Duration::from_secs(3)))
+//!         .build()
+//! }
+//! ```
 #![forbid(unsafe_code)]
 #![cfg_attr(
     not(test),

@@ -3,6 +3,7 @@
 use core::fmt;
 
 use regatta_core::record::Kind;
+use regatta_core::upstream::PoolView;
 
 use crate::hub::Hub;
 use crate::runtime::Runtime;
@@ -12,19 +13,26 @@ use crate::runtime::Runtime;
 #[non_exhaustive]
 pub struct Stats {
     counters: Vec<(Kind, u64)>,
+    pools: Vec<PoolView>,
 }
 
 impl Stats {
     pub(crate) fn of<R: Runtime>(hub: &Hub<R>) -> Self {
+        let now = hub.runtime.now();
         hub.look(|upstream| {
             let counters = Kind::ALL.iter().map(|kind| (*kind, upstream.count(*kind)));
-            Self { counters: counters.collect() }
+            Self { counters: counters.collect(), pools: upstream.snapshot(now) }
         })
     }
 
     /// How often something happened since the client was built.
     pub fn count(&self, kind: Kind) -> u64 {
         self.counters.iter().find(|(known, _)| *known == kind).map_or(0, |(_, count)| *count)
+    }
+
+    /// Every pool with its connections, as they were when the numbers were taken.
+    pub fn pools(&self) -> &[PoolView] {
+        &self.pools
     }
 
     /// Every counter that is not zero, by its name (Envoy's, where Envoy has it).

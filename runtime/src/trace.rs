@@ -1,7 +1,7 @@
 //! What the hub has seen of names, attempts and connections: for timelines and error texts.
 //! Nothing is decided by it.
 
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -66,6 +66,9 @@ impl Traces {
     }
 
     pub(crate) fn resolving(&mut self, now: Instant, host: HostId, name: &Arc<str>) {
+        if name.parse::<IpAddr>().is_ok() {
+            return;
+        }
         set(&mut self.hosts, host.slot(), (host, Span { started: now, ended: None }));
         if self.names.len() >= Self::MOST_NAMES {
             self.names.clear();
