@@ -14,6 +14,7 @@ use regatta_core::engine::{Engine, Event, Head, OpenError, Shutdown};
 use regatta_core::id::{RequestId, StreamId};
 use regatta_core::types::{Cause, Limit, Outcome, RetrySafe, Timing};
 
+use super::last::{LastFrames, write_last};
 use super::letter::Letter;
 use super::wire::{Flushed, Heard, Sink, Wire};
 use crate::body::Side;
@@ -116,6 +117,7 @@ pub(crate) struct Connection<R: Runtime, P: Party> {
     bells: Vec<Arc<Bell<Letter>>>,
     /// Slots whose pipes moved.
     moved: Vec<u32>,
+    last: LastFrames,
     timer: Option<R::Timer>,
     /// What the timer is set to, while it has not expired.
     armed: Option<Instant>,
@@ -151,6 +153,7 @@ impl<R: Runtime, P: Party> Connection<R, P> {
             lanes: Vec::new(),
             bells: Vec::new(),
             moved: Vec::new(),
+            last: LastFrames::default(),
             timer: None,
             armed: None,
             party,
@@ -311,9 +314,7 @@ impl<R: Runtime, P: Party> Connection<R, P> {
                 }
                 Event::Data { stream, bytes, end } => self.on_data(stream, bytes, end),
                 Event::Trailers { stream, trailers } => {
-                    if let Some(lane) = self.lane(stream) {
-                        lane.incoming(P::SIDE).write(Frame::Trailers(trailers));
-                    }
+                    self.on_last(stream, Frame::Trailers(trailers));
                 }
                 Event::Capacity { stream } => {
                     if let Some(lane) = self.lane(stream) {
@@ -324,11 +325,14 @@ impl<R: Runtime, P: Party> Connection<R, P> {
                 Event::Ended { stream } => {
                     self.end(now, stream, Outcome::Complete, RetrySafe::Answered);
                 }
-                Event::Reset { stream, cause: Cause::Cancelled, retry } => {
-                    self.end(now, stream, Outcome::Reset, retry);
-                }
                 Event::Reset { stream, cause, retry } => {
-                    self.end(now, stream, Outcome::Failed(cause), retry);
+                    // A response that was complete before stands.
+                    self.last.release();
+                    let outcome = match cause {
+                        Cause::Cancelled => Outcome::Reset,
+                        cause => Outcome::Failed(cause),
+                    };
+                    self.end(now, stream, outcome, retry);
                 }
                 Event::Limit(limit) => self.party.on_limit(limit),
                 Event::GoAway { .. } => self.party.on_go_away(),
@@ -340,6 +344,7 @@ impl<R: Runtime, P: Party> Connection<R, P> {
                 _ => {}
             }
         }
+        self.last.release();
         progress
     }
 
@@ -363,11 +368,10 @@ impl<R: Runtime, P: Party> Connection<R, P> {
                     lane.may_send = true;
                     self.moved.push(u32::try_from(stream.slot()).unwrap_or(u32::MAX));
                 }
-                let Some(lane) = self.lane(stream) else { return };
                 let frame = Frame::Head(Box::new(head));
                 if end {
-                    lane.exchange.down.write_last(frame);
-                } else {
+                    self.on_last(stream, frame);
+                } else if let Some(lane) = self.lane(stream) {
                     lane.exchange.down.write(frame);
                 }
             }
@@ -393,16 +397,27 @@ impl<R: Runtime, P: Party> Connection<R, P> {
     }
 
     fn on_data(&mut self, stream: StreamId, bytes: Bytes, end: bool) {
+        if end {
+            let frame = if bytes.is_empty() { Frame::End } else { Frame::Data(bytes) };
+            return self.on_last(stream, frame);
+        }
         let Some(lane) = self.lane(stream) else { return };
-        let pipe = lane.incoming(P::SIDE);
-        let read = match (bytes.is_empty(), end) {
-            (false, true) => pipe.write_last(Frame::Data(bytes)),
-            (false, false) => pipe.write(Frame::Data(bytes)),
-            (true, true) => pipe.write(Frame::End),
-            (true, false) => true,
-        };
-        if !read {
+        if !lane.incoming(P::SIDE).write(Frame::Data(bytes)) {
             // What nobody reads is passed over: the peer gets its room back at once.
+            self.moved.push(u32::try_from(stream.slot()).unwrap_or(u32::MAX));
+        }
+    }
+
+    /// The frame behind which the peer's message ends.
+    fn on_last(&mut self, stream: StreamId, frame: Frame) {
+        let Some(Some(lane)) = self.lanes.get(stream.slot()) else { return };
+        if lane.stream != stream {
+            return;
+        }
+        if P::SIDE == Side::Client {
+            return self.last.hold(&lane.exchange, frame);
+        }
+        if !write_last(&lane.exchange.up, frame) {
             self.moved.push(u32::try_from(stream.slot()).unwrap_or(u32::MAX));
         }
     }

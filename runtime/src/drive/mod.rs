@@ -2,6 +2,7 @@
 
 pub(crate) mod attempt;
 pub(crate) mod connection;
+pub(crate) mod last;
 pub(crate) mod letter;
 pub(crate) mod listener;
 pub(crate) mod resolve;
