@@ -24,6 +24,8 @@
 
 mod body;
 mod client;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod drive;
 mod error;
 mod exchange;

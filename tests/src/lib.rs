@@ -2,6 +2,7 @@
 //! scripted peers ([`dsl`]), regatta itself or real programs.
 #![cfg(test)]
 
+mod conformance;
 mod dsl;
 mod serve;
 mod server;

@@ -1,0 +1,78 @@
+//! What every [`Runtime`](crate::Runtime) must do, as facts that anyone who writes one can run.
+//!
+//! Each fact is one async function of a runtime; it ends with `Ok`, or with one sentence that
+//! says what was expected and what came. [`conformance_tests!`](crate::conformance_tests) makes
+//! a test of each.
+
+mod clock;
+mod exchanges;
+mod io;
+mod names;
+mod sockets;
+mod tasks;
+
+pub use clock::{
+    clock_never_goes_back, timer_can_be_dropped, timer_can_be_moved_after_it_expired,
+    timer_can_be_moved_away, timer_can_be_moved_closer, timer_is_never_early,
+    timers_expire_in_order, wall_clock_is_after_2020,
+};
+pub use exchanges::{
+    dropped_request_ends_at_the_service, http1_exchange, http1_keeps_its_connection,
+    http2_body_of_a_megabyte_both_ways, http2_exchange, http2_many_at_once, server_drains,
+    timeout_ends_a_request,
+};
+pub use names::{a_name_that_does_not_exist_fails, localhost_is_loopback};
+pub use sockets::{
+    accept_tells_the_peers_address, bytes_go_both_ways, dropped_listener_refuses,
+    dropped_stream_is_the_end, each_half_closes_by_itself, end_is_told_again,
+    listening_twice_fails, megabytes_arrive_whole_and_in_order, port_zero_becomes_a_port,
+    refused_port_says_so, slices_are_written_in_order, write_waits_for_the_reader,
+    writing_to_nobody_fails,
+};
+pub use tasks::{many_tasks_end, task_is_woken_from_another, tasks_take_turns};
+
+/// `Ok`, or what was expected and what came, in one sentence.
+pub type Fact = Result<(), String>;
+
+/// Returns with a sentence unless the condition holds.
+macro_rules! ensure {
+    ($condition:expr, $($sentence:tt)+) => {
+        if !$condition {
+            return Err(format!($($sentence)+));
+        }
+    };
+}
+use ensure;
+
+/// Makes one `#[test]` of every fact. `$run` is a function that takes a fact, an
+/// `FnOnce(R) -> impl Future<Output = Fact>`, runs it on a new runtime, and returns what it says.
+#[macro_export]
+macro_rules! conformance_tests {
+    ($run:path) => {
+        $crate::conformance_tests! { $run:
+            clock_never_goes_back, wall_clock_is_after_2020, timer_is_never_early,
+            timer_can_be_moved_closer, timer_can_be_moved_away,
+            timer_can_be_moved_after_it_expired, timer_can_be_dropped, timers_expire_in_order,
+            many_tasks_end, task_is_woken_from_another, tasks_take_turns,
+            port_zero_becomes_a_port, listening_twice_fails, accept_tells_the_peers_address,
+            bytes_go_both_ways, slices_are_written_in_order,
+            megabytes_arrive_whole_and_in_order, write_waits_for_the_reader,
+            each_half_closes_by_itself, end_is_told_again, dropped_stream_is_the_end,
+            writing_to_nobody_fails, refused_port_says_so, dropped_listener_refuses,
+            localhost_is_loopback, a_name_that_does_not_exist_fails,
+            http1_exchange, http1_keeps_its_connection, http2_exchange, http2_many_at_once,
+            http2_body_of_a_megabyte_both_ways, timeout_ends_a_request,
+            dropped_request_ends_at_the_service, server_drains,
+        }
+    };
+    ($run:path: $($fact:ident,)+) => {
+        $(
+            #[test]
+            fn $fact() {
+                if let Err(sentence) = $run($crate::conformance::$fact) {
+                    panic!("{sentence}");
+                }
+            }
+        )+
+    };
+}
