@@ -33,6 +33,7 @@ pub(crate) struct Exchange {
 struct Trace {
     requested: Instant,
     connection: Option<Arc<Made>>,
+    tried: Option<Tried>,
     reused: bool,
     assigned: Option<Instant>,
     first_byte: Option<Instant>,
@@ -46,6 +47,13 @@ pub(crate) struct Made {
     pub(crate) resolve: Option<Span>,
     pub(crate) attempts: Vec<AttemptTrace>,
     pub(crate) trace: ConnectionTrace,
+}
+
+/// What was done for a request that got no connection.
+#[derive(Clone, Debug)]
+pub(crate) struct Tried {
+    pub(crate) resolve: Option<Span>,
+    pub(crate) attempts: Vec<AttemptTrace>,
 }
 
 const NO_LANE: u64 = u64::MAX;
@@ -85,6 +93,11 @@ impl Exchange {
         trace.reused = reused;
     }
 
+    pub(crate) fn tried(&self, tried: Tried) {
+        let mut trace = self.trace.lock().unwrap_or_else(PoisonError::into_inner);
+        trace.tried = Some(tried);
+    }
+
     pub(crate) fn resent(&self) {
         let mut trace = self.trace.lock().unwrap_or_else(PoisonError::into_inner);
         trace.resends += 1;
@@ -106,12 +119,15 @@ impl Exchange {
         let made = trace.connection.as_deref();
         // A connection that stood before the request came owes it neither name nor handshake.
         let waited = made.filter(|made| made.trace.established >= trace.requested);
+        let (resolve, attempts) = match (&trace.tried, waited) {
+            (Some(tried), _) => (tried.resolve, Some(tried.attempts.clone())),
+            (None, Some(made)) => (made.resolve, Some(made.attempts.clone())),
+            (None, None) => (None, None),
+        };
         Timeline {
             requested: trace.requested,
-            resolve: waited
-                .and_then(|made| made.resolve)
-                .filter(|span| span.ended.is_none_or(|ended| ended >= trace.requested)),
-            attempts: waited.map(|made| made.attempts.clone()).unwrap_or_default(),
+            resolve: resolve.filter(|span| span.ended.is_none_or(|at| at >= trace.requested)),
+            attempts: attempts.unwrap_or_default(),
             connection: made
                 .map(|made| ConnectionTrace { reused: trace.reused, ..made.trace.clone() }),
             assigned: trace.assigned,

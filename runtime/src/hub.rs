@@ -334,6 +334,9 @@ impl State {
             Action::Refuse { request, reason, failed } => {
                 let Some(ticket) = self.take_ticket(request) else { return };
                 ticket.exchange.ended(now);
+                if let Some(failed) = &failed {
+                    ticket.exchange.tried(self.traces.tried(&ticket.key.origin.host, failed));
+                }
                 let detail = self.traces.detail_of(failed.as_deref());
                 let error = Error::refused(reason, ticket.key.origin, failed, detail);
                 effects.failures.push((ticket.exchange, error));

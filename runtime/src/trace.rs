@@ -10,7 +10,7 @@ use regatta_core::id::{AttemptId, ConnectionId, HostId};
 use regatta_core::types::{AllFailed, Origin, Protocol};
 use regatta_core::upstream::Event;
 
-use crate::exchange::Made;
+use crate::exchange::{Made, Tried};
 use crate::timeline::{AttemptOutcome, AttemptTrace, ConnectionTrace, Span, TlsTrace};
 
 /// Side tables by slot; a slot's next tenant overwrites the last.
@@ -19,21 +19,22 @@ pub(crate) struct Traces {
     hosts: Vec<Option<(HostId, Span)>>,
     /// The host of a name, for spans of connections; as many as there are hosts.
     names: BTreeMap<Arc<str>, HostId>,
-    attempts: Vec<Option<Attempt>>,
+    /// The connection that an attempt is for; the attempt's story is with it, because a race may
+    /// use a slot more than once.
+    attempts: Vec<Option<(AttemptId, ConnectionId)>>,
     connections: Vec<Option<Connection>>,
 }
 
 #[derive(Debug)]
 struct Attempt {
     trace: AttemptTrace,
-    connection: ConnectionId,
     detail: Option<Arc<str>>,
 }
 
 #[derive(Debug)]
 struct Connection {
     id: ConnectionId,
-    attempts: Vec<AttemptId>,
+    attempts: Vec<Attempt>,
     origin: Arc<str>,
     made: Option<Arc<Made>>,
     used: bool,
@@ -92,15 +93,16 @@ impl Traces {
             ended: None,
             outcome: AttemptOutcome::UnderWay,
         };
-        set(&mut self.attempts, attempt.slot(), Attempt { trace, connection, detail: None });
+        let begun = Attempt { trace, detail: None };
+        set(&mut self.attempts, attempt.slot(), (attempt, connection));
         match self.connections.get_mut(connection.slot()) {
-            Some(Some(known)) if known.id == connection => known.attempts.push(attempt),
+            Some(Some(known)) if known.id == connection => known.attempts.push(begun),
             _ => set(
                 &mut self.connections,
                 connection.slot(),
                 Connection {
                     id: connection,
-                    attempts: vec![attempt],
+                    attempts: vec![begun],
                     origin: Arc::clone(&origin.host),
                     made: None,
                     used: false,
@@ -110,7 +112,7 @@ impl Traces {
     }
 
     pub(crate) fn aborted(&mut self, now: Instant, attempt: AttemptId) {
-        let connection = self.attempt(attempt).map(|found| found.connection);
+        let connection = self.connection_of(attempt);
         self.ended(now, attempt, AttemptOutcome::Aborted);
         // The winner was told of before its losers were given up: its story is told again.
         if let Some(connection) = connection {
@@ -174,9 +176,18 @@ impl Traces {
         }
     }
 
+    fn connection_of(&self, attempt: AttemptId) -> Option<ConnectionId> {
+        let (id, connection) = self.attempts.get(attempt.slot())?.as_ref()?;
+        (*id == attempt).then_some(*connection)
+    }
+
     fn attempt(&mut self, attempt: AttemptId) -> Option<&mut Attempt> {
-        let found = self.attempts.get_mut(attempt.slot())?.as_mut()?;
-        (found.trace.attempt == attempt).then_some(found)
+        let connection = self.connection_of(attempt)?;
+        let known = self.connections.get_mut(connection.slot())?.as_mut()?;
+        if known.id != connection {
+            return None;
+        }
+        known.attempts.iter_mut().find(|known| known.trace.attempt == attempt)
     }
 
     fn ended(&mut self, now: Instant, attempt: AttemptId, outcome: AttemptOutcome) {
@@ -190,19 +201,29 @@ impl Traces {
 
     fn span_of(&self, connection: ConnectionId) -> Option<Span> {
         let known = self.connections.get(connection.slot())?.as_ref()?;
-        let host = self.names.get(&known.origin)?;
+        self.span_of_name(&known.origin)
+    }
+
+    fn span_of_name(&self, name: &str) -> Option<Span> {
+        let host = self.names.get(name)?;
         let (id, span) = self.hosts.get(host.slot())?.as_ref()?;
         (id == host).then_some(*span)
     }
 
+    /// What was tried for a request that got no connection.
+    pub(crate) fn tried(&self, name: &str, failed: &AllFailed) -> Tried {
+        let newest = failed.attempts.last().and_then(|last| self.connection_of(last.attempt));
+        let attempts = newest.map(|connection| self.attempts_of(connection)).unwrap_or_default();
+        Tried { resolve: self.span_of_name(name), attempts }
+    }
+
     fn attempts_of(&self, connection: ConnectionId) -> Vec<AttemptTrace> {
-        let Some(Some(known)) = self.connections.get(connection.slot()) else { return Vec::new() };
-        let all = known.attempts.iter();
-        all.filter_map(|attempt| {
-            let found = self.attempts.get(attempt.slot())?.as_ref()?;
-            (found.trace.attempt == *attempt).then_some(found.trace)
-        })
-        .collect()
+        match self.connections.get(connection.slot()) {
+            Some(Some(known)) if known.id == connection => {
+                known.attempts.iter().map(|attempt| attempt.trace).collect()
+            }
+            _ => Vec::new(),
+        }
     }
 }
 
@@ -212,5 +233,82 @@ fn set<T>(table: &mut Vec<Option<T>>, slot: usize, value: T) {
     }
     if let Some(place) = table.get_mut(slot) {
         *place = Some(value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use regatta_core::types::{Cause, FailedAttempt, Scheme};
+
+    use super::*;
+
+    fn at(ms: u64) -> Instant {
+        Instant::from_millis(ms)
+    }
+
+    fn origin() -> Origin {
+        Origin { scheme: Scheme::Http, host: "a.test".into(), port: 80 }
+    }
+
+    fn address(last: u8) -> SocketAddr {
+        SocketAddr::from(([192, 0, 2, last], 80))
+    }
+
+    /// A race of two attempts that use the same slot in turn; the first is refused.
+    fn race(traces: &mut Traces) -> (AttemptId, AttemptId, ConnectionId) {
+        let (first, second) = (AttemptId::new(0, 0), AttemptId::new(0, 1));
+        let connection = ConnectionId::new(0, 0);
+        traces.resolving(at(0), HostId::new(0, 0), &"a.test".into());
+        let resolved = Event::ResolveFinished { host: HostId::new(0, 0), failed: None };
+        traces.note(at(1), &resolved);
+        traces.connecting(at(1), first, connection, address(1), &origin());
+        traces.note(at(2), &Event::AttemptFailed { attempt: first, cause: Cause::Refused });
+        traces.connecting(at(2), second, connection, address(2), &origin());
+        (first, second, connection)
+    }
+
+    fn outcomes(attempts: &[AttemptTrace]) -> Vec<AttemptOutcome> {
+        attempts.iter().map(|attempt| attempt.outcome).collect()
+    }
+
+    #[test]
+    fn a_race_is_told_whole_though_its_attempts_share_a_slot() {
+        let mut traces = Traces::default();
+        let (_, second, connection) = race(&mut traces);
+        traces.established(at(3), second, connection, Protocol::Http1, None);
+        let (made, used) = traces.made(connection).unwrap();
+        let refused = AttemptOutcome::Failed(Cause::Refused);
+        assert_eq!(outcomes(&made.attempts), [refused, AttemptOutcome::Won]);
+        assert_eq!(made.resolve, Some(Span { started: at(0), ended: Some(at(1)) }));
+        assert!(!used);
+    }
+
+    #[test]
+    fn a_race_that_nobody_won_is_told_as_well() {
+        let mut traces = Traces::default();
+        let (_, second, _) = race(&mut traces);
+        traces.note(at(4), &Event::AttemptProgress(second));
+        traces.note(at(5), &Event::AttemptFailed { attempt: second, cause: Cause::Closed });
+        let failed = FailedAttempt {
+            attempt: second,
+            address: address(2),
+            started: at(2),
+            ended: at(5),
+            cause: Cause::Closed,
+        };
+        let failed = AllFailed { attempts: vec![failed], resolution: None };
+        let tried = traces.tried("a.test", &failed);
+        let causes = [Cause::Refused, Cause::Closed].map(AttemptOutcome::Failed);
+        assert_eq!(outcomes(&tried.attempts), causes);
+        assert_eq!(tried.attempts[1].connected, Some(at(4)));
+        assert!(tried.resolve.is_some());
+    }
+
+    #[test]
+    fn an_address_is_not_looked_up() {
+        let mut traces = Traces::default();
+        traces.resolving(at(0), HostId::new(0, 0), &"192.0.2.1".into());
+        let failed = AllFailed { attempts: Vec::new(), resolution: None };
+        assert_eq!(traces.tried("192.0.2.1", &failed).resolve, None);
     }
 }
