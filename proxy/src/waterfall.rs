@@ -115,7 +115,13 @@ fn rows(timeline: &Timeline) -> Vec<Row> {
     let end = last_instant(timeline);
     let mut rows = Vec::new();
     if let Some(resolve) = timeline.resolve {
-        rows.push(Row::new("look up the name", resolve.started, resolve.ended.unwrap_or(end), '?'));
+        let ended = resolve.ended.unwrap_or(end);
+        let mut row = Row::new("look up the name", resolve.started, ended, '?');
+        if timeline.attempts.is_empty() && timeline.connection.is_none() {
+            row.mark = Some('x');
+            row.note = "no address came of it".to_owned();
+        }
+        rows.push(row);
     }
     rows.extend(timeline.attempts.iter().map(|attempt| attempt_row(attempt, end)));
     if let Some(assigned) = timeline.assigned {
@@ -332,6 +338,15 @@ mod tests {
         timeline.resolve = None;
         timeline.first_byte = None;
         assert!(draw(&timeline).ends_with("x|   340.0     60.0 ms  no answer came\n"));
+    }
+
+    #[test]
+    fn a_name_that_leads_nowhere() {
+        let mut timeline = Timeline::default();
+        timeline.requested = ms(0);
+        timeline.resolve = Some(Span { started: ms(0), ended: Some(ms(4)) });
+        timeline.ended = Some(ms(4));
+        assert!(draw(&timeline).ends_with("?x|     0.0      4.0 ms  no address came of it\n"));
     }
 
     #[test]

@@ -10,7 +10,11 @@ pub(crate) fn connection(timeline: &Timeline, host: &str) -> String {
     let mut text = String::new();
     if let Some(took) = timeline.resolve.and_then(|span| Some((span.started, span.ended?))) {
         let millis = took.1.saturating_since(took.0).as_secs_f64() * 1e3;
-        let _ = writeln!(text, "* Host {host} was resolved in {millis:.1} ms");
+        if timeline.attempts.is_empty() && timeline.connection.is_none() {
+            let _ = writeln!(text, "* Could not resolve host {host}, known after {millis:.1} ms");
+        } else {
+            let _ = writeln!(text, "* Host {host} was resolved in {millis:.1} ms");
+        }
     }
     for attempt in &timeline.attempts {
         let _ = writeln!(text, "*   Trying {}...", attempt.address);
@@ -159,6 +163,15 @@ mod tests {
 * using HTTP/2
 ";
         assert_eq!(connection(&timeline, "example.org"), expected);
+    }
+
+    #[test]
+    fn a_name_that_leads_nowhere() {
+        let mut timeline = Timeline::default();
+        let ended = Some(Instant::from_millis(2));
+        timeline.resolve = Some(Span { started: Instant::EPOCH, ended });
+        let expected = "* Could not resolve host a.invalid, known after 2.0 ms\n";
+        assert_eq!(connection(&timeline, "a.invalid"), expected);
     }
 
     #[test]
