@@ -9,6 +9,7 @@ use bytes::{Buf, Bytes};
 use http_body::{Body as HttpBody, Frame as BodyFrame, SizeHint};
 use http_body_util::BodyExt as _;
 use http_body_util::combinators::UnsyncBoxBody;
+use regatta_core::id::RequestId;
 
 use crate::error::{Error, Kind};
 use crate::exchange::Exchange;
@@ -26,7 +27,7 @@ pub struct Body {
     side: Side,
     /// The caller's request body, where it was not all sent when the response began.
     upload: Option<Upload>,
-    guard: Option<Box<dyn Guard>>,
+    guard: Option<Guard>,
     length: Option<u64>,
     finished: bool,
 }
@@ -40,9 +41,22 @@ pub(crate) enum Side {
     Server,
 }
 
-/// Tells the hub that nobody wants the response any more.
-pub(crate) trait Guard: Send + Sync {
-    fn give_up(&self);
+/// Whom to tell that nobody wants a response any more: the hub, whatever its runtime.
+pub(crate) trait GiveUp: Send + Sync {
+    fn give_up(self: Arc<Self>, request: RequestId);
+}
+
+/// The request that a body belongs to, and its hub.
+#[derive(Clone)]
+pub(crate) struct Guard {
+    pub(crate) hub: Arc<dyn GiveUp>,
+    pub(crate) request: RequestId,
+}
+
+impl Guard {
+    pub(crate) fn give_up(self) {
+        self.hub.give_up(self.request);
+    }
 }
 
 impl Body {
@@ -62,7 +76,7 @@ impl Body {
         exchange: Arc<Exchange>,
         side: Side,
         upload: Option<Upload>,
-        guard: Option<Box<dyn Guard>>,
+        guard: Option<Guard>,
         length: Option<u64>,
     ) -> Self {
         let mut body =
@@ -86,7 +100,7 @@ impl Body {
     }
 
     /// Takes the exchange out, for a tunnel: dropping this body then gives nothing up.
-    pub(crate) fn into_exchange(mut self) -> (Option<Arc<Exchange>>, Side, Option<Box<dyn Guard>>) {
+    pub(crate) fn into_exchange(mut self) -> (Option<Arc<Exchange>>, Side, Option<Guard>) {
         self.finished = true;
         (self.exchange.take(), self.side, self.guard.take())
     }
@@ -129,7 +143,7 @@ impl HttpBody for Body {
                     (Some(Ok(BodyFrame::data(bytes))), pipe.take_end())
                 }
                 Received::Frame(Frame::Trailers(trailers)) => {
-                    (Some(Ok(BodyFrame::trailers(trailers))), true)
+                    (Some(Ok(BodyFrame::trailers(*trailers))), true)
                 }
                 Received::Frame(Frame::Head(_)) => continue,
                 Received::Frame(Frame::End) | Received::Finished => (None, true),
@@ -247,7 +261,7 @@ impl Upload {
             }
             Err(frame) => match frame.into_trailers() {
                 Ok(trailers) => {
-                    self.pipe().write(Frame::Trailers(trailers));
+                    self.pipe().write(Frame::Trailers(Box::new(trailers)));
                     true
                 }
                 Err(_) => false,

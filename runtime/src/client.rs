@@ -19,7 +19,7 @@ use regatta_core::types::{Key, MethodClass, Origin, Priority, Scheme};
 use regatta_core::upstream::{self, Event, Upstream};
 use regatta_core::{eyeballs, limits, pool};
 
-use crate::body::{Body, BoxError, Guard, Side, Upload};
+use crate::body::{Body, BoxError, GiveUp, Guard, Side, Upload};
 use crate::error::{Error, Kind};
 use crate::exchange::{Exchange, Parcel, REPLAY_BUFFER, TimelineHandle};
 use crate::hub::Hub;
@@ -110,23 +110,21 @@ impl<R: Runtime> Client<R> {
         let now = hub.runtime.now();
         let exchange = Arc::new(Exchange::new(now, REPLAY_BUFFER));
         let upload = (!end).then(|| Upload::new(body, &exchange, Side::Client));
-        let start = Start {
-            key: Key {
-                cluster: ClusterId::new(0, 0),
-                origin,
-                profile: options.profile,
-                priority: options.priority,
-            },
-            head,
-            end,
-            timeout: options.timeout.or(hub.settings.request_timeout),
+        let key = Key {
+            cluster: ClusterId::new(0, 0),
+            origin,
+            profile: options.profile,
+            priority: options.priority,
         };
+        let timeout = options.timeout.or(hub.settings.request_timeout);
+        let parcel = Parcel::new(head, end, &exchange);
         ResponseFuture {
             hub,
             exchange,
             upload,
             hook: options.on_informational,
-            stage: Stage::Start(Box::new(start)),
+            start: Some(Start { key, parcel, timeout }),
+            stage: Stage::Start,
         }
     }
 
@@ -194,38 +192,35 @@ pub struct ResponseFuture<R: Runtime> {
     exchange: Arc<Exchange>,
     upload: Option<Upload>,
     hook: Option<InformationalHook>,
+    start: Option<Start>,
     stage: Stage,
 }
 
 enum Stage {
-    Failed(Option<Error>),
-    Start(Box<Start>),
+    Failed(Error),
+    Start,
     Waiting(RequestId),
     Done,
 }
 
 struct Start {
     key: Key,
-    head: Request<()>,
-    end: bool,
+    parcel: Box<Parcel>,
     timeout: Option<Duration>,
 }
 
 impl<R: Runtime> ResponseFuture<R> {
     fn failed(hub: Arc<Hub<R>>, error: Error) -> Self {
         let exchange = Arc::new(Exchange::new(hub.runtime.now(), 0));
-        let stage = Stage::Failed(Some(error));
-        Self { hub, exchange, upload: None, hook: None, stage }
+        let stage = Stage::Failed(error);
+        Self { hub, exchange, upload: None, hook: None, start: None, stage }
     }
 
-    fn start(&mut self, start: Start) -> RequestId {
-        let Start { key, head, end, timeout } = start;
-        let method = MethodClass::of(head.method());
+    fn start(&mut self) -> Option<RequestId> {
+        let Start { key, parcel, timeout } = self.start.take()?;
+        let method = MethodClass::of(parcel.head.method());
         let deadline = timeout.map(|timeout| self.hub.runtime.now() + timeout);
-        let exchange = Arc::clone(&self.exchange);
-        self.hub.request(&key, method, deadline, |request| {
-            Box::new(Parcel { request, head, end, exchange })
-        })
+        Some(self.hub.request(key, method, deadline, parcel))
     }
 
     fn response(&mut self, request: RequestId, head: Response<()>) -> Response<Body> {
@@ -234,7 +229,7 @@ impl<R: Runtime> ResponseFuture<R> {
         let length = parts.headers.get(CONTENT_LENGTH);
         let length = length.and_then(|value| value.to_str().ok()?.parse().ok());
         let tunnel = parts.status == StatusCode::SWITCHING_PROTOCOLS;
-        let guard = Box::new(Cancel { hub: Arc::clone(&self.hub), request });
+        let guard = Guard { hub: Arc::clone(&self.hub) as Arc<dyn GiveUp>, request };
         let body = Body::new(
             Arc::clone(&self.exchange),
             Side::Client,
@@ -262,12 +257,13 @@ impl<R: Runtime> Future for ResponseFuture<R> {
             }
         }
         let request = match core::mem::replace(&mut this.stage, Stage::Done) {
-            Stage::Failed(error) => {
-                return Poll::Ready(Err(error.unwrap_or_else(|| Error::new(Kind::Gone))));
-            }
-            Stage::Start(start) => this.start(*start),
-            Stage::Waiting(request) => request,
-            Stage::Done => return Poll::Ready(Err(Error::new(Kind::Gone))),
+            Stage::Failed(error) => return Poll::Ready(Err(error)),
+            Stage::Start => this.start(),
+            Stage::Waiting(request) => Some(request),
+            Stage::Done => None,
+        };
+        let Some(request) = request else {
+            return Poll::Ready(Err(Error::new(Kind::Gone)));
         };
         loop {
             let Poll::Ready(received) = this.exchange.down.poll_read(cx) else {
@@ -319,14 +315,9 @@ impl<R: Runtime> fmt::Debug for ResponseFuture<R> {
     }
 }
 
-struct Cancel<R: Runtime> {
-    hub: Arc<Hub<R>>,
-    request: RequestId,
-}
-
-impl<R: Runtime> Guard for Cancel<R> {
-    fn give_up(&self) {
-        self.hub.feed(Event::Cancelled(self.request));
+impl<R: Runtime> GiveUp for Hub<R> {
+    fn give_up(self: Arc<Self>, request: RequestId) {
+        self.feed(Event::Cancelled(request));
     }
 }
 

@@ -154,6 +154,14 @@ pub(crate) struct Parcel {
     pub(crate) exchange: Arc<Exchange>,
 }
 
+impl Parcel {
+    /// A parcel whose request has no id yet.
+    pub(crate) fn new(head: Request<()>, end: bool, exchange: &Arc<Exchange>) -> Box<Self> {
+        let request = RequestId::new(u32::MAX, u32::MAX);
+        Box::new(Self { request, head, end, exchange: Arc::clone(exchange) })
+    }
+}
+
 /// Reads the [`Timeline`] of a request at any time, also after its response has ended. Every
 /// response carries one in its extensions.
 #[derive(Clone, Debug)]

@@ -96,20 +96,20 @@ impl<R: Runtime> Hub<R> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Asks for a stream; `parcel` makes the parcel once the request has its id.
+    /// Asks for a stream that carries `parcel`, which gets the request's id.
     pub(crate) fn request(
         self: &Arc<Self>,
-        key: &Key,
+        key: Key,
         method: MethodClass,
         deadline: Option<Instant>,
-        parcel: impl FnOnce(RequestId) -> Box<Parcel>,
+        mut parcel: Box<Parcel>,
     ) -> RequestId {
         let now = self.runtime.now();
         let mut state = self.lock();
-        let request = state.upstream.request(now, key, method, deadline);
-        let parcel = parcel(request);
+        let request = state.upstream.request(now, &key, method, deadline);
+        parcel.request = request;
         let exchange = Arc::clone(&parcel.exchange);
-        let ticket = Ticket { request, parcel: Some(parcel), exchange, key: key.clone() };
+        let ticket = Ticket { request, parcel: Some(parcel), exchange, key };
         place(&mut state.tickets, request.slot(), ticket);
         self.finish(now, state);
         request

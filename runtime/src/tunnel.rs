@@ -18,7 +18,7 @@ use crate::mail::{Frame, Pipe, Received};
 pub struct Tunnel {
     exchange: Arc<Exchange>,
     side: Side,
-    guard: Option<Box<dyn Guard>>,
+    guard: Option<Guard>,
     read_ended: bool,
     write_ended: bool,
 }

@@ -170,7 +170,7 @@ impl<R: Runtime, P: Party> Connection<R, P> {
         for _ in 0..BUDGET {
             let now = self.runtime.now();
             let mut progress = self.read_letters(cx, now);
-            progress |= self.run_timer(cx, now);
+            progress |= self.run_timer(now);
             progress |= self.read(cx, now);
             progress |= self.take_events(now);
             progress |= self.move_lanes(now);
@@ -263,10 +263,9 @@ impl<R: Runtime, P: Party> Connection<R, P> {
         }
     }
 
-    fn run_timer(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
-        if let (Some(timer), Some(_)) = (&mut self.timer, self.armed)
-            && timer.poll_expired(cx).is_ready()
-        {
+    fn run_timer(&mut self, now: Instant) -> bool {
+        // The timer has done its work by waking the task; it need not be asked.
+        if self.armed.is_some_and(|at| at <= now) {
             self.armed = None;
         }
         if let Stage::Lingering(cause, until) = self.stage
@@ -314,7 +313,7 @@ impl<R: Runtime, P: Party> Connection<R, P> {
                 }
                 Event::Data { stream, bytes, end } => self.on_data(stream, bytes, end),
                 Event::Trailers { stream, trailers } => {
-                    self.on_last(stream, Frame::Trailers(trailers));
+                    self.on_last(stream, Frame::Trailers(Box::new(trailers)));
                 }
                 Event::Capacity { stream } => {
                     if let Some(lane) = self.lane(stream) {
@@ -478,7 +477,7 @@ impl<R: Runtime, P: Party> Connection<R, P> {
                 }
                 Received::Frame(Frame::Trailers(trailers)) => {
                     lane.sent = true;
-                    self.engine.trailers(now, lane.stream, trailers);
+                    self.engine.trailers(now, lane.stream, *trailers);
                 }
                 Received::Frame(Frame::End) | Received::Finished => {
                     lane.sent = true;

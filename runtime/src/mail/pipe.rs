@@ -16,7 +16,7 @@ pub(crate) enum Frame {
     /// An interim (1xx) or the final head of a response.
     Head(Box<Response<()>>),
     Data(Bytes),
-    Trailers(HeaderMap),
+    Trailers(Box<HeaderMap>),
     End,
 }
 
