@@ -42,7 +42,7 @@ fn damaged_messages() {
     let mut rng = Rng::new(9112);
     let config = Config { max_head_bytes: 200, ..Config::default() };
     let (mut fine, mut bad) = (0, 0);
-    for round in 0..10_000 {
+    for round in 0..5_000 {
         let then = [Then::Open, Then::Clean, Then::Broken][rng.below(3) as usize];
         let text = if round % 2 == 0 {
             let input = REQUESTS[rng.below(REQUESTS.len() as u64) as usize];
@@ -53,5 +53,5 @@ fn damaged_messages() {
         };
         if text.contains("Protocol") { bad += 1 } else { fine += 1 }
     }
-    assert!(fine > 2000 && bad > 2000, "the damage is one-sided: {fine} fine, {bad} bad");
+    assert!(fine > 1000 && bad > 1000, "the damage is one-sided: {fine} fine, {bad} bad");
 }
