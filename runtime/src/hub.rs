@@ -66,6 +66,7 @@ struct Effects {
     jobs: Vec<Job>,
     resolves: Vec<(HostId, Arc<str>)>,
     failures: Vec<(Arc<Exchange>, Error)>,
+    finished: SmallVec<[Arc<Exchange>; 2]>,
     parcels: SmallVec<[Box<Parcel>; 2]>,
     rearm: bool,
 }
@@ -244,6 +245,10 @@ impl<R: Runtime> Hub<R> {
         for (exchange, error) in effects.failures {
             exchange.fail(error);
         }
+        for exchange in effects.finished {
+            // Frames are the caller's own buffers: they are never dropped under the lock.
+            exchange.up.forget_kept();
+        }
         for (host, name) in effects.resolves {
             self.runtime.spawn(resolve::run(Arc::clone(self), host, name));
         }
@@ -279,6 +284,7 @@ impl Effects {
             jobs: Vec::new(),
             resolves: Vec::new(),
             failures: Vec::new(),
+            finished: SmallVec::new(),
             parcels: SmallVec::new(),
             rearm: false,
         }
@@ -345,7 +351,7 @@ impl State {
             Action::Finished { request, .. } => {
                 let Some(ticket) = self.take_ticket(request) else { return };
                 ticket.exchange.ended(now);
-                ticket.exchange.up.forget_kept();
+                effects.finished.push(ticket.exchange);
                 effects.parcels.extend(ticket.parcel);
             }
             Action::Probe(connection) => self.post_to(connection, Letter::Probe, effects),
