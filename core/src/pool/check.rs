@@ -131,10 +131,9 @@ impl Pool {
         let failing = self.failing.check(&tables.requests, "failing");
         for (list, fails) in [(&self.waiting, false), (&self.failing, true)] {
             for (request, slot) in list.iter(&tables.requests) {
-                let Place::Waiting { batch } = slot.place else {
-                    panic!("{request} waits and is {:?}", slot.place)
-                };
-                assert_eq!(batch != self.batch, fails, "{request} is in the wrong queue");
+                let waits = matches!(slot.place, Place::Waiting { batch }
+                    if (batch != self.batch) == fails);
+                assert!(waits, "{request} is in the wrong queue: {:?}", slot.place);
                 check_request(self.id, slot, used);
             }
         }

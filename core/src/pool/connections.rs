@@ -223,6 +223,9 @@ impl Turn<'_> {
         let by = if closing { Kind::DestroyedLocal } else { Kind::DestroyedRemote };
         self.tables.note(by, Rule::None, connection);
         self.drain_silently(connection);
+        if let Some(slot) = self.tables.connections.get_mut(connection) {
+            slot.closing = true;
+        }
         // Every stream should have ended before; what did not is lost, its fate unknown.
         let mut lost = false;
         while let Some(request) = self.first_stream(connection) {

@@ -51,8 +51,10 @@ impl Turn<'_> {
         retry: RetrySafe,
         body: BodyState,
     ) {
-        let is_unsent = matches!((outcome, retry), (Outcome::Failed(_), RetrySafe::Unsent));
-        let free = self.release(connection, request, is_unsent);
+        // `Cancelled` is this side's own: the head cannot be said, or a limit just fell.
+        let is_refused = retry == RetrySafe::Unsent
+            && matches!(outcome, Outcome::Failed(cause) if cause != Cause::Cancelled);
+        let free = self.release(connection, request, is_refused);
         let Some(slot) = self.tables.requests.get(request) else { return };
         match (outcome, slot.ending) {
             (Outcome::Complete, _) => {

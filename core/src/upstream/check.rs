@@ -41,9 +41,9 @@ impl Upstream {
         let (mut attempts, mut parked, mut sockets) = (0, 0, self.tables.connections.len());
         for race in self.races.iter().flatten() {
             let id = race.connection;
-            let slot = self.tables.connections.get(id).unwrap_or_else(|| {
-                panic!("the race of {id} outlives it");
-            });
+            let slot = self.tables.connections.get(id);
+            assert!(slot.is_some(), "the race of {id} outlives it");
+            let Some(slot) = slot else { continue };
             assert_eq!(race.pool, slot.pool, "{id}");
             let connecting = slot.state == State::Connecting;
             assert_eq!(race.eyeballs.is_some(), connecting, "{id}: race and connection");

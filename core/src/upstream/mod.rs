@@ -471,3 +471,31 @@ impl Upstream {
         self.pools.iter().map(|(_, member)| member.id()).collect()
     }
 }
+
+/// The same by the contract of every machine: the actions go to the given outbox.
+impl Machine for Upstream {
+    type Event = Event;
+    type Action = Action;
+
+    fn handle_event(&mut self, now: Instant, event: Event, out: &mut Outbox<Action>) {
+        Self::handle_event(self, now, event);
+        while let Some(action) = self.poll_action() {
+            out.push(action);
+        }
+    }
+
+    fn handle_timeout(&mut self, now: Instant, out: &mut Outbox<Action>) {
+        Self::handle_timeout(self, now);
+        while let Some(action) = self.poll_action() {
+            out.push(action);
+        }
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        Self::poll_timeout(self)
+    }
+
+    fn check(&self) {
+        Self::check(self);
+    }
+}
