@@ -294,3 +294,8 @@ async fn look_up(name: String) -> Result<Answer, Cause> {
         Err(_) => Err(Cause::ResolveFailed),
     }
 }
+
+/// The README's example is true.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

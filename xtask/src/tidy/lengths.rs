@@ -73,10 +73,11 @@ fn signature(rest: &str) -> Option<(&str, usize)> {
 
 fn line_widths(file: &File) -> Vec<Violation> {
     let markdown = file.path.ends_with(".md");
-    // A table's row, a link and a quoted picture that a test expects cannot be broken.
+    let fenced = fenced_lines(file);
+    // A table's row, a link and a quoted picture cannot be broken.
     let excused = |at: usize, line: &str| {
         line.contains("https://")
-            || (markdown && (line.starts_with('|') || line.contains("](")))
+            || (markdown && (line.starts_with('|') || line.contains("](") || fenced.contains(&at)))
             || (!markdown && in_test_literal(file, at, line))
     };
     file.lines()
@@ -86,6 +87,20 @@ fn line_widths(file: &File) -> Vec<Violation> {
             file.violation(at, format!("{columns} columns; at most {WIDTH}"))
         })
         .collect()
+}
+
+/// The lines of a page that quote what a program printed.
+fn fenced_lines(file: &File) -> Vec<usize> {
+    let mut inside = false;
+    let mut found = Vec::new();
+    for (at, line) in file.lines() {
+        if line.starts_with("```") {
+            inside = !inside && line == "```text";
+        } else if inside {
+            found.push(at);
+        }
+    }
+    found
 }
 
 /// Whether a line of a test is the inside of a literal and nothing else.

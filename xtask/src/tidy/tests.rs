@@ -158,6 +158,10 @@ mod lengths_of {
         assert_says(lengths::check, &[(path, &wide)], &[(path, 1, "101 columns")]);
         assert_says(lengths::check, &[("README.md", &wide)], &[("README.md", 1, "101 columns")]);
         assert_says(lengths::check, &[("README.md", &format!("| {wide}"))], &[]);
+        let quoted = format!("```text\n{wide}```\n");
+        assert_says(lengths::check, &[("README.md", &quoted)], &[]);
+        let behind = format!("{quoted}{wide}");
+        assert_says(lengths::check, &[("README.md", &behind)], &[("README.md", 4, "101 columns")]);
         assert_says(lengths::check, &[(path, &"x".repeat(100))], &[]);
         // A picture that a test expects.
         let picture = format!("#[cfg(test)]\nmod tests {{\nf(\"\\\n{}\");\n}}\n", "-".repeat(101));
