@@ -11,7 +11,7 @@ use crate::waterfall;
 
 mod report;
 mod scenes;
-mod stage;
+pub(crate) mod stage;
 
 /// The scenes, in the order of play.
 pub(crate) const SCENE_NAMES: [&str; 4] = ["race", "drain", "limit", "reuse"];
@@ -55,4 +55,18 @@ async fn play(name: &'static str) -> Report {
     let mut report = Report::new(name, "this scene could not be played", "");
     report.claim("the scene is played to its end", false, obstacle);
     report
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn everything_that_is_claimed_happens() {
+        for name in SCENE_NAMES {
+            let report = play(name).await;
+            assert_eq!(report.held(), report.claims.len(), "{}", report.text(1));
+            assert!(report.claims.len() > 3 && !report.drawings.is_empty(), "{}", report.text(1));
+        }
+    }
 }

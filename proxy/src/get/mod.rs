@@ -27,6 +27,8 @@ mod key_log;
 mod output;
 mod redirect;
 mod request;
+#[cfg(test)]
+mod tests;
 mod url;
 mod verbose;
 

@@ -4,7 +4,9 @@ use std::fs;
 use std::io::{self, Read as _};
 
 use bytes::Bytes;
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
+use http::header::{
+    ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING, USER_AGENT,
+};
 use http::{HeaderMap, HeaderValue, Method, Request};
 use http_body_util::Full;
 
@@ -20,7 +22,8 @@ pub(crate) struct Template {
     /// The method was chosen by `-X`: redirects keep it.
     pub(crate) method_is_fixed: bool,
     pub(crate) headers: HeaderMap,
-    pub(crate) body: Bytes,
+    /// `None` is no body; an empty one has a length all the same.
+    pub(crate) body: Option<Bytes>,
 }
 
 impl Template {
@@ -37,13 +40,13 @@ impl Template {
             method,
             method_is_fixed: args.method.is_some(),
             headers: headers(args, body.is_some()),
-            body: body.unwrap_or_default(),
+            body,
         })
     }
 
     /// The request for `url`.
     pub(crate) fn request(&self, url: &Url) -> Request<Full<Bytes>> {
-        let mut request = Request::new(Full::new(self.body.clone()));
+        let mut request = Request::new(Full::new(self.body.clone().unwrap_or_default()));
         *request.method_mut() = self.method.clone();
         *request.uri_mut() = url.uri().clone();
         *request.headers_mut() = self.headers.clone();
@@ -52,6 +55,12 @@ impl Template {
         {
             request.headers_mut().insert(AUTHORIZATION, credentials.clone());
         }
+        let is_framed =
+            [CONTENT_LENGTH, TRANSFER_ENCODING].iter().any(|name| self.headers.contains_key(name));
+        if let Some(body) = self.body.as_ref().filter(|_| !is_framed) {
+            // Also for none at all, which RFC 9110 8.6 asks of methods that expect one.
+            request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+        }
         request
     }
 
@@ -59,7 +68,7 @@ impl Template {
     pub(crate) fn redirect(&mut self, step: &Step) {
         self.method = step.method.clone();
         if !step.keeps_body {
-            self.body = Bytes::new();
+            self.body = None;
         }
         redirect::strip(&mut self.headers, step);
     }
@@ -158,15 +167,30 @@ mod tests {
 
     #[test]
     fn data_is_joined_and_files_lose_their_line_ends() {
-        assert_eq!(template("-d a=b -d c a").body, "a=b&c");
+        let data = |line: &str| template(line).body.unwrap();
+        assert_eq!(data("-d a=b -d c a"), "a=b&c");
+        assert_eq!(template("a").body, None);
         let file = std::env::temp_dir().join(format!("regatta-data-{}", std::process::id()));
         fs::write(&file, "one\r\ntwo\n").unwrap();
         let name = file.display();
-        assert_eq!(template(&format!("-d @{name} a")).body, "onetwo");
-        assert_eq!(template(&format!("--data-binary @{name} -d x a")).body, "x&one\r\ntwo\n");
+        assert_eq!(data(&format!("-d @{name} a")), "onetwo");
+        assert_eq!(data(&format!("--data-binary @{name} -d x a")), "x&one\r\ntwo\n");
         fs::remove_file(&file).unwrap();
         let failure = Template::new(&get(&format!("-d @{name} a")).unwrap()).unwrap_err();
         assert_eq!(failure.exit, Exit::Read);
+    }
+
+    #[test]
+    fn a_body_has_a_length_unless_it_is_framed_otherwise() {
+        let url = Url::parse("http://c/").unwrap();
+        let length = |line: &str| {
+            template(line).request(&url).headers().get(CONTENT_LENGTH).map(HeaderValue::to_owned)
+        };
+        assert_eq!(length("a"), None);
+        assert_eq!(length("-d abc a"), Some(HeaderValue::from(3)));
+        assert_eq!(length("-d= a"), Some(HeaderValue::from(0)));
+        assert_eq!(length("-d abc -H transfer-encoding:chunked a"), None);
+        assert_eq!(length("-d abc -H content-length:2 a"), Some(HeaderValue::from(2)));
     }
 
     #[test]
@@ -184,7 +208,7 @@ mod tests {
         let url = Url::parse("http://b/").unwrap();
         let step = Step { url, method: Method::GET, keeps_body: false, leaves_origin: true };
         template.redirect(&step);
-        assert_eq!((template.method, template.body), (Method::GET, Bytes::new()));
+        assert_eq!((template.method, template.body), (Method::GET, None));
         assert!(!template.headers.contains_key(CONTENT_TYPE));
     }
 }

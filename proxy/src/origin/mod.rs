@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use http::Request;
+use http::header::DATE;
 use regatta_core::engine::tls::ServerOptions;
 use regatta_core::types::Protocol;
 use regatta_tokio::{Body, ConnectionHandle};
@@ -14,6 +15,7 @@ use regatta_tokio::{Body, ConnectionHandle};
 use self::handlers::{Connection, answer};
 use crate::cli::{OriginArgs, TlsSource};
 
+mod date;
 pub(crate) mod handlers;
 pub(crate) mod tls;
 
@@ -54,7 +56,10 @@ async fn serve(args: OriginArgs) -> Result<(), String> {
 /// Answers a request of a real connection.
 pub(crate) async fn respond(request: Request<Body>) -> http::Response<handlers::Reply> {
     let connection = request.extensions().get::<ConnectionHandle>().cloned();
-    answer(request, &Wire(connection)).await
+    let mut response = answer(request, &Wire(connection)).await;
+    // RFC 9110 6.6.1: an origin with a clock says when it answered.
+    response.headers_mut().extend(date::now().map(|now| (DATE, now)));
+    response
 }
 
 /// The connection that a request came on.
