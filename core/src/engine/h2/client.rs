@@ -144,12 +144,13 @@ impl H2 {
             let wire = self.io.wire();
             (wire.tap.was_sent(stream.number), wire.tap.go_away())
         };
-        if cause == Cause::StreamReset(code::REFUSED_STREAM)
+        if stream.answered {
+            // Whatever the server says now: it has acted on the request.
+            RetrySafe::Answered
+        } else if cause == Cause::StreamReset(code::REFUSED_STREAM)
             || go_away.is_some_and(|go_away| stream.number > go_away.last)
         {
             RetrySafe::Unprocessed
-        } else if stream.answered {
-            RetrySafe::Answered
         } else if sent {
             RetrySafe::Unknown
         } else {

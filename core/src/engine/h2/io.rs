@@ -14,6 +14,8 @@ use crate::engine::Output;
 
 /// h2 writes no further frame while so many bytes wait to be transmitted.
 const HIGH: usize = 64 << 10;
+/// An idle connection keeps no larger buffer.
+const KEPT: usize = 4 << 10;
 /// Reading on is not welcome while h2 has left so many bytes unread, because it cannot write the
 /// answers to what it has read (A15).
 const BACKLOG: usize = 256 << 10;
@@ -80,8 +82,11 @@ impl Wire {
 
     /// Moves bytes out until `out` holds `room` of them. Returns whether h2 has more to write.
     pub(super) fn transmit(&mut self, out: &mut Output, room: usize) -> bool {
-        if out.len() < room && !self.output.is_empty() {
-            out.push(self.output.split().freeze());
+        if out.len() < room && self.output.len() <= KEPT {
+            out.put(&self.output);
+            self.output.clear();
+        } else if out.len() < room {
+            out.push(core::mem::take(&mut self.output).freeze());
         }
         match self.writer.take() {
             Some(writer) if out.len() < room => {
@@ -162,7 +167,7 @@ impl AsyncRead for Io {
         let n = wire.input.len().min(buf.remaining());
         buf.put_slice(wire.input.get(..n).unwrap_or_default());
         wire.input.advance(n);
-        if wire.input.is_empty() {
+        if wire.input.is_empty() && wire.input.capacity() > KEPT {
             wire.input = BytesMut::new();
         }
         Poll::Ready(Ok(()))

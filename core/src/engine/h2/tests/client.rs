@@ -67,6 +67,7 @@ fn resets_of_every_kind() {
         (vec![], 13, vec!["s0.0 StreamReset(13) Unknown"]),
         (vec![], 99, vec!["s0.0 StreamReset(99) Unknown"]),
         (answer(1, false), 8, vec!["s0.0 200", "s0.0 StreamReset(8) Answered"]),
+        (answer(1, false), 7, vec!["s0.0 200", "s0.0 StreamReset(7) Answered"]),
         (body_only, 2, vec!["s0.0 200", "s0.0 3 bytes", "s0.0 StreamReset(2) Answered"]),
         (whole.clone(), 0, vec!["s0.0 200", "s0.0 3 bytes end", "s0.0 ended"]),
         (whole.clone(), 8, vec!["s0.0 200", "s0.0 3 bytes end", "s0.0 ended"]),

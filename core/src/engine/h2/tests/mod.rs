@@ -13,6 +13,7 @@ mod abuse;
 mod client;
 mod exchange;
 mod server;
+mod soup;
 
 const NOW: Instant = Instant::from_millis(1);
 
@@ -85,12 +86,18 @@ struct Scripted {
     engine: H2,
     now: Instant,
     bytes: Vec<u8>,
+    /// How much is asked for at once.
+    room: usize,
 }
 
 impl Scripted {
+    const fn of(engine: H2) -> Self {
+        Self { engine, now: NOW, bytes: Vec::new(), room: usize::MAX }
+    }
+
     /// A client engine whose server has said what `settings` hold.
     fn server(config: &Config, settings: &[(u16, u32)]) -> Self {
-        let mut peer = Self { engine: H2::client(config, NOW), now: NOW, bytes: Vec::new() };
+        let mut peer = Self::of(H2::client(config, NOW));
         peer.frames();
         peer.feed(&self::settings(settings));
         peer.feed(&encode(kind::SETTINGS, flag::ACK, 0, &[]));
@@ -100,7 +107,7 @@ impl Scripted {
 
     /// A server engine whose client has sent its preface.
     fn client(config: &Config) -> Self {
-        let mut peer = Self { engine: H2::server(config, NOW), now: NOW, bytes: Vec::new() };
+        let mut peer = Self::of(H2::server(config, NOW));
         peer.feed(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
         peer.feed(&settings(&[]));
         peer.feed(&encode(kind::SETTINGS, flag::ACK, 0, &[]));
@@ -115,7 +122,7 @@ impl Scripted {
     /// What the engine has to say.
     fn frames(&mut self) -> Vec<Seen> {
         let mut out = Output::new();
-        self.engine.transmit(self.now, &mut out, usize::MAX);
+        self.engine.transmit(self.now, &mut out, self.room);
         while let Some(bytes) = out.pop() {
             self.bytes.extend_from_slice(&bytes);
         }

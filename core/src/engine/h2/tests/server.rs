@@ -310,7 +310,7 @@ fn what_is_not_http2_is_told_so() {
     let mut engine = H2::server(&Config::default(), NOW);
     engine.receive(NOW, b"GET / HTTP/1.1\r\nhost: a\r\n\r\n");
     assert_eq!(told(&mut engine), ["Closed { cause: Protocol(Connection(1)) }"]);
-    let mut peer = Scripted { engine, now: NOW, bytes: Vec::new() };
+    let mut peer = Scripted::of(engine);
     assert_eq!(peer.frames_of(kind::GOAWAY)[0].code(), 1);
 }
 
