@@ -71,9 +71,8 @@ impl Pool {
         &self,
         tables: &'a Tables,
     ) -> impl Iterator<Item = (ConnectionId, &'a Connection)> + use<'a> {
-        let [first, second, third] = self.ready;
         let arena = &tables.connections;
-        let ready = first.iter(arena).chain(second.iter(arena)).chain(third.iter(arena));
+        let ready = self.ready.into_iter().flat_map(|list| list.iter(arena));
         self.connecting.iter(arena).chain(ready).chain(self.held.iter(arena))
     }
 
@@ -86,10 +85,11 @@ impl Pool {
         for (_, connection) in self.connecting.iter(arena) {
             assert_eq!(connection.state, State::Connecting);
         }
-        for (rank, list) in self.ready.iter().enumerate() {
+        for (shelf, list) in self.ready.iter().enumerate() {
             for (id, connection) in list.iter(arena) {
                 assert_eq!(connection.state, State::Ready, "{id}");
-                assert_eq!(connection.protocol as usize, rank, "{id} has another rank");
+                assert_eq!(connection.shelf, shelf, "{id} is on another shelf");
+                assert_eq!(connection.best_shelf(), shelf, "{id} is on the wrong shelf");
                 assert!(connection.room(&self.config) > 0, "{id} is ready without room");
             }
         }
@@ -161,17 +161,18 @@ impl Pool {
 
     /// Nobody waits beside room that it may have, nor for nothing.
     fn check_rest(&self, tables: &Tables) {
-        let Some((request, head)) = self.waiting.iter(&tables.requests).next() else { return };
         if self.unfinished {
             return;
         }
-        assert!(self.connections() > 0, "{request} waits and nothing will wake it");
-        let free = self.ready.iter().flat_map(|list| list.iter(&tables.connections));
-        for (id, connection) in free {
-            let avoided = head.avoid == Some(id) && !self.connecting.is_empty();
-            let asked = self.probing.is_some() && connection.streams.is_empty();
-            let has_room = connection.room(&self.config) > 0;
-            assert!(avoided || asked || !has_room, "{request} waits beside {id}, which has room");
+        for (request, slot) in self.waiting.iter(&tables.requests) {
+            assert!(self.connections() > 0, "{request} waits and nothing will wake it");
+            let hope = !self.connecting.is_empty() || self.probing.is_some();
+            let free = self.ready.iter().flat_map(|list| list.iter(&tables.connections));
+            for (id, connection) in free {
+                let avoided = slot.avoid == Some(id) && hope;
+                let asked = self.probing.is_some() && connection.streams.is_empty();
+                assert!(avoided || asked, "{request} waits beside {id}, which has room");
+            }
         }
     }
 }

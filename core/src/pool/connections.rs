@@ -39,12 +39,12 @@ impl Connection {
 }
 
 impl Turn<'_> {
-    /// The connection that the next request goes on: the highest rank, then the most recently
-    /// used. `avoid` failed that request and is taken only where there is no other hope.
+    /// The connection that the next request goes on: the highest rank, then one in use, then the
+    /// most recently used. `avoid` failed that request and is taken only where there is no other hope.
     pub(super) fn pick(&mut self, avoid: Option<ConnectionId>) -> Option<ConnectionId> {
         let mut last_hope = None;
-        for rank in (0..self.pool.ready.len()).rev() {
-            let Some(list) = self.pool.ready.get(rank).copied() else { continue };
+        for shelf in (0..self.pool.ready.len()).rev() {
+            let Some(list) = self.pool.ready.get(shelf).copied() else { continue };
             let Some(mut slot) = list.first() else { continue };
             if avoid.is_some() && self.tables.connections.id_at(slot) == avoid {
                 last_hope = avoid;
@@ -57,7 +57,7 @@ impl Turn<'_> {
             if !self.needs_probe(found) {
                 return self.tables.connections.id_at(slot);
             }
-            // The others of this rank were idle for longer: one answer at a time.
+            // The others on this shelf were idle for longer: one answer at a time.
             if self.pool.probing.is_none() {
                 self.probe(slot);
             }
@@ -191,10 +191,12 @@ impl Turn<'_> {
             Limit::Concurrent(granted) => u64::from(granted),
             Limit::Total(granted) => granted,
         };
+        let now = self.now;
         self.tables.note_value(Kind::LimitChanged, connection, value);
         self.count_out(connection);
         if let Some(slot) = self.tables.connections.get_mut(connection) {
             slot.limit = limit;
+            slot.alive = now;
         }
         self.count_in(connection);
         self.learn(connection);
@@ -268,8 +270,8 @@ impl Turn<'_> {
         if self.pool.open == 0 {
             return;
         }
-        for rank in 0..self.pool.ready.len() {
-            while let Some(list) = self.pool.ready.get(rank)
+        for shelf in 0..self.pool.ready.len() {
+            while let Some(list) = self.pool.ready.get(shelf)
                 && let Some(connection) = list.first_id(&self.tables.connections)
             {
                 self.drain(connection);
@@ -320,6 +322,7 @@ impl Turn<'_> {
                 let idle = slot.streams.is_empty() && slot.clock.is_none();
                 let room = slot.room(&self.pool.config);
                 self.set_state(connection, if room > 0 { State::Ready } else { State::Busy });
+                self.shelve(connection);
                 if idle && self.pool.config.idle_timeout.is_some() {
                     self.start_clock(connection, Clock::Idle);
                 }
@@ -335,7 +338,8 @@ impl Turn<'_> {
     /// Moves a connection to another state and list, and keeps the pool's sums.
     pub(super) fn set_state(&mut self, connection: ConnectionId, to: State) {
         let Some(slot) = self.tables.connections.get(connection) else { return };
-        let (from, rank) = (slot.state, slot.protocol as usize);
+        let (from, shelf) = (slot.state, slot.shelf);
+        let best = slot.best_shelf();
         if from == to {
             return;
         }
@@ -344,14 +348,15 @@ impl Turn<'_> {
         if was_open && !is_open {
             self.count_out(connection);
         }
-        if let Some(list) = self.pool.list_of(from, rank) {
+        if let Some(list) = self.pool.list_of(from, shelf) {
             list.remove(&mut self.tables.connections, connection.slot());
         }
-        if let Some(list) = self.pool.list_of(to, rank) {
+        if let Some(list) = self.pool.list_of(to, best) {
             list.push_front(&mut self.tables.connections, connection.slot());
         }
         if let Some(slot) = self.tables.connections.get_mut(connection) {
             slot.state = to;
+            slot.shelf = best;
         }
         if is_open && !was_open {
             self.count_in(connection);
@@ -366,6 +371,22 @@ impl Turn<'_> {
             b: 0,
             value: 0,
         });
+    }
+
+    /// Keeps a ready connection among those in use, or among the idle ones.
+    pub(super) fn shelve(&mut self, connection: ConnectionId) {
+        let Some(slot) = self.tables.connections.get_mut(connection) else { return };
+        let (from, to) = (slot.shelf, slot.best_shelf());
+        if slot.state != State::Ready || from == to {
+            return;
+        }
+        slot.shelf = to;
+        if let Some(list) = self.pool.ready.get_mut(from) {
+            list.remove(&mut self.tables.connections, connection.slot());
+        }
+        if let Some(list) = self.pool.ready.get_mut(to) {
+            list.push_front(&mut self.tables.connections, connection.slot());
+        }
     }
 
     /// Takes an open connection out of the pool's sums.
@@ -424,11 +445,11 @@ impl super::Pool {
     fn list_of(
         &mut self,
         state: State,
-        rank: usize,
+        shelf: usize,
     ) -> Option<&mut crate::list::List<super::ByState>> {
         match state {
             State::Connecting => Some(&mut self.connecting),
-            State::EarlyData | State::Ready => self.ready.get_mut(rank),
+            State::EarlyData | State::Ready => self.ready.get_mut(shelf),
             State::Busy | State::Draining => Some(&mut self.held),
             State::Closed => None,
         }

@@ -75,6 +75,9 @@ pub enum State {
     Closed,
 }
 
+/// How many lists of ready connections there are: of each rank the idle ones and those in use.
+const SHELVES: usize = 6;
+
 /// One pool's part of the state; its requests and connections are in [`Tables`].
 #[derive(Clone, Debug)]
 pub(crate) struct Pool {
@@ -93,7 +96,7 @@ pub(crate) struct Pool {
     /// Newest first.
     connecting: List<ByState>,
     /// By rank: HTTP/1, HTTP/2, HTTP/3; the most recently used first.
-    ready: [List<ByState>; 3],
+    ready: [List<ByState>; SHELVES],
     /// Busy, probing and draining.
     held: List<ByState>,
     clocks: [List<ByClock>; 3],
@@ -130,7 +133,7 @@ impl Pool {
             batch: 0,
             failure: None,
             connecting: List::default(),
-            ready: [List::default(); 3],
+            ready: [List::default(); SHELVES],
             held: List::default(),
             clocks: [List::default(); 3],
             ages: List::default(),

@@ -30,7 +30,7 @@ impl Turn<'_> {
             }
         }
         // First come, first served: nobody overtakes those whom a spent budget left waiting.
-        if self.pool.waiting.is_empty()
+        if self.is_free_way()
             && let Some(connection) = self.pick(None)
         {
             self.assign(request, connection);
@@ -116,16 +116,44 @@ impl Turn<'_> {
 
     /// As [`Turn::pump`]; where not `choosy`, also on the connection that failed a request last.
     pub(super) fn serve(&mut self, choosy: bool) {
-        while let Some(request) = self.pool.waiting.first_id(&self.tables.requests) {
-            let avoid = self.tables.requests.get(request).and_then(|slot| slot.avoid);
-            let avoid = avoid.filter(|_| choosy);
-            let Some(connection) = self.pick(avoid) else { return };
+        let mut next = self.pool.waiting.first_id(&self.tables.requests);
+        while let Some(request) = next {
+            let Some(connection) = self.pick(self.avoids(request).filter(|_| choosy)) else {
+                if !self.is_choosy(request) {
+                    return;
+                }
+                next = self.behind(request);
+                continue;
+            };
             if self.tables.budget == 0 {
                 return self.run_out();
             }
+            next = self.behind(request);
             self.leave(request);
             self.assign(request, connection);
         }
+    }
+
+    fn behind(&self, request: RequestId) -> Option<RequestId> {
+        let next = self.pool.waiting.after(&self.tables.requests, request.slot())?;
+        self.tables.requests.id_at(next)
+    }
+
+    fn avoids(&self, request: RequestId) -> Option<ConnectionId> {
+        self.tables.requests.get(request).and_then(|slot| slot.avoid)
+    }
+
+    /// Whether it waits only because of whom it avoids: those behind it need not wait for that.
+    fn is_choosy(&self, request: RequestId) -> bool {
+        let avoided = self.avoids(request).and_then(|avoid| self.tables.connections.get(avoid));
+        avoided.is_some_and(|avoided| avoided.state == State::Ready)
+    }
+
+    /// Whether nobody waits but those who are choosy; they stand before all others, and who
+    /// stands among them would have been served unless the budget ended.
+    fn is_free_way(&self) -> bool {
+        let last = self.pool.waiting.last().and_then(|slot| self.tables.requests.id_at(slot));
+        last.is_none_or(|last| !self.pool.unfinished && self.is_choosy(last))
     }
 
     /// Tells those who failed, as many as the budget allows.
@@ -213,6 +241,8 @@ impl Turn<'_> {
             self.drain(connection);
         } else if after <= 0 {
             self.set_state(connection, State::Busy);
+        } else {
+            self.shelve(connection);
         }
     }
 

@@ -95,6 +95,8 @@ pub(crate) struct Connection {
     /// In the list of those whose age is watched.
     pub(crate) aging: bool,
     pub(crate) clock: Option<Clock>,
+    /// While it is ready: in which of its pool's lists.
+    pub(super) shelf: usize,
     state_link: Link,
     clock_link: Link,
     age_link: Link,
@@ -121,6 +123,7 @@ impl Connection {
             started: false,
             aging: false,
             clock: None,
+            shelf: 0,
             state_link: Link::default(),
             clock_link: Link::default(),
             age_link: Link::default(),
@@ -132,6 +135,11 @@ impl Connection {
             since: now,
             alive: now,
         }
+    }
+
+    /// In which list it belongs when it is ready: by rank, and those in use before the idle.
+    pub(super) const fn best_shelf(&self) -> usize {
+        self.protocol as usize * 2 + !self.streams.is_empty() as usize
     }
 
     /// Established and not draining.
