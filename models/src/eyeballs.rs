@@ -310,7 +310,7 @@ impl Subject for Race {
         assert_eq!(machine.running() as usize, self.running().len(), "attempts under way");
     }
 
-    fn rest(&mut self, _now: Instant) -> Rest<Event> {
+    fn rest(&mut self, _now: Instant, _machine: &Eyeballs) -> Rest<Event> {
         if self.is_done() {
             Rest::Done
         } else if self.resolved.is_none() {
@@ -318,7 +318,7 @@ impl Subject for Race {
         } else if let Some(&attempt) = self.running().first() {
             Rest::Event(Event::Failed { attempt, cause: Cause::Refused })
         } else {
-            Rest::Sleep
+            Rest::Work
         }
     }
 

@@ -17,7 +17,7 @@ use crate::tape::Tape;
 /// Most steps that are drawn from one tape.
 const STEPS_MAX: usize = 2_000;
 /// Most steps that coming to rest may take.
-const REST_MAX: usize = 20_000;
+const REST_MAX: usize = 3_000;
 /// Most calls at one instant until a machine has done what is due then.
 const CALLS_MAX: usize = 300;
 /// Most deadlines that are followed in one look ahead.
@@ -37,6 +37,8 @@ pub enum Input<E> {
 pub enum Rest<E> {
     /// By this event, now.
     Event(E),
+    /// By the work that the machine has left for now.
+    Work,
     /// By sleeping until the machine's deadline.
     Sleep,
     /// Nothing is left to come.
@@ -67,7 +69,11 @@ pub trait Subject {
     );
 
     /// The next step of a world in which nothing goes wrong any more.
-    fn rest(&mut self, now: Instant) -> Rest<<Self::Machine as Machine>::Event>;
+    fn rest(
+        &mut self,
+        now: Instant,
+        machine: &Self::Machine,
+    ) -> Rest<<Self::Machine as Machine>::Event>;
 
     /// Asserts what must be true when nothing is left to come.
     fn at_rest(&self, machine: &Self::Machine);
@@ -165,8 +171,13 @@ impl<S: Subject> Run<S> {
     /// Lets the world be kind until nothing is left to come.
     fn rest(&mut self) {
         for _ in 0..REST_MAX {
-            match self.subject.rest(self.now) {
+            match self.subject.rest(self.now, &self.machine) {
                 Rest::Event(event) => self.apply(Input::Event(event)),
+                Rest::Work => {
+                    let at = self.machine.poll_timeout();
+                    assert!(at.is_some_and(|at| at <= self.now), "work is left, and no call asked");
+                    self.apply(Input::Timeout);
+                }
                 Rest::Sleep => {
                     let Some(at) = self.machine.poll_timeout() else {
                         panic!("something is left to come and the machine has no deadline");

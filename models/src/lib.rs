@@ -5,8 +5,12 @@
 //! simulator supply the bytes of the tape and share the rest.
 #![forbid(unsafe_code)]
 
+mod books;
 pub mod eyeballs;
 pub mod harness;
+pub mod pool;
+mod settings;
+mod streams;
 pub mod tape;
 #[cfg(test)]
 mod testing;

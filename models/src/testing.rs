@@ -17,7 +17,7 @@ pub(crate) fn tapes<S: Subject>(share: u32, length: usize) {
     let config = Config {
         cases: cases / 100 * share,
         failure_persistence: None,
-        max_shrink_iters: 20_000,
+        max_shrink_iters: 1_000,
         ..Config::default()
     };
     let mut runner = TestRunner::new(config);
@@ -33,10 +33,14 @@ pub(crate) fn tapes<S: Subject>(share: u32, length: usize) {
     }
 }
 
-/// Runs every tape that once failed.
+/// Runs every tape that once failed, and the one in `REGATTA_TAPE` (numbers, commas between).
 pub(crate) fn regressions<S: Subject>(tapes: &[&[u8]]) {
     for tape in tapes {
         run::<S>(tape);
+    }
+    if let Ok(text) = std::env::var("REGATTA_TAPE") {
+        let numbers = text.split(',').map(|number| number.trim().parse());
+        run::<S>(&numbers.collect::<Result<Vec<u8>, _>>().expect("REGATTA_TAPE is bytes"));
     }
 }
 

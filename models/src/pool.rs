@@ -1,0 +1,400 @@
+//! The pool by itself, in a world that keeps books: it must lose nobody, serve in order, keep
+//! every limit, and be empty when everything has ended.
+
+use std::sync::Arc;
+
+use regatta_core::id::{ConnectionId, RequestId};
+use regatta_core::limits::Resource;
+use regatta_core::pool::{Action, Event, Solo, SoloConfig};
+use regatta_core::types::{AllFailed, BodyState, Cause, Limit, Outcome, Protocol, RetrySafe};
+use regatta_core::{Instant, Machine};
+
+use crate::books::{Books, Connection, End, Place, Rules};
+use crate::harness::{Input, Rest, Subject};
+use crate::tape::Tape;
+use crate::{settings, streams};
+
+/// The world around one pool.
+#[derive(Debug)]
+pub struct World {
+    config: SoloConfig,
+    books: Books,
+    /// Those whose time was up: `ConnectFailed` is due.
+    timed_out: Vec<ConnectionId>,
+}
+
+const POOL: usize = 0;
+
+impl World {
+    fn is_connecting(&self, id: ConnectionId) -> bool {
+        self.books.connections.get(&id).is_some_and(Connection::is_connecting)
+    }
+
+    fn is_up(&self, id: ConnectionId) -> bool {
+        self.books.connections.get(&id).is_some_and(|c| c.up.is_some() && !c.gone)
+    }
+
+    fn is_on(&self, request: RequestId, connection: ConnectionId) -> bool {
+        let request = self.books.requests.get(&request);
+        request.is_some_and(|r| matches!(r.place, Place::On(there) if there == connection))
+    }
+
+    /// Whether the driver's contract allows this event now; all others must do nothing.
+    fn is_legal(&self, event: &Event) -> bool {
+        match event {
+            Event::Requested { .. } | Event::Renew | Event::Drain => true,
+            Event::Cancelled(id) => {
+                let request = self.books.requests.get(id);
+                request.is_some_and(|r| !matches!(r.place, Place::Over))
+            }
+            Event::Connected { connection, .. } | Event::ConnectFailed { connection, .. } => {
+                self.is_connecting(*connection)
+            }
+            Event::Limit { connection, .. } | Event::Closed { connection, .. } => {
+                self.is_up(*connection)
+            }
+            Event::Refusing(connection) => self.is_up(*connection),
+            Event::StreamEnded { connection, request, .. } => self.is_on(*request, *connection),
+            Event::Probed(connection) => {
+                self.is_up(*connection) && self.books.connection(*connection).probing
+            }
+        }
+    }
+
+    /// Writes down what the world did.
+    fn enter(&mut self, event: &Event, machine: &Solo) {
+        let books = &mut self.books;
+        match *event {
+            Event::Requested { method, deadline } => {
+                let id = machine.last_request().expect("a request has an id");
+                books.arrive(id, POOL, method, deadline);
+                if !books.draining {
+                    books.stir(POOL);
+                }
+            }
+            Event::Cancelled(id) => {
+                if matches!(books.request(id).place, Place::Waiting) {
+                    books.stir(POOL);
+                }
+                books.cancel(id);
+            }
+            Event::Connected { connection, protocol, limit } => {
+                // It was quicker than the news of its end.
+                self.timed_out.retain(|id| *id != connection);
+                books.connected(connection, protocol, limit);
+                books.stir(POOL);
+            }
+            Event::ConnectFailed { connection, .. } => {
+                self.timed_out.retain(|id| *id != connection);
+                books.connect_failed(connection);
+            }
+            Event::Limit { connection, limit } => {
+                books.limited(connection, limit);
+                books.stir(POOL);
+            }
+            Event::Refusing(connection) => books.stop(connection, "its peer refuses"),
+            Event::StreamEnded { connection, request, outcome, retry, body } => {
+                books.stream_ended(request, End { connection, outcome, retry, body });
+                books.stir(POOL);
+            }
+            Event::Probed(connection) => {
+                books.probed(connection);
+                books.stir(POOL);
+            }
+            Event::Closed { connection, .. } => {
+                books.gone(connection);
+                books.stir(POOL);
+            }
+            Event::Renew => {
+                books.stop_all(POOL, "the network changed");
+                books.stir(POOL);
+            }
+            Event::Drain => {
+                books.draining = true;
+                books.stir(POOL);
+            }
+        }
+    }
+
+    /// Writes down what the pool did, and says if it must not.
+    fn obey(&mut self, action: &Action) {
+        let books = &mut self.books;
+        match *action {
+            Action::Connect(id) => {
+                let sockets = books.connections.values().filter(|c| !c.gone).count();
+                let most = self.config.max_sockets as usize;
+                assert!(sockets < most, "{id} is one socket too many beside {sockets}");
+                books.made(id, POOL);
+            }
+            Action::ConnectTimedOut(id) => {
+                let waits = books.connection(id).is_connecting() && !self.timed_out.contains(&id);
+                assert!(waits, "{id} timed out and was not connecting");
+                self.timed_out.push(id);
+            }
+            Action::AbortConnect(id) => {
+                assert!(books.connection(id).is_connecting(), "{id} is not connecting");
+                self.timed_out.retain(|other| *other != id);
+                books.gone(id);
+            }
+            Action::Assign { request, connection } => books.assign(request, connection),
+            Action::Reset { connection, request } => books.reset(request, connection),
+            Action::Resend(id) => books.resend(id),
+            Action::Refuse { request, reason, .. } => books.refuse(request, reason),
+            Action::Finished { request, outcome } => books.finish(request, outcome),
+            Action::Probe(id) => books.probe(id),
+            Action::Shutdown(id) => books.shutdown(id),
+            Action::Abort(id) => books.abort(id),
+        }
+    }
+
+    fn compare(&self, machine: &Solo) {
+        let books = &self.books;
+        let waiting = books.waiting(|_| true).count() as u32;
+        let connections = books.connections.values().filter(|c| !c.gone).count() as u32;
+        let retries = books.guessed(POOL) as u32;
+        assert_eq!(machine.used(Resource::Pending), waiting, "requests that wait");
+        assert_eq!(machine.used(Resource::Requests), books.active(|_| true) as u32, "active");
+        assert_eq!(machine.used(Resource::Connections), connections, "connections");
+        assert_eq!(machine.used(Resource::Retries), retries, "retries");
+        let pools = u32::from(books.is_occupied(POOL));
+        assert_eq!(machine.used(Resource::Pools), pools, "pools in use");
+    }
+
+    fn sockets_left(&self) -> bool {
+        let sockets = self.books.connections.values().filter(|c| !c.gone).count();
+        sockets < self.config.max_sockets as usize
+    }
+}
+
+/// Events.
+impl World {
+    fn draw(&self, tape: &mut Tape, now: Instant) -> Option<Event> {
+        let books = &self.books;
+        let up = |c: &Connection| c.up.is_some() && !c.gone;
+        let event = match tape.weighted("event", &[9, 8, 5, 2, 3, 2, 2, 2, 2, 1]) {
+            0 => self.requested(tape, now),
+            1 => self.stream_ended(tape)?,
+            2 => {
+                let fresh = |id, c: &Connection| c.is_connecting() && !self.timed_out.contains(&id);
+                let connection = streams::some_connection(tape, books, fresh)?;
+                let (protocol, limit) = streams::established(tape, self.config.http1_alone);
+                Event::Connected { connection, protocol, limit }
+            }
+            3 => self.connect_failed(tape)?,
+            4 => {
+                let request = streams::some_request(tape, books, |p| !matches!(p, Place::Over))?;
+                Event::Cancelled(request)
+            }
+            5 => Event::Limit {
+                connection: streams::some_connection(tape, books, |_, c| up(c))?,
+                limit: streams::limit(tape),
+            },
+            6 => Event::Refusing(streams::some_connection(tape, books, |_, c| up(c))?),
+            7 => {
+                let over = |c: &Connection| up(c) && c.streams.is_empty();
+                let connection = streams::some_connection(tape, books, |_, c| over(c))?;
+                Event::Closed { connection, cause: streams::cause(tape) }
+            }
+            8 => Event::Probed(streams::some_connection(tape, books, |_, c| c.probing && up(c))?),
+            _ if tape.one_in("rare", 3) => tape.pick("all", &[Event::Renew, Event::Drain]),
+            _ => self.illegal(tape),
+        };
+        Some(event)
+    }
+
+    fn requested(&self, tape: &mut Tape, now: Instant) -> Event {
+        let method = streams::method(tape);
+        Event::Requested { method, deadline: streams::deadline(tape, now) }
+    }
+
+    fn stream_ended(&self, tape: &mut Tape) -> Option<Event> {
+        let request = streams::some_request(tape, &self.books, |p| matches!(p, Place::On(_)))?;
+        let slot = self.books.request(request);
+        let Place::On(connection) = slot.place else { return None };
+        let dying = self.books.connection(connection).aborted;
+        let (outcome, retry, body) = streams::end(tape, dying, slot.was_reset);
+        Some(Event::StreamEnded { connection, request, outcome, retry, body })
+    }
+
+    fn connect_failed(&self, tape: &mut Tape) -> Option<Event> {
+        let due = self.timed_out.first().copied();
+        let connecting = |_, c: &Connection| c.is_connecting();
+        let connection = match due {
+            Some(due) => due,
+            None => streams::some_connection(tape, &self.books, connecting)?,
+        };
+        Some(Event::ConnectFailed { connection, failed: failed(streams::cause(tape)) })
+    }
+
+    /// Any event about anything: most are stale, twice, too early or about nothing.
+    fn illegal(&self, tape: &mut Tape) -> Event {
+        let books = &self.books;
+        let connection = streams::any_connection(tape, books);
+        let request = streams::any_request(tape, books);
+        match tape.draw("illegal", 8) {
+            0 => {
+                let (protocol, limit) = streams::established(tape, self.config.http1_alone);
+                Event::Connected { connection, protocol, limit }
+            }
+            1 => Event::ConnectFailed { connection, failed: failed(Cause::Refused) },
+            2 => Event::Limit { connection, limit: streams::limit(tape) },
+            3 => Event::Refusing(connection),
+            4 => {
+                let (outcome, retry, body) = streams::end(tape, false, false);
+                Event::StreamEnded { connection, request, outcome, retry, body }
+            }
+            5 => Event::Probed(connection),
+            6 if books.connections.get(&connection).is_none_or(|c| c.streams.is_empty()) => {
+                Event::Closed { connection, cause: Cause::Closed }
+            }
+            _ => Event::Cancelled(request),
+        }
+    }
+}
+
+fn failed(cause: Cause) -> Arc<AllFailed> {
+    Arc::new(AllFailed { attempts: vec![], resolution: Some(cause) })
+}
+
+impl Subject for World {
+    type Machine = Solo;
+
+    fn new(tape: &mut Tape) -> Self {
+        let config = SoloConfig {
+            pool: settings::pool(tape),
+            limits: settings::breakers(tape),
+            http1_alone: tape.one_in("plain", 4),
+            max_sockets: tape.pick("sockets", &[16_384, 16_384, 1, 2, 3, 0]),
+            burst: tape.pick("burst", &[64, 64, 1, 2]),
+        };
+        let books = Books {
+            rules: vec![Rules::new(config.pool.clone(), 0, config.http1_alone)],
+            breakers: vec![config.limits.clone()],
+            ..Books::default()
+        };
+        Self { config, books, timed_out: vec![] }
+    }
+
+    fn machine(&self) -> Solo {
+        Solo::new(&self.config)
+    }
+
+    fn event(&mut self, tape: &mut Tape, now: Instant) -> Event {
+        self.draw(tape, now).unwrap_or_else(|| self.requested(tape, now))
+    }
+
+    fn observe(&mut self, now: Instant, input: &Input<Event>, actions: &[Action], machine: &Solo) {
+        self.books.now = now;
+        if let Input::Event(event) = input {
+            if self.is_legal(event) {
+                self.enter(event, machine);
+            } else {
+                assert!(actions.is_empty(), "{event:?} is stale and did {actions:?}");
+            }
+        }
+        for action in actions {
+            self.obey(action);
+        }
+        let told = actions.iter().filter(|action| {
+            matches!(
+                action,
+                Action::Assign { .. } | Action::Refuse { .. } | Action::Finished { .. }
+            )
+        });
+        assert!(told.count() <= self.config.burst as usize, "a call ends or assigns too many");
+        self.books.close();
+        if machine.poll_timeout().is_none_or(|at| at > now) {
+            self.books.nobody_is_forgotten(self.sockets_left());
+        }
+        self.compare(machine);
+    }
+
+    fn rest(&mut self, _now: Instant, machine: &Solo) -> Rest<Event> {
+        let books = &self.books;
+        if let Some(connection) = self.timed_out.first().copied() {
+            return Rest::Event(Event::ConnectFailed {
+                connection,
+                failed: failed(Cause::Refused),
+            });
+        }
+        for (&connection, slot) in &books.connections {
+            if slot.is_connecting() {
+                let (protocol, limit) = match self.config.http1_alone {
+                    true => (Protocol::Http1, Limit::Concurrent(1)),
+                    false => (Protocol::Http2, Limit::Concurrent(100)),
+                };
+                return Rest::Event(Event::Connected { connection, protocol, limit });
+            }
+            if slot.gone {
+                continue;
+            }
+            if slot.probing {
+                return Rest::Event(Event::Probed(connection));
+            }
+            if let Some(&request) = slot.streams.first() {
+                let outcome = Outcome::Complete;
+                let (retry, body) = (RetrySafe::Answered, BodyState::Spent);
+                return Rest::Event(Event::StreamEnded {
+                    connection,
+                    request,
+                    outcome,
+                    retry,
+                    body,
+                });
+            }
+            if slot.closing {
+                return Rest::Event(Event::Closed { connection, cause: Cause::ShutDown });
+            }
+            if slot.up.is_some_and(|up| up.1 == Limit::Concurrent(0)) {
+                return Rest::Event(Event::Limit { connection, limit: Limit::Concurrent(100) });
+            }
+            if matches!(slot.up, Some((_, Limit::Total(_)))) && books.room(connection) <= 0 {
+                return Rest::Event(Event::Limit { connection, limit: Limit::Total(1 << 40) });
+            }
+        }
+        if books.requests.values().any(|r| !matches!(r.place, Place::Over)) {
+            return Rest::Work;
+        }
+        match books.connections.iter().find(|(_, c)| !c.gone) {
+            _ if machine.poll_timeout().is_some() => Rest::Sleep,
+            Some((&connection, _)) => {
+                Rest::Event(Event::Closed { connection, cause: Cause::Closed })
+            }
+            None => Rest::Done,
+        }
+    }
+
+    fn at_rest(&self, machine: &Solo) {
+        for what in Resource::ALL {
+            assert_eq!(machine.used(what), 0, "{what:?} is in use and nothing is there");
+        }
+        assert_eq!(machine.waiting(), 0, "nobody waits");
+        assert_eq!(machine.poll_timeout(), None, "an empty pool wants nothing");
+    }
+
+    fn actions_max(&self) -> usize {
+        let connections = self.books.connections.values().filter(|c| !c.gone).count();
+        2 * (self.config.burst as usize + connections) + 4
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::World;
+    use crate::testing::{regressions, tapes};
+
+    #[test]
+    fn the_books_agree_on_short_tapes() {
+        tapes::<World>(30, 120);
+    }
+
+    #[test]
+    fn the_books_agree_on_long_tapes() {
+        tapes::<World>(5, 1_200);
+    }
+
+    #[test]
+    fn tapes_that_once_failed() {
+        regressions::<World>(&[]);
+    }
+}
