@@ -8,6 +8,8 @@ use std::time::Duration;
 use clap::{ArgAction, Args, Parser, Subcommand};
 use http::{HeaderName, HeaderValue, Method};
 
+use crate::origin::handlers::PATHS;
+
 /// HTTP through a connection pool: a client, a test origin and a demonstration.
 #[derive(Debug, Parser)]
 #[command(name = "regatta", version, after_help = ABOUT_EXAMPLES)]
@@ -49,11 +51,14 @@ Examples:
   regatta get --resolve example.org:443:127.0.0.1 --cacert ca.pem https://example.org/
       Ask another server for the same name.
 
-Exit codes are curl's: 0 all well, 2 wrong usage, 3 malformed URL, 6 name not found, 7 cannot
-connect, 8 not HTTP, 16 HTTP/2 failed, 18 body incomplete, 22 status 400 or more with --fail, 23
-cannot write, 26 cannot read, 28 time is up, 35 TLS failed, 47 too many redirects, 52 empty reply,
-56 connection lost, 60 certificate not trusted, 89 a limit of the pool, 92 HTTP/2 stream failed.
-Of several failures the last one counts.";
+Exit codes are curl's: 0 all well, 1 scheme not supported, 2 wrong usage, 3 malformed URL, 6 name
+not found, 7 cannot connect, 8 not HTTP, 16 HTTP/2 failed, 18 body incomplete, 22 status 400 or
+more with --fail, 23 cannot write, 26 cannot read the data, 28 time is up, 35 TLS failed, 43 cannot
+be sent, 47 too many redirects, 52 empty reply, 55 and 56 connection lost while sending and
+receiving, 60 certificate not trusted, 77 cannot read --cacert, 89 a limit of the pool, 92 HTTP/2
+stream failed. Of several failures the last one counts.
+
+If SSLKEYLOGFILE names a file, the secrets of TLS are appended to it, for a packet analyser.";
 
 /// Options of `regatta get`.
 #[derive(Args, Clone, Debug)]
@@ -173,18 +178,12 @@ const OUTPUT: &str = "What is shown";
 const CONNECTION: &str = "How it gets there";
 const LOAD: &str = "How often";
 
-const ORIGIN_EXAMPLES: &str = "\
-Paths:
-  /                  this list
-  /bytes/N           N bytes
-  /echo              what was sent
-  /delay/MS          an answer after so many milliseconds
-  /status/N          that status; ?location=URL adds a Location field
-  /trailers          a body with a trailer field behind it
-  /goaway            an answer, and the end of this connection (GOAWAY or Connection: close)
-  /reset             half an answer, then a reset of the stream
-  /limits?streams=N  lowers how many streams this HTTP/2 connection may have at once
+/// The paths, as `/` lists them too, and how to begin.
+fn origin_examples() -> String {
+    format!("Paths:\n  /                  this list\n{PATHS}\n{ORIGIN_EXAMPLES}")
+}
 
+const ORIGIN_EXAMPLES: &str = "\
 Examples:
   regatta origin --listen 127.0.0.1:8080
   regatta origin --listen 127.0.0.1:0 --tls self-signed --tls-ca-out ca.pem
@@ -195,7 +194,7 @@ Ctrl-C or SIGTERM finishes what is under way, then ends.";
 
 /// Options of `regatta origin`.
 #[derive(Args, Clone, Debug)]
-#[command(after_help = ORIGIN_EXAMPLES)]
+#[command(after_help = origin_examples())]
 pub(crate) struct OriginArgs {
     /// Where to listen; port 0 takes a free one
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
@@ -356,6 +355,8 @@ pub(crate) mod tests {
         for part in [REQUEST, OUTPUT, CONNECTION, LOAD, "Examples:", "Exit codes are curl's"] {
             assert!(help.contains(part), "{part} is missing in\n{help}");
         }
+        let origin = Cli::try_parse_from(["regatta", "origin", "--help"]).unwrap_err().to_string();
+        assert!(origin.contains("/limits?streams=N"), "{origin}");
     }
 
     #[test]
