@@ -122,6 +122,12 @@ impl Output {
         }
     }
 
+    /// Room for bytes and chunks that is held, in either unit.
+    #[cfg(test)]
+    pub(crate) fn capacity(&self) -> usize {
+        self.tail.capacity() + self.chunks.capacity()
+    }
+
     fn seal(&mut self) {
         if !self.tail.is_empty() {
             self.chunks.push_back(self.tail.split().freeze());

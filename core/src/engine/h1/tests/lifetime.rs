@@ -239,7 +239,8 @@ fn capacity() {
     assert_eq!(said(&mut engine), "", "part of it is still here");
     engine.transmit(NOW, &mut out, usize::MAX);
     assert_eq!(said(&mut engine), "capacity");
-    engine.send(NOW, stream, Bytes::from_static(b"x"), true);
+    engine.send(NOW, stream, Bytes::from_static(b"x"), false);
+    engine.send(NOW, stream, Bytes::from_static(b"y"), true);
     written(&mut engine);
-    assert_eq!(said(&mut engine), "");
+    assert_eq!(said(&mut engine), "", "the end needs none");
 }

@@ -51,7 +51,9 @@ fn chunks() {
         let said = chunked(&format!("{body}hello\r\n0\r\n\r\n"));
         assert!(said.starts_with(CHUNK), "{body:?}: {said}");
     }
-    for behind in ["\n", "\r", "x\r\n", " \r\n", "\n\r\n", "\r\r\n", "0\r\n\r\n", "\0"] {
+    for behind in
+        ["\n", "\r", "x\r\n", " \r\n", "\n\r\n", "\r\r\n", "0\r\n\r\n", "\0", "x\n", "\0\n"]
+    {
         let said = chunked(&format!("5\r\nhello{behind}0\r\n\r\n"));
         assert!(said.starts_with("\"hello\"; reset Protocol(Chunk)"), "{behind:?}: {said}");
     }

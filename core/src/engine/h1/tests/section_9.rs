@@ -99,6 +99,17 @@ fn unsolicited_bytes() {
     assert_eq!(engine.open(NOW, &get(), true), Err(OpenError::Refusing));
 }
 
+/// 9.2: poison is told even where the connection would have ended anyway.
+#[test]
+fn unsolicited_bytes_before_the_request_is_out() {
+    let (mut engine, stream) = asked(&request("POST", "http://a/"), false);
+    engine.send(NOW, stream, Bytes::from_static(b"hello"), true);
+    engine.receive(NOW, b"HTTP/1.1 204 x\r\nconnection: close\r\n\r\nHTTP/1.1 200 OK\r\n");
+    assert_eq!(said(&mut engine), "204; end; goaway");
+    written(&mut engine);
+    assert_eq!(said(&mut engine), "ended; closed Protocol(UnsolicitedBytes)");
+}
+
 /// 9.2: an answer that came before the question left is no answer to it.
 #[test]
 fn a_response_before_the_request_was_written() {
@@ -152,6 +163,16 @@ fn half_closed_clients_are_answered() {
     };
     engine.respond(NOW, stream, &status(200), true);
     assert!(written(&mut engine).starts_with("HTTP/1.1 200 OK"));
+    assert_eq!(said(&mut engine), "ended; closed Closed");
+}
+
+/// A request of which the client never sent the end is not waited for.
+#[test]
+fn half_closed_in_the_middle_of_a_pipelined_request() {
+    let (mut engine, stream) = heard("GET / HTTP/1.1\r\nhost: a\r\n\r\nGET / HTTP/1.1\r\nho");
+    engine.receive_end(NOW, true, Cause::Closed);
+    engine.respond(NOW, stream, &status(200), true);
+    written(&mut engine);
     assert_eq!(said(&mut engine), "ended; closed Closed");
 }
 

@@ -141,6 +141,18 @@ fn a_server_accepts_connect() {
     assert_eq!(said(&mut engine), "ended; closed ShutDown");
 }
 
+#[test]
+fn a_server_that_only_listens() {
+    let (mut engine, stream) = heard("CONNECT b:443 HTTP/1.1\r\nhost: b\r\n\r\n");
+    engine.respond(NOW, stream, &status(200), true);
+    assert!(!engine.write_ended());
+    assert_eq!(written(&mut engine), "HTTP/1.1 200 OK\r\n\r\n");
+    assert!(engine.write_ended());
+    engine.receive(NOW, b"hello");
+    engine.receive_end(NOW, true, Cause::Closed);
+    assert_eq!(said(&mut engine), "goaway; \"hello\"; end; ended; closed ShutDown");
+}
+
 /// T-1: what follows a refused CONNECT was meant for the tunnel and is not heard.
 #[test]
 fn a_server_refuses_connect() {
