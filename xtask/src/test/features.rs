@@ -7,7 +7,7 @@ use super::peers::Peers;
 use crate::run::{self, Outcome};
 
 /// Package and features, without the default ones.
-const COMBINATIONS: [(&str, &str); 11] = [
+const COMBINATIONS: [(&str, &str); 12] = [
     ("regatta-core", ""),
     ("regatta-core", "http1"),
     ("regatta-core", "http2"),
@@ -17,6 +17,7 @@ const COMBINATIONS: [(&str, &str); 11] = [
     ("regatta-runtime", "ring"),
     ("regatta-runtime", "aws-lc-rs"),
     ("regatta-runtime", "ring,aws-lc-rs,tower"),
+    ("regatta-runtime", "ring,conformance"),
     ("regatta-tokio", "ring"),
     ("regatta-tokio", "aws-lc-rs,system-roots,tower"),
 ];
