@@ -115,6 +115,8 @@ kinds! {
         PoolMade = "pool_made",
         /// A pool was dropped (a: pool).
         PoolDropped = "pool_dropped",
+        /// A connection's task used the budget of one wake up and yielded (a: connection).
+        BudgetSpent = "budget_spent",
         /// An event named a stale or unknown id.
         Stale = "stale_event",
         /// A call stopped at its burst and left work for the next.

@@ -90,6 +90,8 @@ pub enum Event {
         /// Why.
         cause: Cause,
     },
+    /// A connection's task used its budget of one wake up and yielded. Recorded, nothing more.
+    BudgetSpent(ConnectionId),
     /// The network changed: forget addresses, drain everything that is established.
     NetworkChanged,
     /// Take nothing new and close what is idle; the rest when its streams end.

@@ -175,6 +175,9 @@ impl Upstream {
                 self.on_connection(connection, pool::Event::Probed(connection));
             }
             Event::Closed { connection, cause } => self.on_closed(connection, cause),
+            Event::BudgetSpent(connection) => {
+                self.tables.note(Kind::BudgetSpent, Rule::None, connection);
+            }
             Event::NetworkChanged => self.on_network_changed(),
             Event::Drain => self.on_drain(),
         }

@@ -222,6 +222,10 @@ impl<R: Runtime> Party for Upward<R> {
         self.hub.feed(Event::Probed(self.connection));
     }
 
+    fn on_budget_spent(&mut self) {
+        self.hub.feed(Event::BudgetSpent(self.connection));
+    }
+
     fn on_ended(&mut self, ended: Ended) {
         let Ended { parcel, outcome, retry, timing, .. } = ended;
         if let Some(parcel) = parcel {

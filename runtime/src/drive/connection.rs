@@ -54,6 +54,9 @@ pub(crate) trait Party: Send + Unpin + 'static {
     /// The answer to a probe came.
     fn on_pong(&mut self);
 
+    /// The task used its budget of one wake up and yields.
+    fn on_budget_spent(&mut self);
+
     /// A stream has ended.
     fn on_ended(&mut self, lane: Ended);
 
@@ -182,6 +185,7 @@ impl<R: Runtime, P: Party> Connection<R, P> {
                 return Poll::Pending;
             }
         }
+        self.party.on_budget_spent();
         cx.waker().wake_by_ref();
         Poll::Pending
     }

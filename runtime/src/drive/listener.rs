@@ -397,6 +397,8 @@ impl<R: Runtime, S: Service> Party for Downward<R, S> {
 
     fn on_pong(&mut self) {}
 
+    fn on_budget_spent(&mut self) {}
+
     fn on_ended(&mut self, ended: Ended) {
         if ended.outcome != Outcome::Complete {
             ended.exchange.up.fail(Some(Error::new(Kind::Gone)));
