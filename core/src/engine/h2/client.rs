@@ -55,7 +55,10 @@ impl H2 {
         let Some(opener) = self.opener.as_ref().filter(|_| !self.refusing) else {
             return Err(OpenError::Refusing);
         };
-        if self.streams.len() >= self.limit as usize {
+        // Requests that h2 has not written yet count even when they were given up: towards a peer
+        // that reads nothing they would pile up.
+        let unsent = self.io.wire().tap.unsent(self.opened);
+        if self.streams.len().max(unsent as usize) >= self.limit as usize {
             return Err(OpenError::NoCapacity);
         }
         let request = head::request(head).ok_or(OpenError::Unsayable)?;
@@ -71,6 +74,7 @@ impl H2 {
             return Err(OpenError::Refusing);
         };
         let number = send.stream_id().as_u32();
+        self.opened = number;
         let ready = &self.ready;
         let id = self
             .streams

@@ -70,6 +70,8 @@ pub struct H2 {
     said_go_away: bool,
     /// This side lets the streams end and then closes.
     draining: bool,
+    /// A client's highest stream.
+    opened: u32,
     /// A server's highest stream that it has told of.
     accepted: u32,
     /// How many streams a server has refused because of a lowered limit.
@@ -123,6 +125,7 @@ impl H2 {
             refusing: false,
             said_go_away: false,
             draining: false,
+            opened: 0,
             accepted: 0,
             refused: 0,
             ended: None,

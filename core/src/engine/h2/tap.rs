@@ -190,6 +190,11 @@ impl Tap {
         self.is_server || stream <= self.headers_sent
     }
 
+    /// How many requests up to `highest`, a client's last, have not been written.
+    pub(super) const fn unsent(&self, highest: u32) -> u32 {
+        highest.saturating_sub(self.headers_sent).div_ceil(2)
+    }
+
     /// When something last came from the peer.
     pub(super) const fn last_received(&self) -> Instant {
         self.last_received

@@ -141,10 +141,21 @@ fn more_streams_than_granted_are_refused() {
 #[test]
 fn busy_peers_are_no_attackers() {
     let mut peer = Scripted::client(&Config::default());
+    // Empty DATA frames that mean nothing, more than h2 would allow in a connection's life.
+    peer.feed(&ask(10_001, false));
+    for n in 0..400_u64 {
+        peer.now = at(100 * n);
+        peer.feed(&data(10_001, 0, false));
+    }
+    peer.feed(&data(10_001, 0, true));
+    assert_eq!(peer.told(), ["s0.0 GET https://a.b/", "s0.0 0 bytes end"]);
+    peer.engine.respond(peer.now, StreamId::new(0, 0), &status(200), true);
+    peer.frames();
+    peer.told();
     // A tenth of the requests is cancelled, at 50 streams a second, with PING and SETTINGS.
     for n in 0..5_000_u32 {
-        peer.now = at(u64::from(n) * 20);
-        let stream = 2 * n + 1;
+        peer.now = at(40_000 + u64::from(n) * 20);
+        let stream = 10_003 + 2 * n;
         peer.feed(&ask(stream, false));
         peer.feed(&data(stream, 20, false));
         let id = events(&mut peer.engine).iter().find_map(|event| match event {

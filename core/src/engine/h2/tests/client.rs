@@ -192,6 +192,30 @@ fn five_thousand_cancelled_streams_with_late_frames() {
 }
 
 #[test]
+fn requests_given_up_do_not_pile_up_behind_a_peer_that_reads_nothing() {
+    let mut peer = Scripted::server(&Config::default(), &[(3, 10)]);
+    peer.told();
+    // The output is full.
+    let full = peer.open(&post("/"), false);
+    peer.engine.send(NOW, full, bytes(65_000), false);
+    peer.feed(&window_update(0, 1 << 20));
+    peer.feed(&window_update(1, 1 << 20));
+    let another = peer.open(&post("/"), false);
+    peer.engine.send(NOW, another, bytes(65_000), false);
+    peer.feed(&window_update(0, 1));
+    let mut opened = 0;
+    while let Ok(stream) = peer.engine.open(NOW, &get("/"), true) {
+        peer.engine.reset(NOW, stream);
+        peer.feed(&window_update(0, 1));
+        opened += 1;
+        assert!(opened < 1_000);
+    }
+    assert_eq!(peer.engine.open(NOW, &get("/"), true), Err(OpenError::NoCapacity));
+    peer.frames();
+    assert!(peer.engine.open(NOW, &get("/"), true).is_ok());
+}
+
+#[test]
 fn interim_responses() {
     let mut peer = Scripted::server(&Config::default(), &[]);
     peer.told();
@@ -298,12 +322,19 @@ fn flow_control_holds_a_body_and_others_go_on() {
     assert_eq!(peer.told(), ["s1.0 200 end", "s1.0 ended"]);
     peer.feed(&window_update(1, 5));
     assert_eq!(sent(&mut peer, 1), 5);
-    // A window that shrinks below nothing (A18), and grows again.
+    // A window that shrinks below nothing, and grows again (A18).
     peer.feed(&settings(&[(4, 0)]));
     peer.feed(&window_update(1, 10));
     assert_eq!(sent(&mut peer, 1), 0);
     peer.feed(&window_update(1, 10));
     assert_eq!(sent(&mut peer, 1), 10);
+    // One that SETTINGS push past 2^31-1.
+    let stream = peer.open(&post("/"), false);
+    peer.engine.send(NOW, stream, bytes(1), false);
+    peer.frames();
+    peer.feed(&window_update(5, 0x7fff_ffff));
+    peer.feed(&settings(&[(4, 0x7fff_ffff)]));
+    assert_eq!(peer.frames_of(kind::GOAWAY)[0].code(), 3);
 }
 
 #[test]

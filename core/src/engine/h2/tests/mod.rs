@@ -88,11 +88,13 @@ struct Scripted {
     bytes: Vec<u8>,
     /// How much is asked for at once.
     room: usize,
+    /// The stream whose header block is not complete.
+    block: Option<u32>,
 }
 
 impl Scripted {
     const fn of(engine: H2) -> Self {
-        Self { engine, now: NOW, bytes: Vec::new(), room: usize::MAX }
+        Self { engine, now: NOW, bytes: Vec::new(), room: usize::MAX, block: None }
     }
 
     /// A client engine whose server has said what `settings` hold.
@@ -138,6 +140,11 @@ impl Scripted {
             let payload = self.bytes[9..9 + len].to_vec();
             self.bytes.drain(..9 + len);
             let stream = u32::from_be_bytes([head[5] & 0x7f, head[6], head[7], head[8]]);
+            let goes_on = head[3] == kind::CONTINUATION;
+            assert_eq!(goes_on.then_some(stream), self.block, "a header block is not interrupted");
+            if head[3] == kind::HEADERS || goes_on {
+                self.block = (head[4] & flag::END_HEADERS == 0).then_some(stream);
+            }
             seen.push(Seen { kind: head[3], flags: head[4], stream, payload });
         }
         seen
