@@ -2,6 +2,8 @@
 //! scripted peers ([`dsl`]), regatta itself or real programs.
 #![cfg(test)]
 
+mod ask;
+mod client;
 mod conformance;
 mod dsl;
 mod serve;

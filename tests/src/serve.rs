@@ -24,6 +24,11 @@ impl Serving {
         Self::start(regatta_tokio::server().bind(ANY).await.unwrap(), service)
     }
 
+    /// The URL of `path` there, in plain text.
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
     pub(crate) fn start(server: Server, service: impl Service) -> Self {
         let address = server.local_address().unwrap();
         let handle = server.handle();
