@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod ask;
+mod bodies;
 mod client;
 mod conformance;
 mod dsl;

@@ -2,3 +2,4 @@
 
 mod connect;
 mod http1;
+mod http2;

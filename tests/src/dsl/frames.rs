@@ -188,6 +188,11 @@ impl Frames {
         self.settings.get(&id).copied()
     }
 
+    /// Whether a frame came that nobody has taken yet.
+    pub(crate) fn has_news(&self) -> bool {
+        !self.seen.is_empty()
+    }
+
     /// The connection ends without another frame but GOAWAY.
     pub(crate) async fn recv_end(&mut self) {
         while let Some(frame) = self.next().await {

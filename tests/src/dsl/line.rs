@@ -88,7 +88,7 @@ impl Line {
 
     fn take(&mut self, n: usize) -> String {
         let bytes: Vec<u8> = self.buffer.drain(..n).collect();
-        String::from_utf8(bytes).unwrap()
+        String::from_utf8_lossy(&bytes).into_owned()
     }
 
     fn text(&self) -> String {
