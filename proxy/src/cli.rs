@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{ArgAction, Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 use http::{HeaderName, HeaderValue, Method};
 
 use crate::origin::handlers::PATHS;
@@ -73,7 +73,8 @@ pub(crate) struct GetArgs {
     pub(crate) method: Option<Method>,
 
     /// Header field to add or replace; "Name:" leaves it out, "Name;" sends it empty
-    #[arg(short = 'H', long = "header", value_name = "LINE", value_parser = header, help_heading = REQUEST)]
+    #[arg(short = 'H', long = "header", value_name = "LINE")]
+    #[arg(value_parser = header, help_heading = REQUEST)]
     pub(crate) headers: Vec<HeaderLine>,
 
     /// Body to POST as a form: text, @file or @- for standard input; several are joined by &
@@ -145,7 +146,8 @@ pub(crate) struct GetArgs {
     pub(crate) http2_prior_knowledge: bool,
 
     /// Use these addresses for host and port instead of looking the name up
-    #[arg(long, value_name = "HOST:PORT:ADDR[,ADDR]", value_parser = resolve, help_heading = CONNECTION)]
+    #[arg(long, value_name = "HOST:PORT:ADDR[,ADDR]", value_parser = resolve)]
+    #[arg(help_heading = CONNECTION)]
     pub(crate) resolve: Vec<Resolve>,
 
     /// Most seconds until a connection is established, TLS included [default: 5]
@@ -232,7 +234,7 @@ Examples:
 #[command(after_help = DEMO_EXAMPLES)]
 pub(crate) struct DemoArgs {
     /// Play only this scene
-    #[arg(long, value_name = "SCENE", value_parser = crate::demo::SCENE_NAMES, action = ArgAction::Append)]
+    #[arg(long, value_name = "SCENE", value_parser = crate::demo::SCENE_NAMES)]
     pub(crate) only: Vec<String>,
 }
 

@@ -3,11 +3,11 @@
 //! One row for each thing that took time, all on one time axis:
 //!
 //! ```text
-//!   look up the name        |?                               |     0.0    0.4 ms
-//!   try 127.0.0.2:443       | ------------------------       |     0.4  301.2 ms  given up, another won
-//!   try 127.0.0.1:443       |                      --==      |   300.5    4.1 ms  won: TCP 0.2, TLS 3.9 ms
-//!   wait for the answer     |                          ....  |   304.7    8.0 ms
-//!   receive the body        |                              ##|   312.7    2.2 ms
+//!   look up the name     |?                         |    0.0    0.4 ms
+//!   try 127.0.0.2:443    | -------------------      |    0.4  301.2 ms  given up, another won
+//!   try 127.0.0.1:443    |                  -=      |  300.5    4.1 ms  won: TCP 0.2, TLS 3.9 ms
+//!   wait for the answer  |                    ....  |  304.7    8.0 ms
+//!   receive the body     |                        ##|  312.7    2.2 ms
 //! ```
 
 use std::fmt::Write as _;

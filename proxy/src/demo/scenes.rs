@@ -3,13 +3,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use http::{Method, StatusCode};
+use regatta_core::Instant;
 use regatta_core::record::Kind;
 use regatta_core::types::Cause;
 use regatta_core::upstream::Protocols;
-use regatta_tokio::{AttemptOutcome, Client, Roots, Timeline};
+use regatta_tokio::{AttemptOutcome, Client, Roots, Runtime as _, Timeline, Tokio};
 use tokio::task::JoinSet;
 
 use super::report::{Numbers, Report};
@@ -25,7 +26,7 @@ pub(crate) async fn race() -> Result<Report, Obstacle> {
     let origin = Origin::start(Some(identity.options)).await?;
     let port = origin.address.port();
     let hole = BlackHole::dig(port).await?;
-    let began = Instant::now();
+    let watch = Watch::start();
     let client = regatta_tokio::client()
         .roots(Roots::Pem(identity.authority.into_bytes()))
         .resolve("race.test", vec![hole.address.ip(), origin.address.ip()])
@@ -57,7 +58,7 @@ pub(crate) async fn race() -> Result<Report, Obstacle> {
         millis(took(&second.timeline)),
     );
     let answered = [&first, &second].iter().filter(|answer| answer.status.is_success()).count();
-    report.numbers = numbers(&client, began, 2, answered as u64);
+    report.numbers = numbers(&client, &watch, 2, answered as u64);
     Ok(report)
 }
 
@@ -94,7 +95,7 @@ pub(crate) async fn drain() -> Result<Report, Obstacle> {
     let identity =
         tls::self_signed(&["127.0.0.1".to_owned()]).map_err(|error| error.to_string())?;
     let origin = Origin::start(Some(identity.options)).await?;
-    let began = Instant::now();
+    let watch = Watch::start();
     let client = regatta_tokio::client()
         .roots(Roots::Pem(identity.authority.into_bytes()))
         .build()
@@ -129,7 +130,7 @@ pub(crate) async fn drain() -> Result<Report, Obstacle> {
     let answered =
         answers.iter().flatten().filter(|answer| answer.status == StatusCode::OK).count();
     let requests = WORKERS * EACH + 2;
-    report.numbers = numbers(&client, began, requests as u64, answered as u64 + 2);
+    report.numbers = numbers(&client, &watch, requests as u64, answered as u64 + 2);
     Ok(report)
 }
 
@@ -184,7 +185,7 @@ fn claim_drain(
 /// A server that lowers its stream limit gets no more than it grants.
 pub(crate) async fn limit() -> Result<Report, Obstacle> {
     let origin = Origin::start(None).await?;
-    let began = Instant::now();
+    let watch = Watch::start();
     let only_one = limited_client(Some(1))?;
     let queued = at_once(&only_one, &origin).await?;
     let queued_peak = origin.take_peak();
@@ -233,13 +234,13 @@ pub(crate) async fn limit() -> Result<Report, Obstacle> {
     let answers = queued.iter().chain(&spread);
     let answered = answers.filter(|answer| answer.status == StatusCode::OK).count();
     report.claim("all were answered", answered == 12, format!("{answered} of 12"));
-    let (one, two) = (numbers(&only_one, began, 8, 0), numbers(&free, began, 8, 0));
+    let (one, two) = (numbers(&only_one, &watch, 8, 0), numbers(&free, &watch, 8, 0));
     report.numbers = Numbers {
         requests: 16,
         answered: answered as u64 + 4,
         connections: one.connections + two.connections,
         resent: one.resent + two.resent,
-        took: began.elapsed(),
+        took: watch.elapsed(),
     };
     Ok(report)
 }
@@ -272,7 +273,7 @@ async fn at_once(client: &Client, origin: &Origin) -> Result<Vec<Answered>, Obst
 
 /// A connection that closes at the moment of its reuse costs no request that may be repeated.
 pub(crate) async fn reuse() -> Result<Report, Obstacle> {
-    let began = Instant::now();
+    let watch = Watch::start();
     let obstacle = |error: std::io::Error| format!("the scripted peer cannot listen: {error}");
     let safe = Arc::new(Closer::start().await.map_err(obstacle)?);
     let client = regatta_tokio::client().build().map_err(|error| error.to_string())?;
@@ -321,18 +322,35 @@ pub(crate) async fn reuse() -> Result<Report, Obstacle> {
         after.status == StatusCode::OK,
         after.status.to_string(),
     );
-    report.numbers = numbers(&client, began, 5, if post.is_ok() { 5 } else { 4 });
+    report.numbers = numbers(&client, &watch, 5, if post.is_ok() { 5 } else { 4 });
     Ok(report)
 }
 
-fn numbers(client: &Client, began: Instant, requests: u64, answered: u64) -> Numbers {
+/// How long a scene takes.
+struct Watch {
+    clock: Tokio,
+    started: Instant,
+}
+
+impl Watch {
+    fn start() -> Self {
+        let clock = Tokio::new();
+        Self { started: clock.now(), clock }
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.clock.now().saturating_since(self.started)
+    }
+}
+
+fn numbers(client: &Client, watch: &Watch, requests: u64, answered: u64) -> Numbers {
     let stats = client.stats();
     Numbers {
         requests,
         answered,
         connections: stats.count(Kind::Http1) + stats.count(Kind::Http2),
         resent: stats.count(Kind::Resent),
-        took: began.elapsed(),
+        took: watch.elapsed(),
     }
 }
 

@@ -48,12 +48,13 @@ impl Origin {
         let address = server.local_address().map_err(|error| error.to_string())?;
         let (load, handle) = (Arc::<Load>::default(), server.handle());
         let counted = Arc::clone(&load);
+        let clock = Tokio::new();
         tokio::spawn(server.serve(move |request| {
-            let load = Arc::clone(&counted);
+            let (load, clock) = (Arc::clone(&counted), clock.clone());
             async move {
                 let now = load.now.fetch_add(1, Ordering::Relaxed) + 1;
                 load.peak.fetch_max(now, Ordering::Relaxed);
-                let response = origin::respond(request).await;
+                let response = origin::respond(clock, request).await;
                 load.now.fetch_sub(1, Ordering::Relaxed);
                 response
             }

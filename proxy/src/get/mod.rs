@@ -8,12 +8,14 @@ use std::time::Duration;
 
 use http::{HeaderMap, Response};
 use http_body_util::BodyExt as _;
+use regatta_core::Instant;
 use regatta_core::upstream::Protocols;
-use regatta_tokio::{Body, Client, Error, RequestOptions, Roots, Timeline, TimelineHandle};
+use regatta_tokio::{
+    Body, Client, Error, RequestOptions, Roots, Runtime as _, Timeline, TimelineHandle, Tokio,
+};
 use tokio::io::Stdout;
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
-use tokio::time::Instant;
 
 use self::exit_code::{Exit, Failure};
 use self::output::{Destination, Sink};
@@ -41,8 +43,8 @@ const LONGEST_CONNECT: Duration = Duration::from_secs(300);
 /// Fetches all URLs; the exit code is that of the last failure.
 pub(crate) async fn run(args: GetArgs) -> ExitCode {
     let speaks = !args.silent || args.show_error;
-    let outcome = match Session::new(args) {
-        Ok(session) => Arc::new(session).fetch_all(speaks).await,
+    let outcome = match Fetcher::new(args) {
+        Ok(fetcher) => Arc::new(fetcher).fetch_all(speaks).await,
         Err(failure) => {
             if speaks {
                 eprintln!("{failure}");
@@ -54,15 +56,16 @@ pub(crate) async fn run(args: GetArgs) -> ExitCode {
 }
 
 /// Everything that the transfers share.
-struct Session {
+struct Fetcher {
     args: GetArgs,
     targets: Vec<(Url, Destination)>,
     template: Template,
     client: Client,
+    clock: Tokio,
     stdout: Arc<Mutex<Stdout>>,
 }
 
-impl Session {
+impl Fetcher {
     fn new(args: GetArgs) -> Result<Self, Failure> {
         let urls = args.urls.iter().map(|text| {
             Url::parse(text).map_err(|error| {
@@ -79,7 +82,7 @@ impl Session {
         let client = client(&args, &urls)?;
         let targets = urls.into_iter().zip(destinations).collect();
         let stdout = Arc::new(Mutex::new(tokio::io::stdout()));
-        Ok(Self { args, targets, template, client, stdout })
+        Ok(Self { args, targets, template, client, clock: Tokio::new(), stdout })
     }
 
     async fn fetch_all(self: Arc<Self>, speaks: bool) -> Result<(), Exit> {
@@ -103,8 +106,8 @@ impl Session {
                 {
                     note(ended);
                 }
-                let session = Arc::clone(&self);
-                under_way.spawn(async move { session.fetch(target).await });
+                let fetcher = Arc::clone(&self);
+                under_way.spawn(async move { fetcher.fetch(target).await });
             }
         }
         while let Some(ended) = under_way.join_next().await {
@@ -120,7 +123,7 @@ impl Session {
     async fn fetch(&self, target: usize) -> Result<(), Failure> {
         let Some((url, destination)) = self.targets.get(target) else { return Ok(()) };
         let deadline = self.args.max_time.filter(|time| !time.is_zero());
-        let deadline = deadline.map(|time| (Instant::now() + time, time));
+        let deadline = deadline.map(|time| (self.clock.now() + time, time));
         let mut url = url.clone();
         let mut template = self.template.clone();
         let mut redirects = 0;
@@ -160,7 +163,7 @@ impl Session {
     ) -> Result<Response<Body>, Failure> {
         let mut request = template.request(url);
         let mut options = RequestOptions::default();
-        options.timeout = deadline.map(|(at, _)| at.saturating_duration_since(Instant::now()));
+        options.timeout = deadline.map(|(at, _)| at.saturating_since(self.clock.now()));
         if let (Some(Duration::ZERO), Some((_, time))) = (options.timeout, deadline) {
             let text = format!("{url}: the {time:?} of --max-time are over");
             return Err(Failure::new(Exit::Timeout, text));

@@ -36,11 +36,11 @@ impl Drop for Scratch {
 
 /// Runs `regatta get -s` with these words.
 async fn exit(line: &str) -> u8 {
-    let session = match Session::new(get(&format!("-s {line}")).unwrap()) {
-        Ok(session) => session,
+    let fetcher = match Fetcher::new(get(&format!("-s {line}")).unwrap()) {
+        Ok(fetcher) => fetcher,
         Err(failure) => return failure.exit as u8,
     };
-    Arc::new(session).fetch_all(false).await.map_or_else(|exit| exit as u8, |()| 0)
+    Arc::new(fetcher).fetch_all(false).await.map_or_else(|exit| exit as u8, |()| 0)
 }
 
 /// The exit code, and what was written.

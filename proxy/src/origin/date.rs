@@ -1,13 +1,13 @@
 //! Dates as HTTP writes them (RFC 9110 5.6.7): `Sun, 06 Nov 1994 08:49:37 GMT`.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use http::HeaderValue;
+use regatta_core::Instant;
+use regatta_tokio::{Runtime, Tokio};
 
 /// The field value of this second.
-pub(crate) fn now() -> Option<HeaderValue> {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
-    HeaderValue::from_str(&http_date(since.as_secs())).ok()
+pub(crate) fn now(clock: &Tokio) -> Option<HeaderValue> {
+    let unix = clock.unix_at_epoch() + clock.now().saturating_since(Instant::EPOCH);
+    HeaderValue::from_str(&http_date(unix.as_secs())).ok()
 }
 
 fn http_date(unix: u64) -> String {

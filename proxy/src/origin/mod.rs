@@ -10,7 +10,7 @@ use http::Request;
 use http::header::DATE;
 use regatta_core::engine::tls::ServerOptions;
 use regatta_core::types::Protocol;
-use regatta_tokio::{Body, ConnectionHandle};
+use regatta_tokio::{Body, ConnectionHandle, Tokio};
 
 use self::handlers::{Connection, answer};
 use crate::cli::{OriginArgs, TlsSource};
@@ -49,16 +49,20 @@ async fn serve(args: OriginArgs) -> Result<(), String> {
         stop.await;
         handle.drain();
     });
-    server.serve(respond).await;
+    let clock = Tokio::new();
+    server.serve(move |request| respond(clock.clone(), request)).await;
     Ok(())
 }
 
 /// Answers a request of a real connection.
-pub(crate) async fn respond(request: Request<Body>) -> http::Response<handlers::Reply> {
+pub(crate) async fn respond(
+    clock: Tokio,
+    request: Request<Body>,
+) -> http::Response<handlers::Reply> {
     let connection = request.extensions().get::<ConnectionHandle>().cloned();
     let mut response = answer(request, &Wire(connection)).await;
     // RFC 9110 6.6.1: an origin with a clock says when it answered.
-    response.headers_mut().extend(date::now().map(|now| (DATE, now)));
+    response.headers_mut().extend(date::now(&clock).map(|now| (DATE, now)));
     response
 }
 
