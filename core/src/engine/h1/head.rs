@@ -100,8 +100,8 @@ impl Scanner {
         let line = if self.lines > 0 {
             buf.get(..self.first).unwrap_or(buf)
         } else {
-            let line = buf.split(|byte| *byte == b'\n').next().unwrap_or_default();
-            line.get(..EARLY).unwrap_or(line)
+            let early = buf.get(..EARLY).unwrap_or(buf);
+            early.split(|byte| *byte == b'\n').next().unwrap_or_default()
         };
         let parsed = match kind {
             Kind::Request => httparse::Request::new(&mut []).parse(line),

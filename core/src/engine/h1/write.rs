@@ -173,7 +173,10 @@ fn status_line(out: &mut Output, status: StatusCode) {
 /// The caller's fields without those that are ours, then ours, then the empty line.
 fn rest(out: &mut Output, headers: &HeaderMap, plan: &Plan, chunked: bool) {
     for (name, value) in headers {
-        if is_ours(name) || (*name == header::UPGRADE && !plan.upgrade) {
+        // RFC 9110 10.1.1: without content there is nothing to expect.
+        let idle = (*name == header::UPGRADE && !plan.upgrade)
+            || (*name == header::EXPECT && plan.tx == Tx::Done);
+        if idle || is_ours(name) {
             continue;
         }
         field(out, name.as_str().as_bytes(), value.as_bytes());

@@ -78,7 +78,9 @@ fn held_frames_keep_their_capacity() {
 fn expect_without_a_body_waits_for_nothing() {
     let mut head = get();
     head.headers_mut().insert("expect", "100-continue".parse().unwrap());
-    let (engine, _) = asked(&head, true);
+    let mut engine = H1::client(&Config::default(), NOW);
+    engine.open(NOW, &head, true).unwrap();
+    assert_eq!(written(&mut engine), "GET / HTTP/1.1\r\nhost: example.com\r\n\r\n");
     assert_eq!(engine.poll_timeout(), None);
 }
 
