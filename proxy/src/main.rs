@@ -9,6 +9,7 @@ mod cli;
 mod demo;
 mod get;
 mod origin;
+mod say;
 mod waterfall;
 
 fn main() -> ExitCode {
@@ -16,7 +17,7 @@ fn main() -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("regatta: cannot start the runtime: {error}");
+            say::err(&format!("regatta: cannot start the runtime: {error}\n"));
             return ExitCode::FAILURE;
         }
     };

@@ -1,5 +1,6 @@
 //! `regatta demo`: what the pool does when addresses, servers and connections misbehave.
 
+use std::io;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use tokio::time::timeout;
 
 use self::report::{Report, table};
 use crate::cli::DemoArgs;
-use crate::waterfall;
+use crate::{say, waterfall};
 
 mod report;
 mod scenes;
@@ -21,20 +22,32 @@ const LONGEST: Duration = Duration::from_secs(30);
 
 /// Plays the scenes; succeeds only if every claim holds.
 pub(crate) async fn run(args: DemoArgs) -> ExitCode {
-    println!("regatta demo: requests through a connection pool, on this machine's loopback alone.");
-    println!("In the pictures each row is something that took time, all rows on one axis:");
-    println!("  {}", waterfall::LEGEND);
+    match show(args).await {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            say::err(&format!("regatta: cannot write to standard output: {error}\n"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn show(args: DemoArgs) -> io::Result<bool> {
+    say::out(&format!(
+        "regatta demo: requests through a connection pool, on this machine's loopback alone.\n\
+         In the pictures each row is something that took time, all rows on one axis:\n  {}\n",
+        waterfall::LEGEND
+    ))?;
     let mut reports = Vec::new();
     for name in SCENE_NAMES {
         if args.only.is_empty() || args.only.iter().any(|only| only == name) {
             let report = play(name).await;
-            println!("\n{}", report.text(reports.len() + 1).trim_end());
+            say::out(&format!("\n{}", report.text(reports.len() + 1)))?;
             reports.push(report);
         }
     }
-    println!("\n{}", table(&reports).trim_end());
-    let all_hold = reports.iter().all(|report| report.held() == report.claims.len());
-    if all_hold { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    say::out(&format!("\n{}", table(&reports)))?;
+    Ok(reports.iter().all(|report| report.held() == report.claims.len()))
 }
 
 /// Plays one scene. One that cannot be played to its end is a claim that does not hold.

@@ -22,7 +22,7 @@ use self::output::{Destination, Sink};
 use self::request::Template;
 use self::url::{Url, UrlError};
 use crate::cli::GetArgs;
-use crate::waterfall;
+use crate::{say, waterfall};
 
 pub(crate) mod exit_code;
 mod key_log;
@@ -47,7 +47,7 @@ pub(crate) async fn run(args: GetArgs) -> ExitCode {
         Ok(fetcher) => Arc::new(fetcher).fetch_all(speaks).await,
         Err(failure) => {
             if speaks {
-                eprintln!("{failure}");
+                say::err(&format!("{failure}\n"));
             }
             Err(failure.exit)
         }
@@ -93,7 +93,7 @@ impl Fetcher {
             Ok(Ok(())) => {}
             Ok(Err(failure)) => {
                 if speaks {
-                    eprintln!("{failure}");
+                    say::err(&format!("{failure}\n"));
                 }
                 outcome = Err(failure.exit);
             }
@@ -114,7 +114,7 @@ impl Fetcher {
             note(ended);
         }
         if self.args.timeline {
-            eprintln!("{}", waterfall::LEGEND);
+            say::err(&format!("\n{}\n", waterfall::LEGEND));
         }
         outcome
     }
@@ -190,7 +190,7 @@ impl Fetcher {
         match result {
             Ok(response) => {
                 if self.args.verbose {
-                    eprint!("{}", verbose::response(&response));
+                    say::err(&verbose::response(&response));
                 }
                 Ok(response)
             }
@@ -221,7 +221,7 @@ impl Fetcher {
             text.push_str(&verbose::request(&template.method, uri, &protocol, headers));
         }
         text.push_str(interim);
-        eprint!("{text}");
+        say::err(&text);
     }
 
     /// Draws what there is of a failed request.
@@ -241,13 +241,16 @@ impl Fetcher {
         destination: Option<&Destination>,
     ) -> Result<(), Failure> {
         let handle = response.extensions().get::<TimelineHandle>().cloned();
-        let status = response.status().to_string();
+        let mut outcome = response.status().to_string();
         let ended = match destination {
             Some(destination) => self.write(response, destination).await,
             None => discard(response).await,
         };
         if let Some(handle) = handle.filter(|_| self.args.timeline) {
-            self.draw(template, url, &status, &waterfall::settled(&handle).await);
+            if ended.is_err() {
+                outcome.push_str(", but not the whole body");
+            }
+            self.draw(template, url, &outcome, &waterfall::settled(&handle).await);
         }
         ended
     }
@@ -280,7 +283,7 @@ impl Fetcher {
 
     fn show_trailers(&self, trailers: Option<&HeaderMap>) {
         if let Some(trailers) = trailers.filter(|_| self.args.verbose) {
-            eprint!("{}", verbose::trailers(trailers));
+            say::err(&verbose::trailers(trailers));
         }
     }
 
@@ -307,7 +310,7 @@ impl Fetcher {
             let _ = writeln!(text, "{summary}");
         }
         text.push_str(&waterfall::draw(timeline));
-        eprintln!("{text}");
+        say::err(&text);
     }
 }
 

@@ -1,7 +1,7 @@
 //! `regatta origin`: a server to try clients on.
 
 use std::fs;
-use std::io::{self, Write as _};
+use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -14,6 +14,7 @@ use regatta_tokio::{Body, ConnectionHandle, Tokio};
 
 use self::handlers::{Connection, answer};
 use crate::cli::{OriginArgs, TlsSource};
+use crate::say;
 
 mod date;
 pub(crate) mod handlers;
@@ -27,7 +28,7 @@ pub(crate) async fn run(args: OriginArgs) -> ExitCode {
     match serve(args).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(text) => {
-            eprintln!("regatta: {text}");
+            say::err(&format!("regatta: {text}\n"));
             ExitCode::FAILURE
         }
     }
@@ -117,12 +118,8 @@ fn write_authority(path: &Path, pem: &str) -> Result<(), String> {
     fs::write(path, pem).map_err(|error| format!("cannot write {}: {error}", path.display()))
 }
 
-/// Says it at once: whoever started this reads it through a pipe.
 fn announce(text: &str) -> Result<(), String> {
-    let mut out = io::stdout().lock();
-    out.write_all(text.as_bytes())
-        .and_then(|()| out.flush())
-        .map_err(|error| format!("cannot write to standard output: {error}"))
+    say::out(text).map_err(|error| format!("cannot write to standard output: {error}"))
 }
 
 #[cfg(unix)]
