@@ -126,6 +126,8 @@ pub(crate) struct Connection<R: Runtime, P: Party> {
     armed: Option<Instant>,
     party: P,
     stage: Stage,
+    /// The engine was told that both directions are broken.
+    cut: bool,
 }
 
 /// How far a connection has come.
@@ -161,6 +163,7 @@ impl<R: Runtime, P: Party> Connection<R, P> {
             armed: None,
             party,
             stage: Stage::Open,
+            cut: false,
         }
     }
 
@@ -342,7 +345,7 @@ impl<R: Runtime, P: Party> Connection<R, P> {
                 Event::Pong => self.party.on_pong(),
                 Event::Closed { cause } => {
                     self.stage = Stage::Flushing(cause);
-                    self.wire.say_goodbye();
+                    self.wire.close();
                 }
                 _ => {}
             }
@@ -501,15 +504,23 @@ impl<R: Runtime, P: Party> Connection<R, P> {
         if self.wire.plain.len() < ROOM {
             self.engine.transmit(now, &mut self.wire.plain, ROOM);
         }
+        if self.engine.write_ended() {
+            self.wire.close();
+        }
         if let Poll::Ready(flushed) = self.wire.poll_flush(cx, now) {
             progress |= flushed == Flushed::Some;
         }
+        if !self.cut && self.wire.is_write_broken() && !self.wire.is_read_open() {
+            // Nothing comes and nothing goes: the engine has nothing to wait for.
+            self.cut = true;
+            self.engine.receive_end(now, false, Cause::ConnectionReset);
+            progress = true;
+        }
         if let Stage::Flushing(cause) = self.stage
-            && self.wire.is_flushed()
-            && self.wire.poll_shutdown(cx).is_ready()
+            && self.wire.is_write_closed()
         {
             let linger =
-                P::SIDE == Side::Server && self.wire.is_read_open() && self.wire.is_write_open();
+                P::SIDE == Side::Server && self.wire.is_read_open() && !self.wire.is_write_broken();
             self.stage =
                 if linger { Stage::Lingering(cause, now + LINGER) } else { Stage::Closed(cause) };
             progress = true;

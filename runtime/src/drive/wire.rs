@@ -38,7 +38,21 @@ pub(crate) struct Wire<S> {
     /// The same, encrypted; unused without TLS.
     sealed: Output,
     read_open: bool,
-    write_open: bool,
+    write: WriteHalf,
+}
+
+/// What may still be said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum WriteHalf {
+    Open,
+    /// `close_notify` and FIN follow what is left.
+    Closing,
+    /// `close_notify` was said; FIN follows.
+    Goodbye,
+    /// FIN was sent.
+    Closed,
+    /// The transport took no more.
+    Broken,
 }
 
 /// What a read brought.
@@ -66,7 +80,7 @@ impl<S: Stream> Wire<S> {
             plain: Output::new(),
             sealed: Output::new(),
             read_open: true,
-            write_open: true,
+            write: WriteHalf::Open,
         }
     }
 
@@ -80,7 +94,17 @@ impl<S: Stream> Wire<S> {
 
     /// Whether all that was said has left.
     pub(crate) fn is_flushed(&self) -> bool {
-        !self.write_open || (self.plain.is_empty() && self.sealed.is_empty())
+        self.is_write_closed() || (self.plain.is_empty() && self.sealed.is_empty())
+    }
+
+    /// Whether FIN was sent, or nothing can be written any more.
+    pub(crate) const fn is_write_closed(&self) -> bool {
+        matches!(self.write, WriteHalf::Closed | WriteHalf::Broken)
+    }
+
+    /// Whether nothing can be written any more because the transport broke.
+    pub(crate) fn is_write_broken(&self) -> bool {
+        self.write == WriteHalf::Broken
     }
 
     /// Reads once and hands on what came.
@@ -161,10 +185,10 @@ impl<S: Stream> Wire<S> {
         Heard::End { clean: false, cause: cause_of(error), error: None }
     }
 
-    /// Writes as much as the socket takes. Ready when all has left.
+    /// Writes as much as the socket takes. Ready when all has left, or nothing more ever will.
     pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<Flushed> {
         let mut wrote = false;
-        while self.write_open {
+        while !self.is_write_closed() {
             let out = match &mut self.tls {
                 Some(tls) => {
                     tls.send(now, &mut self.plain, &mut self.sealed);
@@ -172,50 +196,55 @@ impl<S: Stream> Wire<S> {
                 }
                 None => &mut self.plain,
             };
-            if out.is_empty() {
+            let written = if out.is_empty() {
                 out.shrink();
-                break;
-            }
-            let mut slices = [IoSlice::new(&[]); 32];
-            let filled = out.slices(&mut slices);
-            let slices = slices.get(..filled).unwrap_or_default();
-            match self.socket.poll_write(cx, slices) {
+                if self.write == WriteHalf::Open {
+                    break;
+                }
+                self.poll_goodbye(cx)
+            } else {
+                let mut slices = [IoSlice::new(&[]); 32];
+                let filled = out.slices(&mut slices);
+                self.socket.poll_write(cx, slices.get(..filled).unwrap_or_default()).map(|done| {
+                    let count = done.ok().filter(|count| *count > 0)?;
+                    out.advance(count);
+                    Some(())
+                })
+            };
+            match written {
                 Poll::Pending if wrote => return Poll::Ready(Flushed::Some),
                 Poll::Pending => return Poll::Pending,
-                Poll::Ready(Ok(0)) | Poll::Ready(Err(_)) => self.give_up_writing(),
-                Poll::Ready(Ok(count)) => {
+                Poll::Ready(None) => {
+                    self.write = WriteHalf::Broken;
+                    self.plain.clear();
+                    self.sealed.clear();
                     wrote = true;
-                    out.advance(count);
                 }
+                Poll::Ready(Some(())) => wrote = true,
             }
         }
         Poll::Ready(if wrote { Flushed::Some } else { Flushed::Nothing })
     }
 
-    /// Nothing can be written any more; what the peer has sent may still be read.
-    fn give_up_writing(&mut self) {
-        self.write_open = false;
-        self.plain.clear();
-        self.sealed.clear();
-    }
-
-    pub(crate) const fn is_write_open(&self) -> bool {
-        self.write_open
-    }
-
-    /// Says `close_notify` with the next flush.
-    pub(crate) fn say_goodbye(&mut self) {
-        if let Some(tls) = &mut self.tls {
+    /// One step of the end: `close_notify`, then FIN.
+    fn poll_goodbye(&mut self, cx: &mut Context<'_>) -> Poll<Option<()>> {
+        if let (WriteHalf::Closing, Some(tls)) = (self.write, &mut self.tls) {
             tls.close();
+            self.write = WriteHalf::Goodbye;
+            return Poll::Ready(Some(()));
         }
+        self.socket.poll_shutdown(cx).map(|done| {
+            done.ok()?;
+            self.write = WriteHalf::Closed;
+            Some(())
+        })
     }
 
-    /// Sends FIN.
-    pub(crate) fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if !self.write_open {
-            return Poll::Ready(());
+    /// Says goodbye behind what is left, with the next flushes; the peer may still speak.
+    pub(crate) fn close(&mut self) {
+        if self.write == WriteHalf::Open {
+            self.write = WriteHalf::Closing;
         }
-        self.socket.poll_shutdown(cx).map(drop)
     }
 }
 
@@ -224,7 +253,7 @@ impl<S: Stream> Wire<S> {
 pub(crate) enum Flushed {
     /// There was nothing to write.
     Nothing,
-    /// Something was written.
+    /// Something was written, or it was found that nothing can be.
     Some,
 }
 
