@@ -18,23 +18,21 @@ use regatta_tokio::{AttemptOutcome, AttemptTrace, Timeline, TimelineHandle, Word
 
 /// Columns of the axis.
 const AXIS: usize = 40;
-/// Columns of the names of rows.
-const LABEL: usize = 30;
 
 /// What the characters of the bars mean, in one line.
 pub(crate) const LEGEND: &str =
     "? name  - TCP  = TLS  : queue  . waiting for the first byte  # body  x failed";
 
-/// Draws `timeline`; every line ends with a line feed, and none is longer than 110 columns
-/// unless an address or an error is.
+/// Draws `timeline`, each line with a line feed at its end.
 pub(crate) fn draw(timeline: &Timeline) -> String {
     let rows = rows(timeline);
     let start = timeline.requested;
     let end = rows.iter().filter_map(Row::end).max().unwrap_or(start);
     let total = end.saturating_since(start).as_nanos().max(1);
+    let width = rows.iter().map(|row| row.label.len()).max().unwrap_or(0);
     let mut text = String::new();
     for row in &rows {
-        row.draw(start, total, &mut text);
+        row.draw(start, total, width, &mut text);
     }
     text
 }
@@ -83,7 +81,7 @@ impl Row {
         self.stretches.last().map(|stretch| stretch.to)
     }
 
-    fn draw(&self, start: Instant, total: u128, text: &mut String) {
+    fn draw(&self, start: Instant, total: u128, width: usize, text: &mut String) {
         let column = |at: Instant| {
             let nanos = at.saturating_since(start).as_nanos();
             usize::try_from(nanos * AXIS as u128 / total).unwrap_or(AXIS).min(AXIS)
@@ -104,7 +102,8 @@ impl Row {
         let took = self.end().unwrap_or(from).saturating_since(from);
         let from = from.saturating_since(start);
         let (from, took) = (from.as_secs_f64() * 1e3, took.as_secs_f64() * 1e3);
-        let line = format!("  {:LABEL$}|{bar}|{from:8.1} {took:8.1} ms  {}", self.label, self.note);
+        let (label, note) = (&self.label, &self.note);
+        let line = format!("  {label:width$} |{bar}| {from:7.1} {took:7.1} ms  {note}");
         text.push_str(line.trim_end());
         text.push('\n');
     }
@@ -278,11 +277,11 @@ mod tests {
     #[test]
     fn a_race_and_its_answer() {
         let expected = "
-  look up the name              |?                                       |     0.0     10.0 ms
-  try [2001:db8::1]:443         | ---------------------------------      |    10.0    330.0 ms  given up, another won
-  try 192.0.2.1:443             |                               -==      |   310.0     30.0 ms  won: TCP 10.0, TLS 20.0 ms
-  wait for the answer           |                                  ....  |   340.0     40.0 ms
-  receive the body              |                                      ##|   380.0     20.0 ms
+  look up the name      |?                                       |     0.0    10.0 ms
+  try [2001:db8::1]:443 | ---------------------------------      |    10.0   330.0 ms  given up, another won
+  try 192.0.2.1:443     |                               -==      |   310.0    30.0 ms  won: TCP 10.0, TLS 20.0 ms
+  wait for the answer   |                                  ....  |   340.0    40.0 ms
+  receive the body      |                                      ##|   380.0    20.0 ms
 ";
         assert_eq!(format!("\n{}", draw(&race())), expected);
         assert_eq!(summary(&race()), "400.0 ms, HTTP/2 on connection c7.2 to 192.0.2.1:443 (new)");
@@ -302,9 +301,9 @@ mod tests {
             connection.reused = true;
         }
         let expected = "
-  queue for a free stream       |::::::::::::::::::::                    |     0.0    100.0 ms
-  wait for the answer           |                    ..................  |   100.0     90.0 ms  sent again once
-  receive the body              |                                      ##|   190.0     10.0 ms
+  queue for a free stream |::::::::::::::::::::                    |     0.0   100.0 ms
+  wait for the answer     |                    ..................  |   100.0    90.0 ms  sent again once
+  receive the body        |                                      ##|   190.0    10.0 ms
 ";
         assert_eq!(format!("\n{}", draw(&timeline)), expected);
         assert_eq!(
@@ -324,8 +323,8 @@ mod tests {
         ];
         timeline.ended = Some(ms(40));
         let expected = "
-  try 192.0.2.1:80              |-------------------x                    |     0.0     20.0 ms  failed: connection refused, nobody listens on that port
-  try 192.0.2.2:80              |                    ------------------->|    20.0     20.0 ms  under way
+  try 192.0.2.1:80 |-------------------x                    |     0.0    20.0 ms  failed: connection refused, nobody listens on that port
+  try 192.0.2.2:80 |                    ------------------->|    20.0    20.0 ms  under way
 ";
         assert_eq!(format!("\n{}", draw(&timeline)), expected);
         assert_eq!(summary(&timeline), "40.0 ms");
@@ -337,7 +336,7 @@ mod tests {
         timeline.attempts.clear();
         timeline.resolve = None;
         timeline.first_byte = None;
-        assert!(draw(&timeline).ends_with("x|   340.0     60.0 ms  no answer came\n"));
+        assert!(draw(&timeline).ends_with("x|   340.0    60.0 ms  no answer came\n"));
     }
 
     #[test]
@@ -346,7 +345,7 @@ mod tests {
         timeline.requested = ms(0);
         timeline.resolve = Some(Span { started: ms(0), ended: Some(ms(4)) });
         timeline.ended = Some(ms(4));
-        assert!(draw(&timeline).ends_with("?x|     0.0      4.0 ms  no address came of it\n"));
+        assert!(draw(&timeline).ends_with("?x|     0.0     4.0 ms  no address came of it\n"));
     }
 
     #[test]
@@ -354,7 +353,7 @@ mod tests {
         let mut timeline = Timeline::default();
         timeline.requested = ms(0);
         timeline.ended = Some(ms(50));
-        assert!(draw(&timeline).ends_with(":x|     0.0     50.0 ms  none came free\n"));
+        assert!(draw(&timeline).ends_with(":x|     0.0    50.0 ms  none came free\n"));
     }
 
     #[test]
