@@ -1,8 +1,10 @@
 //! regatta beside its peers: ratios from one run on one machine, with what was measured.
 //!
-//! `cargo run --release -p regatta-benches -- pool|tls|all`
+//! `cargo run --release -p regatta-benches -- pool|tls|client|all`
 
+mod client;
 mod measure;
+mod origin;
 #[cfg(hyper_pool)]
 mod peer;
 mod pool;
@@ -20,12 +22,14 @@ fn main() -> ExitCode {
     match name.as_deref() {
         Some("pool") => pool::run(),
         Some("tls") => tls::run(),
+        Some("client") => client::run(),
         Some("all") => {
             pool::run();
             tls::run();
+            client::run();
         }
         _ => {
-            eprintln!("usage: regatta-benches pool|tls|all");
+            eprintln!("usage: regatta-benches pool|tls|client|all");
             return ExitCode::FAILURE;
         }
     }

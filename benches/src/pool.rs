@@ -18,7 +18,7 @@ use crate::measure::{Cost, cost, median, table};
 use crate::peer::{Peer, Sharing};
 
 const RUNS: usize = 7;
-const OPERATIONS: u64 = 500_000;
+const OPERATIONS: u64 = 200_000;
 const STEP: Duration = Duration::from_micros(1);
 
 /// How many origins have a ready connection, and which of them are asked for.
