@@ -315,8 +315,8 @@ impl Tap {
                 self.limit(count, PINGS, "PING");
             }
             kind::GOAWAY => {
+                // h2 ends a connection whose last stream rises.
                 let last = frame.word(0) & 0x7fff_ffff;
-                let last = self.go_away.map_or(last, |before| last.min(before.last));
                 self.go_away = Some(GoAway { last, code: frame.word(1) });
             }
             kind::WINDOW_UPDATE => {

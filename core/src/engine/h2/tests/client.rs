@@ -403,7 +403,10 @@ fn keep_alive() {
     peer.engine.handle_timeout(peer.now);
     assert_eq!(peer.frames_of(kind::PING).len(), 1);
     assert_eq!(peer.engine.poll_timeout(), Some(at(23_500)));
-    peer.now = at(23_500);
+    peer.now = at(20_000);
+    peer.feed(&window_update(0, 1));
+    assert_eq!(peer.engine.poll_timeout(), Some(at(30_000)));
+    peer.now = at(30_000);
     peer.engine.handle_timeout(peer.now);
     assert_eq!(
         peer.told(),

@@ -1,5 +1,13 @@
 //! A server engine and a scripted client.
 
+use core::pin::pin;
+use core::task::{Context, Poll, Waker};
+use std::io::IoSlice;
+
+use tokio::io::AsyncWrite;
+
+use super::super::io::Io;
+use super::super::tap::Tap;
 use super::*;
 use crate::engine::Shutdown;
 use crate::time::Duration;
@@ -272,6 +280,71 @@ fn the_stream_limit_changes_while_the_connection_lives() {
     peer.feed(&encode(kind::SETTINGS, flag::ACK, 0, &[]));
     peer.feed(&encode(kind::SETTINGS, flag::ACK, 0, &[]));
     assert_eq!(peer.frames_of(kind::GOAWAY)[0].code(), 1);
+}
+
+#[test]
+fn the_engines_own_frames_stand_between_those_of_h2() {
+    let large = |code: u16| {
+        let mut head = status(code);
+        for name in ["x", "y", "z"] {
+            head.headers_mut().insert(name, "v".repeat(15_000).parse().unwrap());
+        }
+        head
+    };
+    let mut peer = Scripted::client(&Config::default());
+    peer.feed(&settings(&[(4, 1 << 20)]));
+    peer.feed(&window_update(0, 1 << 20));
+    for n in 0..8 {
+        peer.feed(&ask(2 * n + 1, true));
+    }
+    // More than the output takes: h2 is stopped in a body, then in heads.
+    let streams = requests(&mut peer);
+    peer.engine.respond(NOW, streams[0], &status(200), false);
+    peer.engine.send(NOW, streams[0], bytes(300_000), true);
+    peer.feed(&window_update(0, 1));
+    peer.engine.set_max_concurrent_streams(NOW, 50);
+    let said = peer.frames();
+    assert!(said.iter().any(|frame| frame.kind == kind::SETTINGS && frame.payload.len() == 6));
+    let body = said.iter().filter(|frame| frame.kind == kind::DATA);
+    assert_eq!(body.map(|frame| frame.payload.len()).sum::<usize>(), 300_000);
+    for &stream in &streams[1..] {
+        peer.engine.respond(NOW, stream, &large(200), true);
+    }
+    peer.feed(&window_update(0, 1));
+    peer.engine.set_max_concurrent_streams(NOW, 40);
+    let said = peer.frames();
+    let place = said.iter().position(|frame| frame.kind == kind::SETTINGS).unwrap();
+    assert!(0 < place && place < said.len() - 1, "it is between others");
+    assert_eq!(said.iter().filter(|frame| frame.kind == kind::HEADERS).count(), 7);
+}
+
+#[test]
+fn writing_stops_between_frames_only() {
+    let io = Io::new(Tap::new(true, 0, NOW), 0);
+    let mut cx = Context::from_waker(Waker::noop());
+    // The output fills up within the second frame.
+    let (first, second) = (data(1, 65_520, false), data(1, 100, false));
+    let slices = [&first[..], &second[..9], &second[9..], &second[..]].map(IoSlice::new);
+    let written = pin!(io.clone()).poll_write_vectored(&mut cx, &slices);
+    assert!(matches!(written, Poll::Ready(Ok(n)) if n == first.len() + second.len()));
+    assert!(pin!(io.clone()).poll_write(&mut cx, &second).is_pending());
+    let mut out = Output::new();
+    assert!(io.wire().transmit(&mut out, usize::MAX), "h2 is told of the room");
+    assert_eq!(out.len(), first.len() + second.len());
+    assert!(pin!(io).poll_write(&mut cx, &second).is_ready());
+}
+
+#[test]
+fn refused_streams_are_remembered_too() {
+    let mut peer = Scripted::client(&Config::default());
+    peer.engine.set_max_concurrent_streams(NOW, 0);
+    peer.frames();
+    peer.feed(&encode(kind::SETTINGS, flag::ACK, 0, &[]));
+    for n in 0..900 {
+        assert_eq!(peer.frames_of(kind::GOAWAY), [], "{n}");
+        peer.feed(&ask(2 * n + 1, true));
+    }
+    assert_eq!(peer.frames_of(kind::GOAWAY)[0].code(), 0);
 }
 
 #[test]
