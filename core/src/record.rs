@@ -1,8 +1,6 @@
 //! Records: what happened inside a machine, as numbers. Waterfalls, statistics and replays are
 //! made from them; nothing depends on whether anyone reads them.
 
-use std::collections::VecDeque;
-
 use crate::time::Instant;
 
 macro_rules! kinds {
@@ -190,8 +188,12 @@ pub fn pack(id: impl crate::id::Id) -> u64 {
 #[derive(Clone, Debug)]
 pub struct Recorder {
     counters: [u64; Kind::ALL.len()],
-    ring: VecDeque<Record>,
+    /// Grows to `capacity`, then goes round.
+    ring: Vec<Record>,
     capacity: usize,
+    /// Where the oldest stands.
+    oldest: usize,
+    len: usize,
     lost: u64,
 }
 
@@ -201,8 +203,10 @@ impl Recorder {
         let capacity = capacity as usize;
         Self {
             counters: [0; Kind::ALL.len()],
-            ring: VecDeque::with_capacity(capacity),
+            ring: Vec::with_capacity(capacity),
             capacity,
+            oldest: 0,
+            len: 0,
             lost: 0,
         }
     }
@@ -212,13 +216,18 @@ impl Recorder {
         if let Some(counter) = self.counters.get_mut(record.kind as usize) {
             *counter += 1;
         }
-        if self.ring.len() == self.capacity {
-            self.lost += 1;
-            if self.ring.pop_front().is_none() {
-                return;
-            }
+        let place = self.wrap(self.oldest + self.len);
+        if let Some(slot) = self.ring.get_mut(place) {
+            *slot = record;
+        } else if self.ring.len() < self.capacity {
+            self.ring.push(record);
         }
-        self.ring.push_back(record);
+        if self.len < self.capacity {
+            self.len += 1;
+        } else {
+            self.oldest = self.wrap(self.oldest + 1);
+            self.lost += 1;
+        }
     }
 
     /// How often `kind` was recorded since the beginning, lost records included.
@@ -228,11 +237,54 @@ impl Recorder {
 
     /// The oldest record that was neither taken nor lost.
     pub fn poll_record(&mut self) -> Option<Record> {
-        self.ring.pop_front()
+        if self.len == 0 {
+            return None;
+        }
+        let record = self.ring.get(self.oldest).copied();
+        self.oldest = self.wrap(self.oldest + 1);
+        self.len -= 1;
+        record
     }
 
     /// How many records were lost because nobody took them.
     pub const fn lost(&self) -> u64 {
         self.lost
+    }
+
+    const fn wrap(&self, place: usize) -> usize {
+        if place >= self.capacity { place - self.capacity } else { place }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(value: u64) -> Record {
+        let (kind, rule) = (Kind::Requested, Rule::None);
+        Record { at: Instant::EPOCH, kind, rule, from: 0, to: 0, a: 0, b: 0, value }
+    }
+
+    #[test]
+    fn the_ring_loses_its_oldest_and_counts_everything() {
+        for capacity in 0..4 {
+            let mut recorder = Recorder::new(capacity);
+            let (mut made, mut taken) = (0, 0);
+            for round in 0..20_u64 {
+                for _ in 0..round % 6 {
+                    recorder.record(record(made));
+                    made += 1;
+                }
+                for _ in 0..round % 3 {
+                    let Some(oldest) = recorder.poll_record() else { break };
+                    assert!(made - oldest.value <= u64::from(capacity), "of the newest");
+                    taken += 1;
+                    assert_eq!(oldest.value + 1, taken + recorder.lost(), "in order");
+                }
+            }
+            assert_eq!(recorder.count(Kind::Requested), made);
+            let left = core::iter::from_fn(|| recorder.poll_record()).count() as u64;
+            assert_eq!(taken + left + recorder.lost(), made);
+        }
     }
 }

@@ -68,15 +68,20 @@ impl Pool {
         if waiting > connecting + probed {
             return Some(Rule::Demand);
         }
-        let permille = i64::from(self.config.preconnect_permille.clamp(1_000, 3_000));
-        if permille == 1_000 || self.draining {
+        if !self.is_eager() {
             return None;
         }
+        let permille = i64::from(self.config.preconnect_permille.min(3_000));
         // Envoy: (pending + active) * ratio > capacity + active.
         let active = i64::from(self.active);
         let wanted = (waiting + active).saturating_mul(permille);
         let there = (connecting + self.room + active).saturating_mul(1_000);
         (wanted > there).then_some(Rule::Preconnect)
+    }
+
+    /// Whether connections may be made ahead of need.
+    pub(super) fn is_eager(&self) -> bool {
+        self.config.preconnect_permille > 1_000 && !self.draining
     }
 
     pub(super) fn may(&self, tables: &Tables, what: Resource) -> bool {

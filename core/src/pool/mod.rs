@@ -156,6 +156,11 @@ impl Pool {
         self.connecting.len() + ready + self.held.len()
     }
 
+    /// Whether nobody waits and nothing is made ahead of need: settling would change nothing.
+    fn is_quiet(&self) -> bool {
+        self.waiting.is_empty() && self.failing.is_empty() && !self.is_eager()
+    }
+
     /// How many requests wait, those whose refusal is under way included.
     pub(crate) const fn queued(&self) -> u32 {
         self.waiting.len() + self.failing.len()
@@ -212,9 +217,11 @@ impl Turn<'_> {
     /// Brings everything to rest: tells who failed, serves who waits, makes connections.
     fn settle(&mut self) {
         self.pool.unfinished = false;
-        self.fail();
-        self.pump();
-        self.grow();
+        if !self.pool.is_quiet() {
+            self.fail();
+            self.pump();
+            self.grow();
+        }
         self.rest();
     }
 

@@ -293,11 +293,13 @@ impl Turn<'_> {
 
     fn retire(&mut self, request: RequestId) {
         self.tables.budget = self.tables.budget.saturating_sub(1);
-        let Some(slot) = self.tables.requests.remove(request) else { return };
-        if slot.has_deadline {
+        let Some(slot) = self.tables.requests.get(request) else { return };
+        let (has_deadline, holds_retry) = (slot.has_deadline, slot.holds_retry);
+        self.tables.requests.remove(request);
+        if has_deadline {
             self.tables.deadlines.set(request.slot(), None);
         }
-        if slot.holds_retry {
+        if holds_retry {
             self.take_or_give(Resource::Retries, false);
         }
     }

@@ -1,13 +1,14 @@
 //! Keys to ids: a hash table that is looked up and never iterated.
 
-use core::hash::Hasher;
-
 use hashbrown::HashTable;
 use siphasher::sip::SipHasher13;
 
 use crate::id::Id;
 use crate::rng::Rng;
 use crate::types::Key;
+
+/// 2^64 divided by the golden ratio: spreads small numbers over all bits.
+const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// Ids by the hash of what they belong to; the owner compares the keys themselves.
 ///
@@ -25,25 +26,17 @@ impl<I: Id> OriginTable<I> {
         Self { table: HashTable::new(), seeds: (rng.next_u64(), rng.next_u64()) }
     }
 
-    fn hasher(&self) -> SipHasher13 {
-        SipHasher13::new_with_keys(self.seeds.0, self.seeds.1)
-    }
-
     pub(super) fn hash_name(&self, name: &str) -> u64 {
-        let mut hasher = self.hasher();
-        hasher.write(name.as_bytes());
-        hasher.finish()
+        SipHasher13::new_with_keys(self.seeds.0, self.seeds.1).hash(name.as_bytes())
     }
 
+    /// The name goes through the keyed hash; the rest only has to tell keys of one name apart,
+    /// and multiplication by an odd number maps no two of them to one.
     pub(super) fn hash_key(&self, key: &Key) -> u64 {
-        let mut hasher = self.hasher();
-        hasher.write(key.origin.host.as_bytes());
-        let cluster = (key.cluster.slot() as u64) << 32;
-        let profile = u64::from(key.profile.0) << 16;
-        let flags = (key.origin.scheme as u64) << 1 | key.priority as u64;
-        hasher.write_u64(cluster | profile | u64::from(key.origin.port));
-        hasher.write_u64(flags);
-        hasher.finish()
+        let cluster = (key.cluster.slot() as u64) << 34;
+        let flags = (key.origin.scheme as u64) << 33 | (key.priority as u64) << 32;
+        let rest = cluster | flags | u64::from(key.profile.0) << 16 | u64::from(key.origin.port);
+        self.hash_name(&key.origin.host) ^ rest.wrapping_mul(ODD)
     }
 
     /// The id under `hash` for which `is` holds.

@@ -32,10 +32,20 @@ fn it_is_queued_in_front_before_resend_is_said_and_goes_elsewhere() {
     rig.up(0, Protocol::Http1, 1);
     rig.up(1, Protocol::Http1, 1);
     let told = rig.end(0, 0, FAILED, RetrySafe::Unprocessed);
-    assert_eq!(told[0], Action::Resend(r(0)));
-    assert_eq!(told[1..], [Action::Connect(c(3))], "not on the connection that failed it");
-    assert_eq!(rig.solo.waiting(), 2);
-    assert_eq!(rig.done(1, 1), [complete(1), assign(0, 1), assign(2, 0)]);
+    assert_eq!(told, [Action::Resend(r(0)), assign(2, 0)], "who does not avoid 0 may have it");
+    assert_eq!(rig.solo.waiting(), 1);
+    assert_eq!(rig.done(1, 1), [complete(1), assign(0, 1)]);
+}
+
+#[test]
+fn it_goes_before_those_who_wait_already() {
+    let mut rig = Rig::new(|config| config.http1_alone = true);
+    rig.queue(3);
+    rig.up(0, Protocol::Http1, 1);
+    let told = rig.end(0, 0, Outcome::Failed(Cause::Closed), RetrySafe::Unknown);
+    assert_eq!(told[..2], [Action::Resend(r(0)), assign(1, 0)]);
+    assert_eq!(rig.up(1, Protocol::Http1, 1), [assign(0, 1)]);
+    assert_eq!(rig.done(1, 0), [complete(1), assign(2, 0)]);
 }
 
 #[test]
