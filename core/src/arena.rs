@@ -26,11 +26,13 @@ impl<I: Id, T> Arena<I, T> {
     }
 
     /// Stores a value and mints its id. Allocates only when no slot is free.
+    #[inline]
     pub fn insert(&mut self, value: T) -> I {
         self.insert_with(|_| value)
     }
 
     /// Stores what `make` builds from the id that it will have.
+    #[inline]
     pub fn insert_with(&mut self, make: impl FnOnce(I) -> T) -> I {
         self.len += 1;
         if let Some(index) = self.free.pop()

@@ -188,11 +188,9 @@ pub fn pack(id: impl crate::id::Id) -> u64 {
 #[derive(Clone, Debug)]
 pub struct Recorder {
     counters: [u64; Kind::ALL.len()],
-    /// Grows to `capacity`, then goes round.
-    ring: Vec<Record>,
-    capacity: usize,
-    /// Where the oldest stands.
-    oldest: usize,
+    ring: Box<[Record]>,
+    /// Where the next one goes.
+    next: usize,
     len: usize,
     lost: u64,
 }
@@ -200,32 +198,50 @@ pub struct Recorder {
 impl Recorder {
     /// Keeps the newest `capacity` records.
     pub fn new(capacity: u32) -> Self {
-        let capacity = capacity as usize;
+        let nothing = Record {
+            at: Instant::EPOCH,
+            kind: Kind::Requested,
+            rule: Rule::None,
+            from: 0,
+            to: 0,
+            a: 0,
+            b: 0,
+            value: 0,
+        };
         Self {
             counters: [0; Kind::ALL.len()],
-            ring: Vec::with_capacity(capacity),
-            capacity,
-            oldest: 0,
+            ring: vec![nothing; capacity as usize].into(),
+            next: 0,
             len: 0,
             lost: 0,
         }
     }
 
     /// Counts and keeps a record. Does not allocate.
+    // Field by field: copied whole, a record would be read wider than it was just written, and
+    // processors wait for that.
+    #[inline(always)]
     pub fn record(&mut self, record: Record) {
         if let Some(counter) = self.counters.get_mut(record.kind as usize) {
             *counter += 1;
         }
-        let place = self.wrap(self.oldest + self.len);
-        if let Some(slot) = self.ring.get_mut(place) {
-            *slot = record;
-        } else if self.ring.len() < self.capacity {
-            self.ring.push(record);
+        if let Some(slot) = self.ring.get_mut(self.next) {
+            slot.at = record.at;
+            slot.kind = record.kind;
+            slot.rule = record.rule;
+            slot.from = record.from;
+            slot.to = record.to;
+            slot.a = record.a;
+            slot.b = record.b;
+            slot.value = record.value;
+            self.next += 1;
         }
-        if self.len < self.capacity {
+        if self.next == self.ring.len() {
+            self.next = 0;
+        }
+        if self.len < self.ring.len() {
             self.len += 1;
         } else {
-            self.oldest = self.wrap(self.oldest + 1);
             self.lost += 1;
         }
     }
@@ -240,19 +256,15 @@ impl Recorder {
         if self.len == 0 {
             return None;
         }
-        let record = self.ring.get(self.oldest).copied();
-        self.oldest = self.wrap(self.oldest + 1);
+        let oldest = self.next.checked_sub(self.len);
+        let oldest = oldest.unwrap_or(self.next + self.ring.len() - self.len);
         self.len -= 1;
-        record
+        self.ring.get(oldest).copied()
     }
 
     /// How many records were lost because nobody took them.
     pub const fn lost(&self) -> u64 {
         self.lost
-    }
-
-    const fn wrap(&self, place: usize) -> usize {
-        if place >= self.capacity { place - self.capacity } else { place }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Admission: whether a connection is made, and why not.
 
-use super::{Pool, Tables, Turn};
+use super::{Out, Pool, Tables, Turn};
 use crate::limits::Resource;
 use crate::record::{Kind, Rule};
 use crate::types::Refusal;
@@ -89,7 +89,7 @@ impl Pool {
     }
 }
 
-impl Turn<'_> {
+impl<O: Out> Turn<'_, O> {
     /// Makes as many connections as admission allows and the budget lets.
     pub(super) fn grow(&mut self) {
         loop {

@@ -53,6 +53,7 @@ impl Pool {
                 room += connection.room(&self.config);
             }
         }
+        assert_eq!(used.connections, self.members, "{}: connections", self.id);
         assert_eq!((open, shut), (self.open, self.shut), "{}: open and shut connections", self.id);
         assert_eq!(room, self.room, "{}: room of open connections", self.id);
         assert_eq!(active, self.active, "{}: requests on connections", self.id);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::tables::{Clock, Connection};
-use super::{Action, Config, State, Turn};
+use super::{Action, Config, Out, State, Turn};
 use crate::id::ConnectionId;
 use crate::limits::Resource;
 use crate::record::{Kind, Record, Rule, pack};
@@ -38,7 +38,7 @@ impl Connection {
     }
 }
 
-impl Turn<'_> {
+impl<O: Out> Turn<'_, O> {
     /// The connection that the next request goes on: the highest rank, then one in use, then the
     /// most recently used. `avoid` failed that request and is taken only where there is no other hope.
     pub(super) fn pick(&mut self, avoid: Option<ConnectionId>) -> Option<ConnectionId> {
@@ -416,6 +416,7 @@ impl Turn<'_> {
         let connection = self.tables.connections.insert(Connection::new(self.pool.id, self.now));
         self.pool.connecting.push_front(&mut self.tables.connections, connection.slot());
         self.tables.sockets += 1;
+        self.pool.members += 1;
         self.take_or_give(Resource::Connections, true);
         self.tables.note(Kind::ConnectionMade, rule, connection);
         if rule == Rule::Preconnect {
@@ -435,6 +436,7 @@ impl Turn<'_> {
         self.set_state(connection, State::Closed);
         if self.tables.connections.remove(connection).is_some() {
             self.tables.sockets = self.tables.sockets.saturating_sub(1);
+            self.pool.members -= 1;
             self.take_or_give(Resource::Connections, false);
         }
     }

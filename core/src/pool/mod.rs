@@ -101,6 +101,8 @@ pub(crate) struct Pool {
     held: List<ByState>,
     clocks: [List<ByClock>; 3],
     ages: List<ByAge>,
+    /// How many connections it has, in whatever state.
+    members: u32,
     /// How many are established and not draining.
     open: u32,
     /// How many of those grant no stream at all.
@@ -137,6 +139,7 @@ impl Pool {
             held: List::default(),
             clocks: [List::default(); 3],
             ages: List::default(),
+            members: 0,
             open: 0,
             shut: 0,
             room: 0,
@@ -151,9 +154,8 @@ impl Pool {
     }
 
     /// How many connections it has, in whatever state.
-    pub(crate) fn connections(&self) -> u32 {
-        let ready: u32 = self.ready.iter().map(List::len).sum();
-        self.connecting.len() + ready + self.held.len()
+    pub(crate) const fn connections(&self) -> u32 {
+        self.members
     }
 
     /// Whether nobody waits and nothing is made ahead of need: settling would change nothing.
@@ -180,15 +182,27 @@ impl Pool {
     }
 }
 
+/// Where a pool's actions go.
+pub(crate) trait Out {
+    /// Adds an action behind all others.
+    fn push(&mut self, action: Action);
+}
+
+impl Out for &mut Outbox<Action> {
+    fn push(&mut self, action: Action) {
+        Outbox::push(self, action);
+    }
+}
+
 /// All that one pool may touch while it decides.
-pub(crate) struct Turn<'a> {
+pub(crate) struct Turn<'a, O> {
     pub(crate) now: Instant,
     pub(crate) pool: &'a mut Pool,
     pub(crate) tables: &'a mut Tables,
-    pub(crate) out: &'a mut Outbox<Action>,
+    pub(crate) out: O,
 }
 
-impl Turn<'_> {
+impl<O: Out> Turn<'_, O> {
     /// Takes in what happened to a connection, a request, or everything.
     pub(crate) fn handle_event(&mut self, event: Event) {
         match event {

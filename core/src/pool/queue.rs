@@ -3,21 +3,22 @@
 use std::sync::Arc;
 
 use super::tables::{Clock, Ending, Place, Request};
-use super::{Action, State, Turn};
+use super::{Action, Out, State, Turn};
 use crate::id::{ConnectionId, RequestId};
 use crate::limits::Resource;
 use crate::record::{Kind, Record, Rule, pack};
 use crate::time::Instant;
 use crate::types::{AllFailed, MethodClass, Outcome, Phase, Refusal};
 
-impl Turn<'_> {
+impl<O: Out> Turn<'_, O> {
     /// Mints a request and assigns, queues or refuses it.
     pub(crate) fn on_requested(
         &mut self,
         method: MethodClass,
         deadline: Option<Instant>,
     ) -> RequestId {
-        let request = self.tables.requests.insert(Request::new(self.pool.id, method, self.now));
+        let request =
+            self.tables.requests.insert_with(|_| Request::new(self.pool.id, method, self.now));
         self.tables.note(Kind::Requested, Rule::None, request);
         if self.pool.draining {
             self.refuse(request, Refusal::Draining, None);

@@ -1,7 +1,7 @@
 //! The end of a stream: what becomes of its request, and of its connection.
 
 use super::tables::{Ending, Place};
-use super::{Action, Turn};
+use super::{Action, Out, Turn};
 use crate::id::{ConnectionId, RequestId};
 use crate::limits::Resource;
 use crate::record::{Kind, Record, Rule, pack};
@@ -25,8 +25,8 @@ pub(super) const fn rule(method: MethodClass, retry: RetrySafe, body: BodyState)
     }
 }
 
-impl Turn<'_> {
-    pub(super) fn on_stream_ended(
+impl<O: Out> Turn<'_, O> {
+    pub(crate) fn on_stream_ended(
         &mut self,
         connection: ConnectionId,
         request: RequestId,

@@ -91,7 +91,11 @@ impl Solo {
         self.tables.recorder.poll_record()
     }
 
-    fn turn<'a>(&'a mut self, now: Instant, out: &'a mut Outbox<Action>) -> Turn<'a> {
+    fn turn<'a>(
+        &'a mut self,
+        now: Instant,
+        out: &'a mut Outbox<Action>,
+    ) -> Turn<'a, &'a mut Outbox<Action>> {
         let now = self.tables.begin(now);
         Turn { now, pool: &mut self.pool, tables: &mut self.tables, out }
     }

@@ -51,6 +51,8 @@ pub(crate) struct Request {
 }
 
 impl Request {
+    // Built where it will live.
+    #[inline(always)]
     pub(crate) fn new(pool: PoolId, method: MethodClass, now: Instant) -> Self {
         Self {
             pool,

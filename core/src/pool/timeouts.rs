@@ -1,7 +1,7 @@
 //! The clocks of a pool: one list per configured duration, the earliest first.
 
 use super::tables::{ByClock, Clock};
-use super::{Action, Pool, State, Turn};
+use super::{Action, Out, Pool, State, Turn};
 use crate::id::ConnectionId;
 use crate::list::List;
 use crate::record::{Kind, Rule};
@@ -21,7 +21,7 @@ impl Pool {
     }
 }
 
-impl Turn<'_> {
+impl<O: Out> Turn<'_, O> {
     /// Starts a clock of a connection that has none running; one without duration never fires.
     pub(super) fn start_clock(&mut self, connection: ConnectionId, clock: Clock) {
         let Some(duration) = self.pool.duration(clock) else { return };

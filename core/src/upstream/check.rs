@@ -28,6 +28,7 @@ impl Upstream {
             assert!(!member.pool.unfinished || member.in_line, "{id} is forgotten unfinished");
             empty += usize::from(member.empty.is_some());
             let armed = self.pool_timers.get(id.slot());
+            assert_eq!(armed.unwrap_or(crate::Instant::MAX), member.armed, "{id}: its deadline");
             let wake = member.pool.wake;
             let late = armed.is_none_or(|armed| armed > wake);
             assert!(wake == crate::Instant::MAX || !late, "{id} would wake late");

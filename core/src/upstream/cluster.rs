@@ -51,6 +51,8 @@ pub(super) struct Member {
     pub(super) key: Key,
     pub(super) hash: u64,
     pub(super) host: HostId,
+    /// Which deadline of its stands in the heap; [`Instant::MAX`] is none.
+    pub(super) armed: Instant,
     /// Its work was cut off by the budget and it stands in line.
     pub(super) in_line: bool,
     /// It is empty, since then, and in the list of those.
@@ -60,7 +62,16 @@ pub(super) struct Member {
 
 impl Member {
     pub(super) fn new(pool: Pool, key: Key, hash: u64, host: HostId) -> Self {
-        Self { pool, key, hash, host, in_line: false, empty: None, empty_link: Link::default() }
+        Self {
+            pool,
+            key,
+            hash,
+            host,
+            armed: Instant::MAX,
+            in_line: false,
+            empty: None,
+            empty_link: Link::default(),
+        }
     }
 
     pub(super) const fn id(&self) -> PoolId {

@@ -154,8 +154,15 @@ impl Upstream {
         match event {
             Event::Requested { .. } => {}
             Event::StreamEnded { connection, request, outcome, retry, body, timing: _ } => {
-                let event = pool::Event::StreamEnded { connection, request, outcome, retry, body };
-                self.on_request(request, event);
+                match self.pool_of(request) {
+                    Some(pool) => {
+                        self.turn(pool, |turn| {
+                            turn.on_stream_ended(connection, request, outcome, retry, body);
+                        });
+                        self.settle(pool);
+                    }
+                    None => self.stale(request),
+                }
             }
             Event::Cancelled(request) => self.on_request(request, pool::Event::Cancelled(request)),
             Event::Resolved { host, addresses } => self.on_resolved(host, &addresses),
@@ -181,7 +188,9 @@ impl Upstream {
             Event::NetworkChanged => self.on_network_changed(),
             Event::Drain => self.on_drain(),
         }
-        self.unpark();
+        if !self.parked.is_empty() {
+            self.unpark();
+        }
     }
 
     /// Does what is due. Calling it early, late or twice is harmless.
@@ -203,6 +212,9 @@ impl Upstream {
         }
         while let Some(slot) = self.pool_timers.pop_due(now) {
             if let Some(pool) = self.pools.id_at(slot) {
+                if let Some(member) = self.pools.get_mut(pool) {
+                    member.armed = Instant::MAX;
+                }
                 self.turn(pool, |turn| turn.handle_timeout());
                 self.settle(pool);
             }

@@ -2,45 +2,30 @@
 
 use std::sync::Arc;
 
+use super::Upstream;
 use super::event::Action;
 use super::host::Found;
 use super::race::{Attempt, AttemptLine, Race};
-use super::{Upstream, cluster};
 use crate::eyeballs::{self, Eyeballs};
 use crate::id::{AttemptId, ConnectionId, PoolId};
-use crate::machine::Machine;
+use crate::machine::{Machine, Outbox};
 use crate::pool;
 use crate::record::{Kind, Rule};
-use crate::time::Instant;
 use crate::types::{AllFailed, Cause, Limit, Protocol, Transport};
 
 /// The winner's protocol and limit, while a race is told of its success.
 type Won = Option<(Protocol, Limit)>;
 
 impl Upstream {
-    /// Empties a pool's outbox and brings the pool to rest.
+    /// Does what a pool wants of the races, and brings the pool to rest.
     pub(super) fn settle(&mut self, pool: PoolId) {
         while let Some(action) = self.inner.pop() {
             match action {
-                pool::Action::Assign { request, connection } => {
-                    self.out.push(Action::Assign { request, connection });
-                }
-                pool::Action::Finished { request, outcome } => {
-                    self.out.push(Action::Finished { request, outcome });
-                }
                 pool::Action::Connect(connection) => self.start_race(pool, connection),
                 pool::Action::ConnectTimedOut(connection) => self.time_race_out(connection),
                 pool::Action::AbortConnect(connection) => self.abort_race(connection),
-                pool::Action::Reset { connection, request } => {
-                    self.out.push(Action::Reset { connection, request });
-                }
-                pool::Action::Resend(request) => self.out.push(Action::Resend(request)),
-                pool::Action::Refuse { request, reason, failed } => {
-                    self.out.push(Action::Refuse { request, reason, failed });
-                }
-                pool::Action::Probe(connection) => self.out.push(Action::Probe(connection)),
-                pool::Action::Shutdown(connection) => self.out.push(Action::Shutdown(connection)),
-                pool::Action::Abort(connection) => self.out.push(Action::Abort(connection)),
+                // The others went out at once.
+                _ => {}
             }
         }
         self.rest(pool);
@@ -50,8 +35,9 @@ impl Upstream {
     fn rest(&mut self, id: PoolId) {
         let now = self.tables.now;
         let Some(member) = self.pools.get_mut(id) else { return };
-        if member.pool.wake < Instant::MAX {
-            self.pool_timers.set_earlier(id.slot(), member.pool.wake);
+        if member.pool.wake < member.armed {
+            member.armed = member.pool.wake;
+            self.pool_timers.set(id.slot(), Some(member.armed));
         }
         if member.pool.unfinished && !member.in_line {
             member.in_line = true;
@@ -327,18 +313,46 @@ impl Upstream {
         }
     }
 
-    /// Lets one pool decide; its actions wait in its outbox for [`Upstream::settle`].
+    /// Lets one pool decide; what it wants of the races waits for [`Upstream::settle`].
     pub(super) fn turn<R>(
         &mut self,
         pool: PoolId,
-        decide: impl FnOnce(&mut pool::Turn<'_>) -> R,
+        decide: impl FnOnce(&mut pool::Turn<'_, Sorter<'_>>) -> R,
     ) -> Option<R> {
-        let member: &mut cluster::Member = self.pools.get_mut(pool)?;
+        let member = self.pools.get_mut(pool)?;
         Some(decide(&mut pool::Turn {
             now: self.tables.now,
             pool: &mut member.pool,
             tables: &mut self.tables,
-            out: &mut self.inner,
+            out: Sorter { inner: &mut self.inner, out: &mut self.out },
         }))
+    }
+}
+
+/// Sends a pool's actions straight out, but for those that concern a race.
+pub(super) struct Sorter<'a> {
+    inner: &'a mut Outbox<pool::Action>,
+    out: &'a mut Outbox<Action>,
+}
+
+impl pool::Out for Sorter<'_> {
+    // Where the action is known, so is its way.
+    #[inline(always)]
+    fn push(&mut self, action: pool::Action) {
+        self.out.push(match action {
+            pool::Action::Connect(_)
+            | pool::Action::ConnectTimedOut(_)
+            | pool::Action::AbortConnect(_) => return self.inner.push(action),
+            pool::Action::Assign { request, connection } => Action::Assign { request, connection },
+            pool::Action::Reset { connection, request } => Action::Reset { connection, request },
+            pool::Action::Resend(request) => Action::Resend(request),
+            pool::Action::Refuse { request, reason, failed } => {
+                Action::Refuse { request, reason, failed }
+            }
+            pool::Action::Finished { request, outcome } => Action::Finished { request, outcome },
+            pool::Action::Probe(connection) => Action::Probe(connection),
+            pool::Action::Shutdown(connection) => Action::Shutdown(connection),
+            pool::Action::Abort(connection) => Action::Abort(connection),
+        });
     }
 }
