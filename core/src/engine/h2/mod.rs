@@ -7,7 +7,7 @@
 //! ```
 //!
 //! h2 owns the states of streams, flow control and HPACK. The engine adds what h2 lacks: it polls
-//! only what was woken, speaks in [`Event`]s, sees every frame header ([`tap`]), limits what a
+//! only what was woken, speaks in [`Event`]s, sees every frame header (`tap.rs`), limits what a
 //! peer may do in the driver's time, says of every failed stream whether its request may go
 //! again, and changes its own stream limit while the connection lives.
 //!
