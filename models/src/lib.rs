@@ -14,3 +14,4 @@ mod streams;
 pub mod tape;
 #[cfg(test)]
 mod testing;
+pub mod upstream;

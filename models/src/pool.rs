@@ -9,7 +9,7 @@ use regatta_core::pool::{Action, Event, Solo, SoloConfig};
 use regatta_core::types::{AllFailed, BodyState, Cause, Limit, Outcome, Protocol, RetrySafe};
 use regatta_core::{Instant, Machine};
 
-use crate::books::{Books, Connection, End, Place, Rules};
+use crate::books::{Books, Connection, End, Kindness, Place, Rules};
 use crate::harness::{Input, Rest, Subject};
 use crate::tape::Tape;
 use crate::{settings, streams};
@@ -252,6 +252,19 @@ impl World {
     }
 }
 
+fn kind(kindness: Kindness) -> Event {
+    match kindness {
+        Kindness::Probed(connection) => Event::Probed(connection),
+        Kindness::Complete(connection, request) => {
+            let outcome = Outcome::Complete;
+            let (retry, body) = (RetrySafe::Answered, BodyState::Spent);
+            Event::StreamEnded { connection, request, outcome, retry, body }
+        }
+        Kindness::Closed(connection) => Event::Closed { connection, cause: Cause::ShutDown },
+        Kindness::Limit(connection, limit) => Event::Limit { connection, limit },
+    }
+}
+
 fn failed(cause: Cause) -> Arc<AllFailed> {
     Arc::new(AllFailed { attempts: vec![], resolution: Some(cause) })
 }
@@ -317,40 +330,16 @@ impl Subject for World {
                 failed: failed(Cause::Refused),
             });
         }
-        for (&connection, slot) in &books.connections {
-            if slot.is_connecting() {
-                let (protocol, limit) = match self.config.http1_alone {
-                    true => (Protocol::Http1, Limit::Concurrent(1)),
-                    false => (Protocol::Http2, Limit::Concurrent(100)),
-                };
-                return Rest::Event(Event::Connected { connection, protocol, limit });
-            }
-            if slot.gone {
-                continue;
-            }
-            if slot.probing {
-                return Rest::Event(Event::Probed(connection));
-            }
-            if let Some(&request) = slot.streams.first() {
-                let outcome = Outcome::Complete;
-                let (retry, body) = (RetrySafe::Answered, BodyState::Spent);
-                return Rest::Event(Event::StreamEnded {
-                    connection,
-                    request,
-                    outcome,
-                    retry,
-                    body,
-                });
-            }
-            if slot.closing {
-                return Rest::Event(Event::Closed { connection, cause: Cause::ShutDown });
-            }
-            if slot.up.is_some_and(|up| up.1 == Limit::Concurrent(0)) {
-                return Rest::Event(Event::Limit { connection, limit: Limit::Concurrent(100) });
-            }
-            if matches!(slot.up, Some((_, Limit::Total(_)))) && books.room(connection) <= 0 {
-                return Rest::Event(Event::Limit { connection, limit: Limit::Total(1 << 40) });
-            }
+        let mut connecting = books.connections.iter().filter(|(_, c)| c.is_connecting());
+        if let Some((&connection, _)) = connecting.next() {
+            let (protocol, limit) = match self.config.http1_alone {
+                true => (Protocol::Http1, Limit::Concurrent(1)),
+                false => (Protocol::Http2, Limit::Concurrent(100)),
+            };
+            return Rest::Event(Event::Connected { connection, protocol, limit });
+        }
+        if let Some(kindness) = books.kindness() {
+            return Rest::Event(kind(kindness));
         }
         if books.requests.values().any(|r| !matches!(r.place, Place::Over)) {
             return Rest::Work;

@@ -3,7 +3,7 @@
 
 use core::num::NonZeroU32;
 
-use regatta_core::{Duration, limits, pool};
+use regatta_core::{Duration, eyeballs, limits, pool};
 
 use crate::tape::Tape;
 
@@ -46,5 +46,16 @@ pub(crate) fn pool(tape: &mut Tape) -> pool::Config {
     config.max_resends = tape.pick("resends", &[1, 0, 2]);
     config.probe_after_idle = tape.pick("probe", &[None, None, Some(ms(0)), Some(ms(100))]);
     config.drain_timeout = tape.pick("drain", &[None, Some(ms(200)), Some(ms(0))]);
+    config
+}
+
+pub(crate) fn race(tape: &mut Tape) -> eyeballs::Config {
+    let mut config = eyeballs::Config::default();
+    config.attempt_delay = tape.pick("delay", &[ms(300), ms(10), HUGE]);
+    config.resolution_delay = tape.pick("wait", &[ms(50), ms(0), HUGE]);
+    config.success =
+        tape.pick("success", &[eyeballs::Success::Handshake, eyeballs::Success::Transport]);
+    config.max_attempts = tape.pick("attempts", &[12, 1, 2]);
+    config.max_parallel = tape.pick("parallel", &[4, 1]);
     config
 }

@@ -40,7 +40,8 @@ impl Connection {
 
 impl<O: Out> Turn<'_, O> {
     /// The connection that the next request goes on: the highest rank, then one in use, then the
-    /// most recently used. `avoid` failed that request and is taken only where there is no other hope.
+    /// most recently used. `avoid` failed that request and is taken only where there is no other
+    /// hope.
     pub(super) fn pick(&mut self, avoid: Option<ConnectionId>) -> Option<ConnectionId> {
         let mut last_hope = None;
         for shelf in (0..self.pool.ready.len()).rev() {

@@ -1,0 +1,140 @@
+//! What must hold between two calls.
+
+use regatta_core::id::ConnectionId;
+use regatta_core::types::Limit;
+
+use super::{Books, Doom, Forecast, Place, Request};
+
+impl Books {
+    /// Whether the pool has a connection or a waiting request.
+    pub(crate) fn is_occupied(&self, pool: usize) -> bool {
+        self.waiting(|other| other == pool).next().is_some()
+            || self.connections.values().any(|c| c.pool == pool && !c.gone)
+    }
+
+    pub(super) fn busy_pools(&self, pool: usize) -> usize {
+        let sharing = (0..self.rules.len()).filter(|other| self.shares(pool, *other));
+        sharing.filter(|other| self.is_occupied(*other)).count()
+    }
+
+    /// Ends a call: every stream that ended has its verdict, and who was not served waits.
+    pub(crate) fn close(&mut self) {
+        for pool in 0..self.rules.len() {
+            let hopes = |id| self.request(id).doomed != Doom::Yes;
+            let waits = self.waiting(|other| other == pool).any(hopes);
+            if self.draining && !waits && self.arriving(pool) == 0 {
+                self.stop_all(pool, "the pool drains");
+            }
+        }
+        for (id, request) in &mut self.requests {
+            let forecast = core::mem::replace(&mut request.forecast, Forecast::Unknown);
+            match request.place {
+                Place::Arriving => {
+                    request.place = Place::Waiting;
+                    let fits = matches!(forecast, Forecast::Waits | Forecast::Unknown);
+                    assert!(fits, "{id} waits, expected was {forecast:?}");
+                }
+                Place::Judged(end) => panic!("{id}'s stream ended and nothing was said: {end:?}"),
+                _ => {}
+            }
+        }
+        let over = |request: &Request| matches!(request.place, Place::Over);
+        self.past_requests.extend(self.requests.iter().filter(|(_, r)| over(r)).map(|(id, _)| *id));
+        self.requests.retain(|_, request| !over(request));
+        let gone = self.connections.iter().filter(|(_, c)| c.gone);
+        self.past_connections.extend(gone.map(|(id, _)| *id));
+        self.connections.retain(|_, connection| !connection.gone);
+    }
+
+    /// What must hold between two calls, unless the machine has asked to be called again now.
+    pub(crate) fn nobody_is_forgotten(&self, sockets_left: bool) {
+        for pool in 0..self.rules.len() {
+            if !self.out_of_sight {
+                self.enough_is_made(pool, sockets_left);
+            }
+            for id in self.waiting(|other| other == pool) {
+                let request = self.request(id);
+                assert!(request.doomed != Doom::Yes, "{id} should have been told of its failure");
+                if request.doomed == Doom::Perhaps {
+                    continue;
+                }
+                let free = |other: &ConnectionId| {
+                    Some(*other) != request.avoid
+                        && !self.is_aged(*other)
+                        && !self.needs_probe(*other)
+                };
+                let free: Vec<_> = self.usable(pool).filter(free).collect();
+                assert!(free.is_empty(), "{id} waits while {free:?} have room");
+                assert!(self.has_hope(pool), "{id} waits for nothing");
+            }
+        }
+    }
+
+    /// Whether the true state of a connection or request cannot be known outside.
+    pub(super) fn is_uncertain(&self, pool: usize) -> bool {
+        let mine = self.connections.iter().filter(|(_, c)| c.pool == pool && c.is_open());
+        let perhaps = |id| self.request(id).doomed == Doom::Perhaps;
+        mine.map(|(id, _)| *id).any(|id| self.is_aged(id))
+            || self.waiting(|other| other == pool).any(perhaps)
+    }
+
+    /// Whether one more connection is wanted: for those who wait, or ahead of need.
+    pub(super) fn wish(&self, pool: usize) -> bool {
+        let rules = &self.rules[pool];
+        let config = &rules.pool;
+        let mine = || self.connections.iter().filter(|(_, c)| c.pool == pool && !c.gone);
+        let carries = config.max_requests_per_connection.map_or(u32::MAX, |most| most.get());
+        let assumed = match rules.granted {
+            _ if rules.http1_alone => 1,
+            Some(granted) => granted.min(config.max_concurrent_streams.get()).min(carries).max(1),
+            None => {
+                config.assumed_streams.get().min(config.max_concurrent_streams.get()).min(carries)
+            }
+        };
+        let connecting = mine().filter(|(_, c)| c.is_connecting()).count() as i64;
+        let connecting = connecting * i64::from(assumed);
+        let probed: i64 = mine().filter(|(_, c)| c.probing).map(|(id, _)| self.room(*id)).sum();
+        let in_line = self.waiting(|other| other == pool).filter(|id| self.is_in_line(*id));
+        let waiting = in_line.count() as i64 + self.arriving(pool);
+        if waiting > connecting + probed {
+            return true;
+        }
+        let permille = i64::from(config.preconnect_permille.clamp(1_000, 3_000));
+        if permille == 1_000 || self.draining {
+            return false;
+        }
+        let room: i64 = mine().filter(|(_, c)| c.is_open()).map(|(id, _)| self.room(*id)).sum();
+        let active = self.active(|other| other == pool) as i64;
+        (waiting + active) * permille > (connecting + room + active) * 1_000
+    }
+
+    pub(super) fn arriving(&self, pool: usize) -> i64 {
+        let mine = self.requests.values().filter(|r| r.pool == pool);
+        mine.filter(|r| matches!(r.place, Place::Arriving)).count() as i64
+    }
+
+    /// A wanted connection that nothing stands against has been made.
+    pub(super) fn enough_is_made(&self, pool: usize, sockets_left: bool) {
+        let mine = || self.connections.values().filter(|c| c.pool == pool && !c.gone);
+        let shut = mine().filter(|c| c.is_open());
+        let shut = shut.filter(|c| matches!(c.up, Some((_, Limit::Concurrent(0))))).count();
+        let all = self.connections.values().filter(|c| !c.gone && self.shares(pool, c.pool));
+        let most = self.limits(pool).max_connections.unwrap_or(u32::MAX) as usize;
+        let allowed = mine().count() == 0 || all.count() < most;
+        let free = allowed && sockets_left && shut < 2 && !self.rules[pool].backs_off;
+        let wanted = free && !self.is_uncertain(pool) && self.wish(pool);
+        assert!(!wanted, "a connection is wanted, allowed, and not made");
+    }
+
+    /// Whether something is under way that can serve who waits, or make room for it.
+    pub(super) fn has_hope(&self, pool: usize) -> bool {
+        self.connecting.contains(&pool)
+            || self.connections.iter().filter(|(_, c)| c.pool == pool && !c.gone).any(|(id, c)| {
+                c.is_connecting()
+                    || c.probing
+                    || c.stopped.is_some()
+                    || self.is_aged(*id)
+                    || self.room(*id) <= 0
+            })
+    }
+}

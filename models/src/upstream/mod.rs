@@ -1,0 +1,458 @@
+//! The whole upstream in a world of resolvers, handshakes and peers: the same books as for one
+//! pool, kept for several that share sockets, hosts and circuit breakers.
+
+mod events;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use core::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use regatta_core::id::{AttemptId, ClusterId, ConnectionId, HostId, ProfileId};
+use regatta_core::pool::State;
+use regatta_core::types::{
+    BodyState, Cause, Key, Limit, Origin, Outcome, Priority, Protocol, Refusal, RetrySafe, Scheme,
+    Timing, Transport,
+};
+use regatta_core::upstream::{
+    Action, Cluster, Config, ConnectionView, Event, PoolView, Profile, Protocols, Upstream,
+};
+use regatta_core::{Instant, Machine};
+
+use crate::books::{Books, Connection, Doom, End, Kindness, Place, Rules};
+use crate::harness::{Input, Rest, Subject};
+use crate::settings;
+use crate::settings::{HUGE, count, ms};
+use crate::tape::Tape;
+
+/// The world around an upstream.
+#[derive(Debug)]
+pub struct World {
+    config: Config,
+    keys: Vec<Key>,
+    books: Books,
+    /// Handshakes under way.
+    attempts: BTreeMap<AttemptId, ConnectionId>,
+    past_attempts: BTreeMap<AttemptId, SocketAddr>,
+    /// Names that are being looked up, and whether an address was told.
+    resolving: BTreeMap<HostId, bool>,
+    told: BTreeSet<IpAddr>,
+    /// The pools after the last call.
+    before: Vec<PoolView>,
+}
+
+const ADDRESSES: [IpAddr; 3] = [
+    IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)),
+    IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2)),
+    IpAddr::V6(core::net::Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1)),
+];
+
+/// The port tells the key: 8000 and its index.
+fn keys() -> Vec<Key> {
+    let key = |cluster, scheme, host: &str, profile, priority| Key {
+        cluster: ClusterId::new(cluster, 0),
+        origin: Origin { scheme, host: Arc::from(host), port: 0 },
+        profile: ProfileId(profile),
+        priority,
+    };
+    let mut keys = vec![
+        key(0, Scheme::Https, "a.example", 0, Priority::Default),
+        key(0, Scheme::Http, "a.example", 0, Priority::Default),
+        key(0, Scheme::Https, "b.example", 0, Priority::High),
+        key(1, Scheme::Http, "a.example", 1, Priority::Default),
+    ];
+    for (port, key) in (8_000..).zip(&mut keys) {
+        key.origin.port = port;
+    }
+    keys
+}
+
+fn profile(protocols: Protocols) -> Profile {
+    let mut profile = Profile::default();
+    profile.protocols = protocols;
+    profile
+}
+
+fn cluster(tape: &mut Tape) -> Cluster {
+    let mut cluster = Cluster::default();
+    cluster.limits = settings::breakers(tape);
+    cluster.limits_high = settings::breakers(tape);
+    cluster.pool = settings::pool(tape);
+    cluster.eyeballs = settings::race(tape);
+    cluster
+}
+
+fn draw(tape: &mut Tape) -> Config {
+    let mut config = Config::default();
+    config.seed = u64::from(tape.draw("seed", 3));
+    config.clusters = vec![cluster(tape), cluster(tape)];
+    config.profiles = vec![profile(Protocols::Auto), profile(Protocols::Http2PriorKnowledge)];
+    config.max_sockets = tape.pick("sockets", &[16_384, 16_384, 1, 2, 4]);
+    config.max_pools = tape.pick("pools", &[65_536, 65_536, 1, 2, 0]);
+    config.pool_idle_timeout = tape.pick("pool idle", &[ms(60_000), ms(0), ms(500), HUGE]);
+    config.address_lifetime = tape.pick("lifetime", &[ms(60_000), ms(0), ms(100), HUGE]);
+    config.burst = count(tape.pick("burst", &[64, 64, 1, 2]));
+    config.records = tape.pick("records", &[4, 0, 1]);
+    config
+}
+
+impl World {
+    fn pool_of(&self, key: &Key) -> Option<usize> {
+        self.keys.iter().position(|known| known == key)
+    }
+
+    fn connection(&self, id: ConnectionId) -> Option<&Connection> {
+        self.books.connections.get(&id).filter(|c| !c.gone)
+    }
+
+    fn is_up(&self, id: ConnectionId) -> bool {
+        self.connection(id).is_some_and(|c| c.up.is_some())
+    }
+
+    /// Whether the driver's contract allows this event now; all others must do nothing.
+    fn is_legal(&self, event: &Event) -> bool {
+        match event {
+            Event::Requested { .. } | Event::NetworkChanged | Event::Drain => true,
+            Event::BudgetSpent(_) => true,
+            Event::Cancelled(id) => self.books.requests.contains_key(id),
+            Event::Resolved { host, .. } | Event::ResolveFinished { host, .. } => {
+                self.resolving.contains_key(host)
+            }
+            Event::AttemptProgress(attempt)
+            | Event::Connected { attempt, .. }
+            | Event::AttemptFailed { attempt, .. } => self.attempts.contains_key(attempt),
+            Event::Limit { connection, .. } | Event::Closed { connection, .. } => {
+                self.is_up(*connection)
+            }
+            Event::Refusing(connection) => self.is_up(*connection),
+            Event::StreamEnded { connection, request, .. } => {
+                let request = self.books.requests.get(request);
+                request.is_some_and(|r| matches!(r.place, Place::On(at) if at == *connection))
+            }
+            Event::Probed(id) => self.connection(*id).is_some_and(|c| c.probing),
+        }
+    }
+
+    /// Writes down what the world did.
+    fn enter(&mut self, event: &Event, machine: &Upstream) {
+        let books = &mut self.books;
+        match event {
+            Event::Requested { key, method, deadline } => {
+                let id = machine.last_request().expect("a request has an id");
+                if let Some(pool) = self.keys.iter().position(|known| known == key) {
+                    let known = self.before.iter().any(|view| view.key == *key);
+                    let idle = |view: &PoolView| view.connections.is_empty() && view.waiting == 0;
+                    let full = self.before.len() >= self.config.max_pools as usize;
+                    books.no_pool_left = !known && full && !self.before.iter().any(idle);
+                    books.arrive(id, pool, *method, *deadline);
+                }
+            }
+            Event::Cancelled(id) => books.cancel(*id),
+            Event::Resolved { host, addresses } => {
+                self.told.extend(addresses.iter().map(IpAddr::to_canonical));
+                self.resolving.entry(*host).and_modify(|told| *told |= !addresses.is_empty());
+            }
+            Event::ResolveFinished { host, .. } => {
+                self.resolving.remove(host);
+            }
+            Event::AttemptProgress(_) | Event::BudgetSpent(_) => {}
+            Event::Connected { attempt, protocol, limit } => {
+                let connection = self.attempts.remove(attempt).expect("it is legal");
+                books.connected(connection, *protocol, *limit);
+            }
+            Event::AttemptFailed { attempt, .. } => {
+                self.attempts.remove(attempt);
+            }
+            Event::Limit { connection, limit } => books.limited(*connection, *limit),
+            Event::Refusing(connection) => books.stop(*connection, "its peer refuses"),
+            Event::StreamEnded { connection, request, outcome, retry, body, .. } => {
+                let (connection, outcome) = (*connection, *outcome);
+                let end = End { connection, outcome, retry: *retry, body: *body };
+                books.stream_ended(*request, end);
+            }
+            Event::Probed(connection) => books.probed(*connection),
+            Event::Closed { connection, .. } => books.gone(*connection),
+            Event::NetworkChanged => {
+                for pool in 0..self.keys.len() {
+                    books.stop_all(pool, "the network changed");
+                }
+            }
+            Event::Drain => books.draining = true,
+        }
+    }
+
+    /// Writes down what the upstream did, and says if it must not.
+    fn obey(&mut self, action: &Action) {
+        let books = &mut self.books;
+        match action {
+            Action::Resolve { host, name } => {
+                let known = self.keys.iter().any(|key| key.origin.host == *name);
+                assert!(known, "nobody asked for {name}");
+                let before = self.resolving.insert(*host, false);
+                assert!(before.is_none(), "{name} is looked up twice at once");
+            }
+            Action::Connect { attempt, connection, transport, address, origin, profile } => {
+                let pool = self.keys.iter().position(|key| key.origin == *origin);
+                let pool = pool.expect("a connection belongs to a key");
+                assert_eq!(self.keys[pool].profile, *profile, "{attempt} has another profile");
+                assert_eq!((*transport, address.port()), (Transport::Tcp, origin.port));
+                assert!(self.told.contains(&address.ip()), "{address} was never told");
+                if !books.connections.contains_key(connection) {
+                    books.made(*connection, pool);
+                }
+                let slot = books.connection(*connection);
+                assert!(slot.pool == pool && slot.is_connecting(), "{attempt} for {connection}");
+                let before = self.attempts.insert(*attempt, *connection);
+                assert!(before.is_none(), "{attempt} started twice");
+                let past = self.past_attempts.insert(*attempt, *address);
+                assert!(past.is_none(), "{attempt} was given out before");
+            }
+            Action::AbortAttempt(attempt) => {
+                assert!(self.attempts.remove(attempt).is_some(), "{attempt} is not under way");
+            }
+            Action::Assign { request, connection } => books.assign(*request, *connection),
+            Action::Reset { connection, request } => books.reset(*request, *connection),
+            Action::Resend(id) => books.resend(*id),
+            Action::Refuse { request, reason, failed } => {
+                if matches!(reason, Refusal::ConnectFailed(_)) {
+                    let failed = failed.as_ref().expect("a failed connection says why");
+                    for line in &failed.attempts {
+                        let known = self.past_attempts.get(&line.attempt);
+                        let same = known.is_none_or(|address| *address == line.address);
+                        assert!(same, "{} went elsewhere", line.attempt);
+                        let over = !self.attempts.contains_key(&line.attempt);
+                        assert!(over, "{} failed and is under way", line.attempt);
+                    }
+                }
+                if *reason == Refusal::UnknownKey || !books.requests.contains_key(request) {
+                    assert!(!books.requests.contains_key(request), "{request} has a known key");
+                } else {
+                    books.refuse(*request, *reason);
+                }
+            }
+            Action::Finished { request, outcome } => books.finish(*request, *outcome),
+            Action::Probe(id) => books.probe(*id),
+            Action::Shutdown(id) => books.shutdown(*id),
+            Action::Abort(id) => books.abort(*id),
+        }
+    }
+
+    /// Finds out which pools lost their last connecting connection in this call.
+    fn notice_failures(&mut self, after: &[PoolView]) {
+        for view in &self.before {
+            let Some(pool) = self.keys.iter().position(|key| *key == view.key) else { continue };
+            let now = after.iter().find(|now| now.id == view.id);
+            let left = now.map(|now| connecting(now).collect::<BTreeSet<_>>()).unwrap_or_default();
+            let failed = |id: &ConnectionId| !left.contains(id) && !self.is_up(*id);
+            let some_failed = connecting(view).any(|id| failed(&id));
+            let some_last = connecting(view).any(|id| left.contains(&id));
+            // What is open now was open then: only its own event establishes a connection.
+            let is_open = now.is_some_and(|now| now.connections.iter().any(is_open));
+            if !some_failed || some_last || is_open {
+                continue;
+            }
+            // One that is left may have been begun before the last one failed, and one that was
+            // open may have been drained before.
+            let is_certain = left.is_empty() && !self.books.has_open(pool);
+            self.books.doom(pool, if is_certain { Doom::Yes } else { Doom::Perhaps });
+        }
+    }
+
+    /// Forgets connections that never were: their race ended without success.
+    fn sweep(&mut self, after: &[PoolView]) {
+        let living: BTreeSet<_> = after.iter().flat_map(connecting).collect();
+        let lost = self.books.connections.iter();
+        let lost: Vec<_> = lost
+            .filter(|(id, c)| c.is_connecting() && !living.contains(id))
+            .map(|(id, _)| *id)
+            .collect();
+        for id in lost {
+            let left = self.attempts.values().any(|attempt| *attempt == id);
+            assert!(!left, "{id} is gone and its attempts are not");
+            self.books.gone(id);
+        }
+        let seen = after.iter().filter(|view| connecting(view).next().is_some());
+        self.books.connecting = seen.filter_map(|view| self.pool_of(&view.key)).collect();
+    }
+
+    fn compare(&self, machine: &Upstream, after: &[PoolView]) {
+        let books = &self.books;
+        assert!(after.len() <= self.config.max_pools as usize, "too many pools");
+        let mut sockets = 0;
+        for view in after {
+            let pool = self.pool_of(&view.key).expect("a pool has a known key");
+            let waiting = books.waiting(|other| other == pool).count();
+            assert_eq!(view.waiting as usize, waiting, "{}: requests that wait", view.id);
+            for seen in &view.connections {
+                let mine = self.attempts.values().filter(|connection| **connection == seen.id);
+                let attempts = mine.count();
+                sockets += attempts.max(1);
+                let known = books.connections.get(&seen.id);
+                assert_eq!(known.map_or(0, |c| c.streams.len()), seen.streams as usize);
+                let up = known.is_some_and(|c| c.up.is_some());
+                assert_eq!(up, seen.protocol.is_some(), "{}: whether it is up", seen.id);
+            }
+        }
+        assert_eq!(machine.sockets() as usize, sockets, "sockets");
+        assert!(machine.sockets() <= self.config.max_sockets, "too many sockets");
+        assert_eq!(machine.requests(), books.requests.len(), "living requests");
+        let seen: usize = after.iter().map(|view| view.connections.len()).sum();
+        assert!(books.connections.len() <= seen, "a connection is forgotten");
+    }
+}
+
+fn connecting(view: &PoolView) -> impl Iterator<Item = ConnectionId> {
+    view.connections.iter().filter(|c| c.state == State::Connecting).map(|c| c.id)
+}
+
+const fn is_open(view: &ConnectionView) -> bool {
+    matches!(view.state, State::Ready | State::Busy)
+}
+
+impl Subject for World {
+    type Machine = Upstream;
+
+    fn new(tape: &mut Tape) -> Self {
+        let config = draw(tape);
+        let keys = keys();
+        let rules = keys.iter().map(|key| {
+            let cluster = key.cluster.slot();
+            let breaker = cluster * 2 + usize::from(key.priority == Priority::High);
+            let plain = key.origin.scheme == Scheme::Http && key.profile.0 == 0;
+            Rules::new(config.clusters[cluster].pool.clone(), breaker, plain)
+        });
+        let limits = |cluster: &Cluster| [cluster.limits.clone(), cluster.limits_high.clone()];
+        let books = Books {
+            rules: rules.collect(),
+            breakers: config.clusters.iter().flat_map(limits).collect(),
+            out_of_sight: true,
+            ..Books::default()
+        };
+        Self {
+            config,
+            keys,
+            books,
+            attempts: BTreeMap::new(),
+            past_attempts: BTreeMap::new(),
+            resolving: BTreeMap::new(),
+            told: BTreeSet::new(),
+            before: vec![],
+        }
+    }
+
+    fn machine(&self) -> Upstream {
+        Upstream::new(self.config.clone())
+    }
+
+    fn event(&mut self, tape: &mut Tape, now: Instant) -> Event {
+        self.draw(tape, now).unwrap_or_else(|| self.requested(tape, now))
+    }
+
+    fn observe(
+        &mut self,
+        now: Instant,
+        input: &Input<Event>,
+        actions: &[Action],
+        machine: &Upstream,
+    ) {
+        self.books.now = now;
+        let after = machine.snapshot(now);
+        if let Input::Event(event) = input {
+            if self.is_legal(event) {
+                self.enter(event, machine);
+            } else {
+                assert!(actions.is_empty(), "{event:?} is stale and did {actions:?}");
+            }
+        }
+        self.notice_failures(&after);
+        for action in actions {
+            self.obey(action);
+        }
+        self.sweep(&after);
+        self.books.close();
+        self.books.no_pool_left = false;
+        if Machine::poll_timeout(machine).is_none_or(|at| at > now) {
+            self.books.nobody_is_forgotten(true);
+        }
+        self.compare(machine, &after);
+        self.resolving.retain(|host, _| machine.host_name(*host).is_some());
+        self.before = after;
+    }
+
+    fn rest(&mut self, _now: Instant, machine: &Upstream) -> Rest<Event> {
+        if let Some((&host, &told)) = self.resolving.iter().next() {
+            return Rest::Event(match told {
+                true => Event::ResolveFinished { host, failed: None },
+                false => Event::Resolved { host, addresses: vec![ADDRESSES[0]] },
+            });
+        }
+        if let Some((&attempt, &connection)) = self.attempts.iter().next() {
+            let pool = self.books.connection(connection).pool;
+            let (protocol, limit) = match self.books.rules[pool].http1_alone {
+                true => (Protocol::Http1, Limit::Concurrent(1)),
+                false => (Protocol::Http2, Limit::Concurrent(100)),
+            };
+            return Rest::Event(Event::Connected { attempt, protocol, limit });
+        }
+        if let Some(kindness) = self.books.kindness() {
+            return Rest::Event(kind(kindness));
+        }
+        if !self.books.requests.is_empty() {
+            return Rest::Work;
+        }
+        if Machine::poll_timeout(machine).is_some() {
+            return Rest::Sleep;
+        }
+        match self.books.connections.keys().next() {
+            Some(&connection) => Rest::Event(Event::Closed { connection, cause: Cause::Closed }),
+            None => Rest::Done,
+        }
+    }
+
+    fn at_rest(&self, machine: &Upstream) {
+        assert_eq!(machine.snapshot(Instant::MAX), vec![], "every pool is gone");
+        assert_eq!((machine.sockets(), machine.requests()), (0, 0), "nothing is left");
+    }
+
+    fn actions_max(&self) -> usize {
+        let views = self.before.iter();
+        let connections: usize = views.map(|view| view.connections.len()).sum();
+        let burst = self.config.burst.get() as usize;
+        4 * (burst + connections + self.keys.len()) + 2 * self.attempts.len() + 8
+    }
+}
+
+fn kind(kindness: Kindness) -> Event {
+    match kindness {
+        Kindness::Probed(connection) => Event::Probed(connection),
+        Kindness::Complete(connection, request) => {
+            let outcome = Outcome::Complete;
+            let (retry, body) = (RetrySafe::Answered, BodyState::Spent);
+            let timing = Timing::default();
+            Event::StreamEnded { connection, request, outcome, retry, body, timing }
+        }
+        Kindness::Closed(connection) => Event::Closed { connection, cause: Cause::ShutDown },
+        Kindness::Limit(connection, limit) => Event::Limit { connection, limit },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::World;
+    use crate::testing::{regressions, tapes};
+
+    #[test]
+    fn the_books_agree_on_short_tapes() {
+        tapes::<World>(20, 160);
+    }
+
+    #[test]
+    fn the_books_agree_on_long_tapes() {
+        tapes::<World>(5, 1_200);
+    }
+
+    #[test]
+    fn tapes_that_once_failed() {
+        regressions::<World>(&[]);
+    }
+}
