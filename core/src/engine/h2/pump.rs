@@ -16,6 +16,8 @@ use crate::types::{Cause, ProtocolFault, RetrySafe};
 
 /// How many polls one call may do before it leaves the rest to the next.
 const BUDGET: u32 = 2_000;
+/// A stream's window before SETTINGS say otherwise (RFC 9113 6.5.2).
+const DEFAULT_WINDOW: u32 = 65_535;
 
 impl H2 {
     /// Polls until nothing is woken or the budget ends, and reports what came of it.
@@ -35,10 +37,25 @@ impl H2 {
                 continue;
             }
             self.poll_pong();
+            self.refresh_windows();
             self.note_limit();
             self.police(now);
             if budget == 0 || self.closed || self.ready.is_empty() {
                 return;
+            }
+        }
+    }
+
+    /// h2 shrinks the windows of open streams when its SETTINGS are acknowledged, and forgets to
+    /// look whether what was released before is now enough for a WINDOW_UPDATE.
+    fn refresh_windows(&mut self) {
+        if !self.io.wire().tap.take_acked() || self.config.stream_window >= DEFAULT_WINDOW {
+            return;
+        }
+        let ids: Vec<StreamId> = self.streams.iter().map(|(id, _)| id).collect();
+        for id in ids {
+            if let Some(stream) = self.streams.get_mut(id) {
+                stream.refresh_window();
             }
         }
     }

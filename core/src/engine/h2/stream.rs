@@ -438,6 +438,13 @@ impl Stream {
         }
     }
 
+    /// Lets h2 look again whether a WINDOW_UPDATE is due.
+    pub(super) fn refresh_window(&mut self) {
+        if let Incoming::Body { body, open: true } = &mut self.incoming {
+            let _nothing_released = body.flow_control().release_capacity(0);
+        }
+    }
+
     /// Whether all that this side had to say has left.
     pub(super) fn has_sent_all(&self) -> bool {
         matches!(self.outgoing, Outgoing::Done(_)) && self.wakes.chunks() == 0

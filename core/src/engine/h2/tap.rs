@@ -117,6 +117,8 @@ pub(super) struct Tap {
     /// SETTINGS that wait for an ACK: h2's (`None`) and the engine's (the new stream limit).
     unacked: VecDeque<Option<u32>>,
     acked_limit: Option<u32>,
+    /// The peer has acknowledged h2's SETTINGS.
+    acked: bool,
     next_is_ours: Option<u32>,
     go_away: Option<GoAway>,
     go_aways_sent: u32,
@@ -145,6 +147,7 @@ impl Tap {
             block_out: false,
             unacked: VecDeque::new(),
             acked_limit: None,
+            acked: false,
             next_is_ours: None,
             go_away: None,
             go_aways_sent: 0,
@@ -218,6 +221,11 @@ impl Tap {
     /// The stream limit that the peer has acknowledged since the last call.
     pub(super) const fn take_acked_limit(&mut self) -> Option<u32> {
         self.acked_limit.take()
+    }
+
+    /// Whether the peer has acknowledged h2's SETTINGS since the last call.
+    pub(super) const fn take_acked(&mut self) -> bool {
+        core::mem::replace(&mut self.acked, false)
     }
 
     /// Walks what the peer sent, and passes on what h2 is to see.
@@ -304,10 +312,12 @@ impl Tap {
             kind::SETTINGS => {
                 let count = self.rates.settings.hit(now);
                 self.limit(count, SETTINGS, "SETTINGS");
-                if frame.has(flag::ACK)
-                    && let Some(Some(limit)) = self.unacked.pop_front()
-                {
-                    self.acked_limit = Some(limit);
+                if frame.has(flag::ACK) {
+                    match self.unacked.pop_front() {
+                        Some(Some(limit)) => self.acked_limit = Some(limit),
+                        Some(None) => self.acked = true,
+                        None => {}
+                    }
                 }
             }
             kind::PING => {

@@ -338,7 +338,7 @@ fn random_exchanges_keep_every_byte() {
             world.step(piece);
         }
         let mut quiet = 0;
-        while quiet < 20 {
+        while quiet < 100 {
             quiet = if world.step(piece) == 0 { quiet + 1 } else { 0 };
         }
         for (n, exchange) in world.exchanges.iter().enumerate() {

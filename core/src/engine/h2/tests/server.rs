@@ -117,6 +117,22 @@ fn a_request_body_comes_with_back_pressure() {
 }
 
 #[test]
+fn a_window_that_shrinks_while_a_body_comes_opens_again() {
+    // The client sends by the default window before it hears of the smaller one.
+    let config = Config { stream_window: 1_000, ..Config::default() };
+    let mut peer = Scripted::of(H2::server(&config, NOW));
+    peer.feed(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+    peer.feed(&[settings(&[]), ask(1, false), data(1, 1_500, false)].concat());
+    let stream = requests(&mut peer)[0];
+    peer.engine.allow(NOW, stream, 1_500);
+    peer.frames();
+    // Its window is at -500 now.
+    peer.feed(&encode(kind::SETTINGS, flag::ACK, 0, &[]));
+    let said = peer.frames_of(kind::WINDOW_UPDATE);
+    assert_eq!((said[0].stream, said[0].code()), (1, 1_500));
+}
+
+#[test]
 fn a_client_that_waits_for_continue_is_told() {
     let expecting = [REQUEST.to_vec(), field("expect", "100-continue")].concat();
     let start = || {
