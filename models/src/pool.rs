@@ -382,8 +382,17 @@ mod tests {
         tapes::<World>(5, 1_200);
     }
 
+    /// A limit that fell and rose again made an HTTP/1 connection the most recently used one.
+    const HTTP1_HAS_NO_LIMITS: &[u8] = &[
+        0, 0, 180, 3, 0, 0, 0, 32, 0, 0, 20, 87, 48, 90, 0, 237, 0, 30, 0, 35, 2, 90, 0, 147, 0, 0,
+        0, 0, 104, 9, 0, 0, 0, 53, 0, 0, 87, 0, 0, 12, 0, 0, 0, 67, 0, 169, 0, 1, 0, 0, 42, 0, 0,
+        45, 103, 0, 53, 0, 0, 165, 153, 128, 15, 0, 0, 30, 45, 0, 0, 0, 0, 19, 0, 31, 0, 0, 0, 19,
+        12, 0, 19, 0, 89, 1, 0, 0, 0, 0, 9, 125, 0, 0, 0, 117, 0, 0, 0, 117, 7, 0, 0, 0, 55, 0,
+        135, 11, 0, 37,
+    ];
+
     #[test]
     fn tapes_that_once_failed() {
-        regressions::<World>(&[]);
+        regressions::<World>(&[HTTP1_HAS_NO_LIMITS]);
     }
 }

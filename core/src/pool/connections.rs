@@ -18,9 +18,7 @@ impl Connection {
     pub(super) fn room(&self, config: &Config) -> i64 {
         let used = i64::from(self.streams.len());
         let room = match (self.protocol, self.limit) {
-            // RFC 9112 9.3: one exchange after the other, never pipelined.
-            (Protocol::Http1, Limit::Concurrent(granted)) => i64::from(granted.min(1)) - used,
-            (Protocol::Http1, Limit::Total(_)) => 1 - used,
+            (Protocol::Http1, _) => 1 - used,
             (_, Limit::Concurrent(granted)) => {
                 i64::from(granted.min(config.max_concurrent_streams.get())) - used
             }
@@ -119,6 +117,8 @@ impl<O: Out> Turn<'_, O> {
         limit: Limit,
     ) {
         let now = self.now;
+        // RFC 9112 9.3: one exchange after the other, whatever was said.
+        let limit = if protocol == Protocol::Http1 { Limit::Concurrent(1) } else { limit };
         match self.tables.connections.get_mut(connection) {
             Some(slot) if slot.state == State::Connecting => {
                 slot.protocol = protocol;
@@ -183,10 +183,12 @@ impl<O: Out> Turn<'_, O> {
         if slot.state == State::Connecting {
             return self.stale(connection);
         }
-        let limit = match (slot.limit, limit) {
+        let limit = match (slot.protocol, slot.limit, limit) {
+            // It has nothing to grant with.
+            (Protocol::Http1, old, _) => old,
             // RFC 9114: MAX_STREAMS never falls.
-            (Limit::Total(old), Limit::Total(new)) => Limit::Total(old.max(new)),
-            (_, new) => new,
+            (_, Limit::Total(old), Limit::Total(new)) => Limit::Total(old.max(new)),
+            (_, _, new) => new,
         };
         let value = match limit {
             Limit::Concurrent(granted) => u64::from(granted),

@@ -85,7 +85,8 @@ impl Books {
         let connection = self.connection_mut(id);
         (connection.since, connection.alive, connection.used) = (now, now, now);
         assert!(connection.up.is_none() && !connection.gone, "the world connects {id} twice");
-        connection.up = Some((protocol, limit));
+        let one = Limit::Concurrent(1);
+        connection.up = Some((protocol, if protocol == Protocol::Http1 { one } else { limit }));
         self.learn(id);
     }
 
@@ -108,9 +109,10 @@ impl Books {
     }
 
     pub(crate) fn limited(&mut self, id: ConnectionId, new: Limit) {
-        if let Some((_, limit)) = &mut self.connection_mut(id).up {
-            *limit = match (*limit, new) {
-                (Limit::Total(old), Limit::Total(new)) => Limit::Total(old.max(new)),
+        if let Some((protocol, limit)) = &mut self.connection_mut(id).up {
+            *limit = match (*protocol, *limit, new) {
+                (Protocol::Http1, old, _) => old,
+                (_, Limit::Total(old), Limit::Total(new)) => Limit::Total(old.max(new)),
                 _ => new,
             };
         }

@@ -23,6 +23,16 @@ fn settings_go_up_down_to_zero_and_back() {
 }
 
 #[test]
+fn an_http1_connection_has_no_limit_that_could_change() {
+    let mut rig = Rig::new(|config| config.http1_alone = true);
+    rig.ask();
+    assert_eq!(rig.up(0, Protocol::Http1, 0), [assign(0, 0)]);
+    assert_eq!(rig.limit(0, 0), []);
+    assert_eq!(rig.done(0, 0), [complete(0)]);
+    assert_eq!(rig.states(0..1), [State::Ready]);
+}
+
+#[test]
 fn no_more_than_two_connections_that_grant_nothing() {
     let mut rig = Rig::new(|_| ());
     assert_eq!(rig.ask(), [Action::Connect(c(0))]);
