@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
-use http::{HeaderValue, Request, Response, StatusCode, Uri};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body::Body as HttpBody;
 use regatta_core::engine::Config as EngineConfig;
 use regatta_core::engine::tls::Clock;
@@ -117,6 +117,8 @@ impl<R: Runtime> Client<R> {
             priority: options.priority,
         };
         let timeout = options.timeout.or(hub.settings.request_timeout);
+        // A tunnel is opened with nothing said, and speaks later.
+        let end = end && *head.method() != Method::CONNECT;
         let parcel = Parcel::new(head, end, &exchange);
         ResponseFuture {
             hub,
