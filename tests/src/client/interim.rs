@@ -276,11 +276,9 @@ fn a_tunnel_carries_much() {
         let server = Serving::plain(proxy).await;
         for client in [client(), http2().build().unwrap()] {
             let response = client.request(connect(server.address)).await.unwrap();
-            let tunnel = Tunnel::from_body(response.into_body()).unwrap();
-            let tunnel = tokio::sync::Mutex::new(tunnel);
+            let mut tunnel = Tunnel::from_body(response.into_body()).unwrap();
             let part = Bytes::from_static(&[b'x'; 16 << 10]);
             let (mut sent, mut came) = (0, 0);
-            let mut tunnel = tunnel.into_inner();
             while came < PARTS * part.len() + "goodbye".len() {
                 if sent < PARTS {
                     tunnel.send(part.clone()).await.unwrap();
