@@ -9,3 +9,4 @@ mod conformance;
 mod dsl;
 mod serve;
 mod server;
+mod trust;
