@@ -1,5 +1,5 @@
-//! The only code that threads share: mailboxes, pipes, their bells and the hub's wake-up. Built on loom's
-//! types under `--cfg loom`, so that its tests walk every interleaving.
+//! The only code that threads share: mailboxes, pipes, their bells and the hub's wake-up. Built
+//! on loom's types under `--cfg loom`, so that its tests walk every interleaving.
 
 #[cfg(loom)]
 mod sync {
