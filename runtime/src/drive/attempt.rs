@@ -18,8 +18,9 @@ use regatta_core::types::{
 };
 use regatta_core::upstream::{Event, Protocols};
 
-use super::connection::{Connection, Ended, Party};
+use super::connection::Connection;
 use super::letter::Letter;
+use super::party::{Ended, Party};
 use super::wire::{Flushed, Heard, Sink, Wire, cause_of};
 use crate::body::Side;
 use crate::exchange::Exchange;

@@ -16,6 +16,7 @@ use regatta_core::types::{Cause, Limit, Outcome, RetrySafe, Timing};
 
 use super::last::{LastFrames, write_last};
 use super::letter::Letter;
+use super::party::{Ended, Party};
 use super::wire::{Flushed, Heard, Sink, Wire};
 use crate::body::Side;
 use crate::exchange::{Exchange, Parcel};
@@ -31,48 +32,6 @@ const ROOM: usize = 64 << 10;
 /// How long a closing server still reads what the peer had sent, so that its last answer is not
 /// lost to a reset (RFC 9112 9.6).
 const LINGER: Duration = Duration::from_millis(500);
-
-/// What differs between the two ends of a connection.
-pub(crate) trait Party: Send + Unpin + 'static {
-    /// Which end it is.
-    const SIDE: Side;
-
-    /// A request arrived (server): makes its exchange, whose pipes the lane then serves.
-    fn on_request(
-        &mut self,
-        now: Instant,
-        head: http::Request<()>,
-        end: bool,
-    ) -> Option<Arc<Exchange>>;
-
-    /// The peer changed its limit.
-    fn on_limit(&mut self, limit: Limit);
-
-    /// The connection takes no new streams.
-    fn on_go_away(&mut self);
-
-    /// The answer to a probe came.
-    fn on_pong(&mut self);
-
-    /// The task used its budget of one wake up and yields.
-    fn on_budget_spent(&mut self);
-
-    /// A stream has ended.
-    fn on_ended(&mut self, lane: Ended);
-
-    /// The connection is gone.
-    fn on_closed(&mut self, cause: Cause, left: VecDeque<Letter>);
-}
-
-/// What a party hears of a stream's end.
-#[derive(Debug)]
-pub(crate) struct Ended {
-    pub(crate) parcel: Option<Box<Parcel>>,
-    pub(crate) exchange: Arc<Exchange>,
-    pub(crate) outcome: Outcome,
-    pub(crate) retry: RetrySafe,
-    pub(crate) timing: Timing,
-}
 
 /// One stream as its connection serves it.
 #[derive(Debug)]

@@ -17,8 +17,9 @@ use regatta_core::machine::{Machine as _, Outbox};
 use regatta_core::types::{Cause, Limit, Outcome, Protocol};
 use regatta_core::{Duration, Instant};
 
-use super::connection::{Connection, Ended, Party};
+use super::connection::Connection;
 use super::letter::Letter;
+use super::party::{Ended, Party};
 use super::timer::yield_once;
 use super::wire::{Flushed, Heard, Sink, Wire};
 use crate::body::{Body, Side};

@@ -5,6 +5,7 @@ pub(crate) mod connection;
 pub(crate) mod last;
 pub(crate) mod letter;
 pub(crate) mod listener;
+pub(crate) mod party;
 pub(crate) mod resolve;
 pub(crate) mod timer;
 pub(crate) mod wire;
