@@ -12,7 +12,7 @@ use http::{Method, StatusCode};
 use regatta_core::Instant;
 use regatta_core::engine::{Engine, Event, Head, OpenError, Shutdown};
 use regatta_core::id::{RequestId, StreamId};
-use regatta_core::types::{Cause, Limit, Outcome, RetrySafe, Timing};
+use regatta_core::types::{Cause, Outcome, RetrySafe, Timing};
 
 use super::last::{LastFrames, write_last};
 use super::letter::Letter;
