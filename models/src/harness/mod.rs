@@ -231,3 +231,6 @@ fn moment(tape: &mut Tape, now: Instant, deadline: Option<Instant>) -> Instant {
         _ => now + Duration::from_secs(u64::from(tape.draw("s", 200))),
     }
 }
+
+#[cfg(test)]
+mod tests;
