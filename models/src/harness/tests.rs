@@ -84,7 +84,7 @@ const DEFECTS: [(Defect, &str); 7] = [
     (Defect::Hasty, "timeout"),
     (Defect::Chatty, "100 actions, over 1"),
     (Defect::Whimsical, "the twin does otherwise"),
-    (Defect::Forgetful, "the twin waits otherwise"),
+    (Defect::Forgetful, "the twin"),
     (Defect::Liar, "it counts wrong"),
 ];
 
