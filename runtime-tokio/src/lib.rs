@@ -17,7 +17,7 @@
 
 use core::future::Future;
 use core::net::SocketAddr;
-use core::pin::Pin;
+use core::pin::{Pin, pin};
 use core::task::{Context, Poll};
 use core::time::Duration;
 use std::io::{self, IoSlice};
@@ -30,6 +30,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
+use tokio::task::coop::unconstrained;
 use tokio::time::{Instant as TokioInstant, Sleep, sleep_until};
 
 /// A client on tokio.
@@ -148,6 +149,11 @@ impl Runtime for Tokio {
     }
 }
 
+/// The one place where time is read.
+fn clock() -> TokioInstant {
+    TokioInstant::now()
+}
+
 async fn connect(to: Address) -> io::Result<Socket> {
     match to {
         Address::Ip(address) => {
@@ -223,7 +229,8 @@ impl Listener for ListeningSocket {
         match self {
             Self::Tcp(listener) => listener.poll_accept(cx).map(|accepted| {
                 let (socket, peer) = accepted?;
-                socket.set_nodelay(true)?;
+                // It fails on a connection that has been reset already, as its first read will.
+                let _ = socket.set_nodelay(true);
                 Ok((Socket::Tcp(socket), Some(peer)))
             }),
             Self::Unix(listener) => {
@@ -254,7 +261,9 @@ impl Timer for TokioTimer {
     }
 
     fn poll_expired(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.sleep.as_mut().poll(cx)
+        // Tokio answers a task that has used its budget up without remembering it; the driver
+        // asks an armed timer only once.
+        pin!(unconstrained(self.sleep.as_mut())).poll(cx)
     }
 }
 
@@ -289,15 +298,66 @@ async fn look_up(name: String) -> Result<Answer, Cause> {
             let addresses: Vec<_> = found.map(|address| address.ip()).collect();
             Ok(Answer { addresses, ttl: None })
         }
-        // getaddrinfo's reason is lost in std; a name without any address is the usual one.
-        Err(error) if error.raw_os_error().is_none() => Err(Cause::NameNotFound),
+        Err(error) if error.raw_os_error().is_none() => Err(reason(&error.to_string())),
         Err(_) => Err(Cause::ResolveFailed),
     }
 }
 
-/// The one place where tokio's clock is read.
-fn clock() -> TokioInstant {
-    TokioInstant::now()
+/// What getaddrinfo meant: std keeps of its codes only the words, which are never translated,
+/// because Rust sets no locale. A name that does not exist is the usual reason.
+fn reason(words: &str) -> Cause {
+    // EAI_AGAIN and EAI_FAIL of glibc, musl and the BSDs.
+    let failures = ["Temporary failure", "Try again", "Non-recoverable", "non-recoverable"];
+    match failures.iter().any(|failure| words.contains(failure)) {
+        true => Cause::ResolveFailed,
+        false => Cause::NameNotFound,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use core::future::poll_fn;
+
+    use super::*;
+
+    #[test]
+    fn a_resolver_that_fails_is_told_from_a_name_that_does_not_exist() {
+        let all = [
+            ("Name or service not known", Cause::NameNotFound),
+            ("No address associated with hostname", Cause::NameNotFound),
+            ("nodename nor servname provided, or not known", Cause::NameNotFound),
+            ("Name does not resolve", Cause::NameNotFound),
+            ("Temporary failure in name resolution", Cause::ResolveFailed),
+            ("Try again", Cause::ResolveFailed),
+            ("Non-recoverable failure in name resolution", Cause::ResolveFailed),
+        ];
+        for (words, expected) in all {
+            let words = format!("failed to lookup address information: {words}");
+            assert_eq!(reason(&words), expected, "{words}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_timer_wakes_also_a_task_that_had_used_its_budget_up() {
+        let runtime = Tokio::new();
+        let at = runtime.now() + Duration::from_secs(1);
+        let mut timer = runtime.timer(at);
+        let (send, mut full) = tokio::sync::mpsc::unbounded_channel();
+        (0..1_000).for_each(|n| send.send(n).unwrap());
+        let mut asked = false;
+        // As a connection does: the timer is asked once, then its wake-up is trusted.
+        let task = poll_fn(|cx| {
+            while full.poll_recv(cx).is_ready() {}
+            if !asked {
+                asked = true;
+                assert!(timer.poll_expired(cx).is_pending());
+            }
+            if runtime.now() < at { Poll::Pending } else { Poll::Ready(()) }
+        });
+        let late = Duration::from_secs(60);
+        assert!(tokio::time::timeout(late, task).await.is_ok());
+        assert!(runtime.now() < at + late / 2, "it was the other timer that woke the task");
+    }
 }
 
 /// The README's example is true.

@@ -106,7 +106,8 @@ pub trait Timer: Send + Unpin + 'static {
     /// Expires at `at` instead, also when it has expired before.
     fn reset(&mut self, at: Instant);
 
-    /// Whether it has expired; else the task is woken when it does.
+    /// Whether it has expired, never before its time; else the task is woken when it does,
+    /// without being asked again.
     fn poll_expired(&mut self, cx: &mut Context<'_>) -> Poll<()>;
 }
 
