@@ -28,6 +28,7 @@ pub struct Body {
     /// The caller's request body, where it was not all sent when the response began.
     upload: Option<Upload>,
     guard: Option<Guard>,
+    /// What is left to read, where it is known.
     length: Option<u64>,
     finished: bool,
 }
@@ -140,7 +141,10 @@ impl HttpBody for Body {
             let (item, finished) = match received {
                 Received::Frame(Frame::Data(bytes)) if bytes.is_empty() => continue,
                 Received::Frame(Frame::Data(bytes)) => {
-                    (Some(Ok(BodyFrame::data(bytes))), pipe.take_end())
+                    let read = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+                    let ended = pipe.take_end();
+                    this.length = this.length.map(|left| left.saturating_sub(read));
+                    (Some(Ok(BodyFrame::data(bytes))), ended)
                 }
                 Received::Frame(Frame::Trailers(trailers)) => {
                     (Some(Ok(BodyFrame::trailers(*trailers))), true)
@@ -218,7 +222,8 @@ impl Upload {
         }
     }
 
-    /// Moves frames while there is room; ready when all is in the pipe, or nobody reads it.
+    /// Moves frames while there is room; ready when all is in the pipe, or nobody reads it. A
+    /// body that has nothing at the moment does not keep its writer from hearing of that.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         loop {
             match self.pipe().poll_room(cx) {
@@ -227,7 +232,7 @@ impl Upload {
                 Poll::Ready(Ok(())) => {}
             }
             match Pin::new(&mut self.body).poll_frame(cx) {
-                Poll::Pending => return Poll::Pending,
+                Poll::Pending => return self.pipe().poll_gone(cx).map(Ok),
                 Poll::Ready(None) => {
                     self.pipe().write(Frame::End);
                     return Poll::Ready(Ok(()));

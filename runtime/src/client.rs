@@ -7,9 +7,9 @@ use core::pin::Pin;
 use core::task::{Context, Poll};
 use core::time::Duration;
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
-use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::header::CONTENT_LENGTH;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body::Body as HttpBody;
 use regatta_core::engine::Config as EngineConfig;
@@ -23,13 +23,15 @@ use crate::body::{Body, BoxError, GiveUp, Guard, Side, Upload};
 use crate::error::{Error, Kind};
 use crate::exchange::{Exchange, Parcel, REPLAY_BUFFER, TimelineHandle};
 use crate::hub::Hub;
-use crate::mail::{Frame, Received};
+use crate::mail::{Frame, Received, is_interim};
 use crate::runtime::Runtime;
+use crate::server::frames_itself;
 use crate::settings::{Profile, Roots, Settings};
 use crate::stats::Stats;
 
 /// An HTTP client on a pool of connections. Clones share the pool; when the last one is
-/// dropped, idle connections close and busy ones close when their streams end.
+/// dropped and no response future is left, idle connections close and busy ones close when
+/// their streams end.
 pub struct Client<R: Runtime> {
     inner: Arc<Inner<R>>,
 }
@@ -90,25 +92,28 @@ impl<R: Runtime> Client<R> {
         B: HttpBody + Send + 'static,
         B::Error: Into<BoxError>,
     {
-        let hub = Arc::clone(&self.inner.hub);
-        let (parts, body) = request.into_parts();
+        let inner = Arc::clone(&self.inner);
+        let (mut parts, body) = request.into_parts();
+        parts.uri = with_path(parts.uri);
         let mut head = Request::from_parts(parts, ());
         let options = head.extensions_mut().remove::<RequestOptions>().unwrap_or_default();
         let origin = match options.to.clone().map_or_else(|| origin_of(head.uri()), Ok) {
             Ok(origin) => origin,
-            Err(error) => return ResponseFuture::failed(hub, error),
+            Err(error) => return ResponseFuture::failed(inner, error),
         };
         let exact = body.size_hint().exact();
-        let end = body.is_end_stream() || exact == Some(0);
-        if let Some(length) = exact
+        let end = body.is_end_stream();
+        // What follows an empty body that has not ended is trailers.
+        if let Some(length) = exact.filter(|length| *length > 0)
             && !end
-            && !head.headers().contains_key(CONTENT_LENGTH)
-            && !head.headers().contains_key(TRANSFER_ENCODING)
+            && head.method() != Method::CONNECT
+            && !frames_itself(head.headers())
         {
             head.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
         }
-        let now = hub.runtime.now();
+        let now = inner.hub.runtime.now();
         let exchange = Arc::new(Exchange::new(now, REPLAY_BUFFER));
+        let answers = Answers::to(head.method());
         let upload = (!end).then(|| Upload::new(body, &exchange, Side::Client));
         let key = Key {
             cluster: ClusterId::new(0, 0),
@@ -116,13 +121,12 @@ impl<R: Runtime> Client<R> {
             profile: options.profile,
             priority: options.priority,
         };
-        let timeout = options.timeout.or(hub.settings.request_timeout);
-        // A tunnel is opened with nothing said, and speaks later.
-        let end = end && *head.method() != Method::CONNECT;
+        let timeout = options.timeout.or(inner.hub.settings.request_timeout);
         let parcel = Parcel::new(head, end, &exchange);
         ResponseFuture {
-            hub,
+            inner,
             exchange,
+            answers,
             upload,
             hook: options.on_informational,
             start: Some(Start { key, parcel, timeout }),
@@ -178,7 +182,13 @@ fn origin_of(uri: &Uri) -> Result<Origin, Error> {
         return Err(wrong(format!("the URI {uri} names no host")));
     };
     let host = host.trim_start_matches('[').trim_end_matches(']');
-    let port = uri.port_u16().unwrap_or_else(|| scheme.default_port());
+    let port = match said_port(uri) {
+        None | Some("") => scheme.default_port(),
+        Some(digits) => match digits.parse() {
+            Ok(port) if port > 0 => port,
+            _ => return Err(wrong(format!("the port of {uri} is {digits}, not 1 to 65535"))),
+        },
+    };
     let host = if host.bytes().any(|byte| byte.is_ascii_uppercase()) {
         host.to_ascii_lowercase().into()
     } else {
@@ -187,11 +197,62 @@ fn origin_of(uri: &Uri) -> Result<Origin, Error> {
     Ok(Origin { scheme, host, port })
 }
 
+/// What stands behind the authority's colon.
+fn said_port(uri: &Uri) -> Option<&str> {
+    let authority = uri.authority()?.as_str();
+    let place = authority.rsplit_once('@').map_or(authority, |(_, place)| place);
+    place.get(uri.host()?.len()..)?.strip_prefix(':')
+}
+
+/// The same URI with `/` where its path is empty and a query follows (RFC 9112 3.2.1).
+fn with_path(uri: Uri) -> Uri {
+    let Some(query) = uri.path_and_query().map(|all| all.as_str()).filter(|q| q.starts_with('?'))
+    else {
+        return uri;
+    };
+    let with_path = format!("/{query}").parse().ok();
+    let mut parts = uri.clone().into_parts();
+    parts.path_and_query = with_path;
+    Uri::from_parts(parts).unwrap_or(uri)
+}
+
+/// What the request's method means for its response's Content-Length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Answers {
+    /// HEAD: it tells of a body that does not come.
+    Head,
+    /// CONNECT: it means nothing on success.
+    Connect,
+    Other,
+}
+
+impl Answers {
+    fn to(method: &Method) -> Self {
+        match *method {
+            Method::HEAD => Self::Head,
+            Method::CONNECT => Self::Connect,
+            _ => Self::Other,
+        }
+    }
+
+    /// Whether Content-Length is the body's length.
+    fn has_length(self, status: StatusCode) -> bool {
+        let empty = [StatusCode::SWITCHING_PROTOCOLS, StatusCode::NOT_MODIFIED].contains(&status);
+        match self {
+            Self::Head => false,
+            Self::Connect => !status.is_success(),
+            Self::Other => !empty,
+        }
+    }
+}
+
 /// A response that is on its way.
 #[must_use = "nothing is sent until it is polled"]
 pub struct ResponseFuture<R: Runtime> {
-    hub: Arc<Hub<R>>,
+    /// The client lives as long as a request of its own is on its way.
+    inner: Arc<Inner<R>>,
     exchange: Arc<Exchange>,
+    answers: Answers,
     upload: Option<Upload>,
     hook: Option<InformationalHook>,
     start: Option<Start>,
@@ -212,17 +273,17 @@ struct Start {
 }
 
 impl<R: Runtime> ResponseFuture<R> {
-    fn failed(hub: Arc<Hub<R>>, error: Error) -> Self {
-        let exchange = Arc::new(Exchange::new(hub.runtime.now(), 0));
-        let stage = Stage::Failed(error);
-        Self { hub, exchange, upload: None, hook: None, start: None, stage }
+    fn failed(inner: Arc<Inner<R>>, error: Error) -> Self {
+        let exchange = Arc::new(Exchange::new(inner.hub.runtime.now(), 0));
+        let (answers, stage) = (Answers::Other, Stage::Failed(error));
+        Self { inner, exchange, answers, upload: None, hook: None, start: None, stage }
     }
 
     fn start(&mut self) -> Option<RequestId> {
         let Start { key, parcel, timeout } = self.start.take()?;
         let method = MethodClass::of(parcel.head.method());
-        let deadline = timeout.map(|timeout| self.hub.runtime.now() + timeout);
-        Some(self.hub.request(key, method, deadline, parcel))
+        let deadline = timeout.map(|timeout| self.inner.hub.runtime.now() + timeout);
+        Some(self.inner.hub.request(key, method, deadline, parcel))
     }
 
     fn response(&mut self, request: RequestId, head: Response<()>) -> Response<Body> {
@@ -230,14 +291,14 @@ impl<R: Runtime> ResponseFuture<R> {
         parts.extensions.insert(TimelineHandle::new(&self.exchange));
         let length = parts.headers.get(CONTENT_LENGTH);
         let length = length.and_then(|value| value.to_str().ok()?.parse().ok());
-        let tunnel = parts.status == StatusCode::SWITCHING_PROTOCOLS;
-        let guard = Guard { hub: Arc::clone(&self.hub) as Arc<dyn GiveUp>, request };
+        let has_length = self.answers.has_length(parts.status);
+        let guard = Guard { hub: Arc::clone(&self.inner.hub) as Arc<dyn GiveUp>, request };
         let body = Body::new(
             Arc::clone(&self.exchange),
             Side::Client,
             self.upload.take(),
             Some(guard),
-            length.filter(|_| !tunnel),
+            length.filter(|_| has_length),
         );
         Response::from_parts(parts, body)
     }
@@ -267,9 +328,10 @@ impl<R: Runtime> Future for ResponseFuture<R> {
         let Some(request) = request else {
             return Poll::Ready(Err(Error::new(Kind::Gone)));
         };
-        loop {
+        // Also while the caller's hook runs: if it panics, the request is given up.
+        this.stage = Stage::Waiting(request);
+        let answer = loop {
             let Poll::Ready(received) = this.exchange.down.poll_read(cx) else {
-                this.stage = Stage::Waiting(request);
                 return Poll::Pending;
             };
             match received {
@@ -278,21 +340,16 @@ impl<R: Runtime> Future for ResponseFuture<R> {
                         hook(&head);
                     }
                 }
-                Received::Frame(Frame::Head(head)) => {
-                    return Poll::Ready(Ok(this.response(request, *head)));
-                }
+                Received::Frame(Frame::Head(head)) => break Ok(this.response(request, *head)),
                 Received::Failed(Some(error)) => {
-                    let error = error.with_timeline(this.exchange.timeline());
-                    return Poll::Ready(Err(error));
+                    break Err(error.with_timeline(this.exchange.timeline()));
                 }
-                _ => return Poll::Ready(Err(Error::new(Kind::Gone))),
+                _ => break Err(Error::new(Kind::Gone)),
             }
-        }
+        };
+        this.stage = Stage::Done;
+        Poll::Ready(answer)
     }
-}
-
-fn is_interim(status: StatusCode) -> bool {
-    status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS
 }
 
 impl<R: Runtime> ResponseFuture<R> {
@@ -300,7 +357,7 @@ impl<R: Runtime> ResponseFuture<R> {
         if let Stage::Waiting(request) = self.stage {
             self.stage = Stage::Done;
             self.exchange.down.close();
-            self.hub.feed(Event::Cancelled(request));
+            self.inner.hub.feed(Event::Cancelled(request));
         }
     }
 }
@@ -456,6 +513,7 @@ impl<R: Runtime> Builder<R> {
                 known
             })
             .collect();
+        let bases = profiles.iter().map(|_| OnceLock::new()).collect();
         let settings = Settings {
             engine,
             profiles,
@@ -463,7 +521,7 @@ impl<R: Runtime> Builder<R> {
             request_timeout,
             clock: Clock::new(runtime.unix_at_epoch()),
             tls: Mutex::default(),
-            bases: Mutex::default(),
+            bases,
         };
         let hub = Hub::start(runtime, Upstream::new(config), settings);
         Ok(Client { inner: Arc::new(Inner { hub }) })

@@ -32,7 +32,7 @@ pub enum Kind {
     Body(String),
     /// The configuration is wrong; the text names the field.
     Config(String),
-    /// The client, the server or its connection was dropped.
+    /// The peer, the connection or its runtime went away before the message had ended.
     Gone,
 }
 
@@ -130,7 +130,9 @@ impl fmt::Display for Error {
             Kind::Request(text) => write!(f, "the request cannot be sent: {text}"),
             Kind::Body(text) => write!(f, "the request's body failed: {text}"),
             Kind::Config(text) => write!(f, "the configuration is wrong: {text}"),
-            Kind::Gone => f.write_str("the client was dropped before the request ended"),
+            Kind::Gone => f.write_str(
+                "the peer, the connection or its runtime went away before the message had ended",
+            ),
         }
     }
 }

@@ -17,7 +17,7 @@ use smallvec::SmallVec;
 use crate::drive::attempt::{self, Job};
 use crate::drive::letter::Letter;
 use crate::drive::resolve;
-use crate::error::Error;
+use crate::error::{Error, Kind};
 use crate::exchange::{Exchange, Parcel};
 use crate::mail::{Mailbox, Wake};
 use crate::runtime::Runtime;
@@ -46,6 +46,8 @@ struct State {
     follow_up: VecDeque<Event>,
     /// What the hub's timer is set to.
     armed: Option<Instant>,
+    /// The runtime has shut down: nothing will happen any more.
+    dead: bool,
 }
 
 /// Mailboxes by slot, with the id that the slot belongs to.
@@ -66,7 +68,7 @@ struct Effects {
     jobs: Vec<Job>,
     resolves: Vec<(HostId, Arc<str>)>,
     failures: Vec<(Arc<Exchange>, Error)>,
-    finished: SmallVec<[Arc<Exchange>; 2]>,
+    finished: SmallVec<[(Arc<Exchange>, Outcome); 2]>,
     parcels: SmallVec<[Box<Parcel>; 2]>,
     rearm: bool,
 }
@@ -85,6 +87,7 @@ impl<R: Runtime> Hub<R> {
                 traces: Traces::default(),
                 follow_up: VecDeque::new(),
                 armed: None,
+                dead: false,
             }),
             timer: Arc::new(Wake::new()),
         });
@@ -107,6 +110,11 @@ impl<R: Runtime> Hub<R> {
     ) -> RequestId {
         let now = self.runtime.now();
         let mut state = self.lock();
+        if state.dead {
+            drop(state);
+            parcel.exchange.fail(Error::new(Kind::Gone));
+            return parcel.request;
+        }
         let request = state.upstream.request(now, &key, method, deadline);
         parcel.request = request;
         let exchange = Arc::clone(&parcel.exchange);
@@ -125,22 +133,24 @@ impl<R: Runtime> Hub<R> {
         self.finish(now, state);
     }
 
-    /// An attempt's handshakes are done: its mailbox is the connection's from now on.
+    /// An attempt's handshakes are done: its mailbox is the connection's from now on. False when
+    /// the attempt was given up in the meantime: the connection may be another attempt's by now.
     pub(crate) fn connected(
         self: &Arc<Self>,
         event: Event,
         connection: ConnectionId,
         mailbox: &Arc<Mailbox<Letter>>,
         tls: Option<crate::timeline::TlsTrace>,
-    ) {
+    ) -> bool {
         let now = self.runtime.now();
         let mut state = self.lock();
         state.traces.note(now, &event);
+        let mut won = false;
         if let Event::Connected { attempt, protocol, .. } = &event {
-            // An attempt that was given up in the meantime has no place any more: another won.
             let known = state.attempts.get_mut(attempt.slot());
             let own = known.and_then(|place| place.take_if(|(id, _)| id == attempt));
-            if own.is_some() {
+            won = own.is_some();
+            if won {
                 state.traces.established(now, *attempt, connection, *protocol, tls);
                 let mailbox = Arc::clone(mailbox);
                 place(&mut state.connections, connection.slot(), (connection, mailbox));
@@ -148,6 +158,7 @@ impl<R: Runtime> Hub<R> {
         }
         state.upstream.handle_event(now, event);
         self.finish(now, state);
+        won
     }
 
     /// An attempt failed; `detail` is for people.
@@ -204,6 +215,18 @@ impl<R: Runtime> Hub<R> {
         (now, next)
     }
 
+    /// The runtime drops its tasks: whoever waits hears of it, and whoever asks from now on.
+    pub(crate) fn shut_down(&self) {
+        let tickets = {
+            let mut state = self.lock();
+            state.dead = true;
+            core::mem::take(&mut state.tickets)
+        };
+        for ticket in tickets.into_iter().flatten() {
+            ticket.exchange.fail(Error::new(Kind::Gone));
+        }
+    }
+
     /// Looks at the upstream.
     pub(crate) fn look<T>(&self, look: impl FnOnce(&Upstream) -> T) -> T {
         look(&self.lock().upstream)
@@ -245,9 +268,15 @@ impl<R: Runtime> Hub<R> {
         for (exchange, error) in effects.failures {
             exchange.fail(error);
         }
-        for exchange in effects.finished {
-            // Frames are the caller's own buffers: they are never dropped under the lock.
-            exchange.up.forget_kept();
+        for (exchange, outcome) in effects.finished {
+            if outcome == Outcome::Reset {
+                // Nobody hears it who has given the request up. Else this side broke it off.
+                let text = "its length is not what Content-Length says".to_owned();
+                exchange.down.fail(Some(Error::new(Kind::Body(text))));
+            }
+            // Nothing of the body is sent any more. Frames are the caller's own buffers: they are
+            // never dropped under the lock.
+            exchange.up.close();
         }
         for (host, name) in effects.resolves {
             self.runtime.spawn(resolve::run(Arc::clone(self), host, name));
@@ -348,10 +377,10 @@ impl State {
                 effects.failures.push((ticket.exchange, error));
                 effects.parcels.extend(ticket.parcel);
             }
-            Action::Finished { request, .. } => {
+            Action::Finished { request, outcome } => {
                 let Some(ticket) = self.take_ticket(request) else { return };
                 ticket.exchange.ended(now);
-                effects.finished.push(ticket.exchange);
+                effects.finished.push((ticket.exchange, outcome));
                 effects.parcels.extend(ticket.parcel);
             }
             Action::Probe(connection) => self.post_to(connection, Letter::Probe, effects),

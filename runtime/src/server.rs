@@ -7,8 +7,8 @@ use core::pin::pin;
 use core::task::Poll;
 use std::sync::Arc;
 
-use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
-use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http::header::{CONTENT_LENGTH, TRAILER, TRANSFER_ENCODING};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body::Body as HttpBody;
 use regatta_core::downstream;
 use regatta_core::engine::Config as EngineConfig;
@@ -20,7 +20,7 @@ use crate::drive::letter::Letter;
 use crate::drive::listener::{self, Gate};
 use crate::error::{Error, Kind};
 use crate::exchange::Exchange;
-use crate::mail::{Frame, Mailbox};
+use crate::mail::{Frame, Mailbox, is_interim};
 use crate::runtime::{Address, Listener as _, Runtime};
 
 /// Answers requests. Every function from a request to a future response is one.
@@ -131,7 +131,8 @@ impl<R: Runtime> Server<R> {
         ServerHandle { gate: Arc::clone(&self.gate) }
     }
 
-    /// Serves until it is drained and the last connection is gone.
+    /// Serves until it is drained and the last connection is gone. Dropping the future stops
+    /// listening and drains the connections in the background.
     pub async fn serve<S: Service>(self, service: S) {
         listener::run(self.listener, self.gate, Arc::new(service)).await;
     }
@@ -235,18 +236,30 @@ pub(crate) async fn answer<S: Service>(
     let Some(response) = response else { return };
     let (parts, body) = response.into_parts();
     let mut head = Response::from_parts(parts, ());
+    if is_interim(head.status()) {
+        // An interim response answers nothing: the peer would wait for ever.
+        head = Response::new(());
+        *head.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+        head.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(0));
+        exchange.down.write_last(Frame::Head(Box::new(head)));
+        return;
+    }
     let tunnel =
         head.status() == StatusCode::SWITCHING_PROTOCOLS || (connect && head.status().is_success());
     let exact = body.size_hint().exact();
+    let ended = body.is_end_stream();
+    // What follows an empty body that has not ended is trailers; and an empty body tells nothing
+    // about what GET would have got.
+    let unknown = if head_only { exact == Some(0) } else { exact == Some(0) && !ended };
     if let Some(length) = exact
+        && !unknown
         && !tunnel
         && !has_no_body(head.status())
-        && !head.headers().contains_key(CONTENT_LENGTH)
-        && !head.headers().contains_key(TRANSFER_ENCODING)
+        && !frames_itself(head.headers())
     {
         head.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
     }
-    let end = head_only || body.is_end_stream() || exact == Some(0) || has_no_body(head.status());
+    let end = head_only || ended || has_no_body(head.status());
     let frame = Frame::Head(Box::new(head));
     if end && !tunnel {
         exchange.down.write_last(frame);
@@ -262,6 +275,12 @@ pub(crate) async fn answer<S: Service>(
         // The tunnel's own handle ends it.
         unfinished.exchange = None;
     }
+}
+
+/// Whether the head says by itself how its body ends, or that trailers follow, which HTTP/1 can
+/// only send behind chunks.
+pub(crate) fn frames_itself(headers: &HeaderMap) -> bool {
+    [CONTENT_LENGTH, TRANSFER_ENCODING, TRAILER].iter().any(|name| headers.contains_key(name))
 }
 
 fn has_no_body(status: StatusCode) -> bool {

@@ -3,7 +3,7 @@
 use core::net::IpAddr;
 use core::time::Duration;
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use regatta_core::engine::Config as EngineConfig;
 use regatta_core::engine::tls::{ClientConfig, ClientOptions, Clock, KeyLog, Versions};
@@ -106,7 +106,8 @@ pub(crate) struct Settings {
     pub(crate) clock: Clock,
     /// Sessions belong to one origin and one profile.
     pub(crate) tls: Mutex<BTreeMap<(ProfileId, Origin), ClientConfig>>,
-    pub(crate) bases: Mutex<BTreeMap<ProfileId, Result<ClientConfig, Arc<str>>>>,
+    /// By profile; made without a lock, because roots are loaded by a caller's function.
+    pub(crate) bases: Vec<OnceLock<Result<ClientConfig, Arc<str>>>>,
 }
 
 impl Settings {
@@ -126,11 +127,12 @@ impl Settings {
         origin: &Origin,
     ) -> Result<ClientConfig, Arc<str>> {
         let key = (profile, origin.clone());
+        let base = self.base(profile)?;
         let mut known = self.tls.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(config) = known.get(&key) {
             return Ok(config.clone());
         }
-        let config = self.base(profile)?.for_origin();
+        let config = base.for_origin();
         if known.len() >= MOST_SESSIONS {
             known.pop_first();
         }
@@ -138,14 +140,11 @@ impl Settings {
         Ok(config)
     }
 
-    fn base(&self, profile: ProfileId) -> Result<ClientConfig, Arc<str>> {
-        let mut bases = self.bases.lock().unwrap_or_else(PoisonError::into_inner);
-        let made = bases.entry(profile).or_insert_with(|| {
-            match self.profiles.get(usize::from(profile.0)) {
-                Some(settings) => settings.client_config(&self.clock),
-                None => Err("no such profile is configured".into()),
-            }
-        });
-        made.clone()
+    fn base(&self, profile: ProfileId) -> Result<&ClientConfig, Arc<str>> {
+        let at = usize::from(profile.0);
+        let (Some(place), Some(settings)) = (self.bases.get(at), self.profiles.get(at)) else {
+            return Err("no such profile is configured".into());
+        };
+        place.get_or_init(|| settings.client_config(&self.clock)).as_ref().map_err(Arc::clone)
     }
 }

@@ -33,6 +33,11 @@ impl Sender {
     fn frame(&self, frame: Frame<Bytes>) -> Result<(), String> {
         self.0.send(frame).map_err(|error| error.to_string())
     }
+
+    /// Waits until the body was dropped.
+    pub(crate) async fn closed(&self) {
+        self.0.closed().await;
+    }
 }
 
 #[derive(Debug)]

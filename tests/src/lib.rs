@@ -1,12 +1,12 @@
 //! End-to-end tests of regatta: real sockets on loopback, the real driver, and at the other end
-//! scripted peers (`dsl`), regatta itself or real programs.
+//! scripted peers ([`dsl`]), regatta itself or real programs.
 #![cfg(test)]
 
 mod ask;
 mod bodies;
 mod client;
 mod conformance;
+mod driver;
 mod dsl;
 mod serve;
 mod server;
-mod trust;

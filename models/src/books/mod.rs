@@ -120,8 +120,7 @@ pub(crate) struct Connection {
     pub(crate) gone: bool,
     pub(crate) streams: BTreeSet<RequestId>,
     carried: u64,
-    /// When it was begun; when it was established, once it is.
-    pub(crate) since: Instant,
+    since: Instant,
     /// When it last gave a sign of life.
     alive: Instant,
     /// When it was last used: established, a stream ended, a probe answered.

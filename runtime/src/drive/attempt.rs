@@ -91,8 +91,10 @@ pub(crate) async fn run<R: Runtime>(hub: Arc<Hub<R>>, job: Job) {
     }
     let tls = wire.tls().map(tls_trace);
     let connected = Event::Connected { attempt: job.attempt, protocol, limit: engine.limit() };
-    hub.connected(connected, job.connection, &job.mailbox, tls);
-    let party = Upward { hub: Arc::clone(&hub), connection: job.connection, protocol };
+    if !hub.connected(connected, job.connection, &job.mailbox, tls) {
+        return;
+    }
+    let party = Upward { hub: Arc::clone(&hub), connection: job.connection };
     let runtime = hub.runtime.clone();
     drop(hub);
     Connection::new(runtime, wire, engine, job.mailbox, party).run().await;
@@ -148,8 +150,13 @@ fn poll_handshake<R: Runtime>(
     loop {
         let now = hub.runtime.now();
         let flushed = wire.poll_flush(cx, now);
-        if wire.tls().is_some_and(|tls| !tls.is_handshaking()) && wire.is_flushed() {
-            return Poll::Ready(Ok(()));
+        if wire.tls().is_some_and(|tls| !tls.is_handshaking()) {
+            match flushed {
+                _ if wire.is_flushed() => return Poll::Ready(Ok(())),
+                // What comes behind the handshake is read when there is an engine to bound it.
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(_) => continue,
+            }
         }
         match wire.poll_read(cx, now, early) {
             Poll::Pending if flushed == Poll::Ready(Flushed::Some) => {}
@@ -202,7 +209,6 @@ fn tls_trace(tls: &Tls) -> TlsTrace {
 struct Upward<R: Runtime> {
     hub: Arc<Hub<R>>,
     connection: ConnectionId,
-    protocol: Protocol,
 }
 
 impl<R: Runtime> Party for Upward<R> {
@@ -230,11 +236,6 @@ impl<R: Runtime> Party for Upward<R> {
 
     fn on_ended(&mut self, ended: Ended) {
         let Ended { parcel, outcome, retry, timing, .. } = ended;
-        if self.protocol == Protocol::Http1 && outcome != Outcome::Complete {
-            // The connection ends with such a stream. The pool hears that first, or the next
-            // waiting request would be sent there in vain.
-            self.on_go_away();
-        }
         if let Some(parcel) = parcel {
             self.hub.stream_ended(self.connection, parcel, outcome, retry, timing);
         }

@@ -14,13 +14,14 @@ use regatta_core::engine::{Engine, Event, Head, OpenError, Shutdown};
 use regatta_core::id::{RequestId, StreamId};
 use regatta_core::types::{Cause, Outcome, RetrySafe, Timing};
 
+use super::lane::{EngineSink, Lane, unsayable};
 use super::last::{LastFrames, write_last};
 use super::letter::Letter;
 use super::party::{Ended, Party};
-use super::wire::{Flushed, Heard, Sink, Wire};
+use super::wire::{Flushed, Heard, Wire};
 use crate::body::Side;
 use crate::exchange::{Exchange, Parcel};
-use crate::mail::{Bell, Frame, Mailbox, Pipe, Received};
+use crate::mail::{Bell, Frame, Mailbox, Received, is_interim};
 use crate::runtime::{Runtime, Timer};
 
 /// Rounds of one wake; then the task yields.
@@ -33,38 +34,13 @@ const ROOM: usize = 64 << 10;
 /// lost to a reset (RFC 9112 9.6).
 const LINGER: Duration = Duration::from_millis(500);
 
-/// One stream as its connection serves it.
-#[derive(Debug)]
-struct Lane {
-    stream: StreamId,
-    exchange: Arc<Exchange>,
-    /// Client: the request, to be given back at the end.
-    parcel: Option<Box<Parcel>>,
-    /// The engine takes a frame.
-    may_send: bool,
-    /// Nothing more is to be sent.
-    sent: bool,
-    /// 2xx makes it a tunnel.
-    connect: bool,
-    opened: Option<Instant>,
-    first_byte: Option<Instant>,
-}
+/// How long a server waits for a peer that takes none of what is written (nginx's
+/// `send_timeout`): one that never reads would hold its answers for ever.
+const WRITE_PATIENCE: Duration = Duration::from_secs(60);
 
-impl Lane {
-    fn incoming(&self, side: Side) -> &Pipe<crate::error::Error> {
-        match side {
-            Side::Client => &self.exchange.down,
-            Side::Server => &self.exchange.up,
-        }
-    }
-
-    fn outgoing(&self, side: Side) -> &Pipe<crate::error::Error> {
-        match side {
-            Side::Client => &self.exchange.up,
-            Side::Server => &self.exchange.down,
-        }
-    }
-}
+/// The same where nothing of what is left is missed: a client that is done, an abort (Envoy's
+/// `delayed_close_timeout`).
+const LAST_PATIENCE: Duration = Duration::from_secs(1);
 
 /// One connection's task.
 pub(crate) struct Connection<R: Runtime, P: Party> {
@@ -85,8 +61,12 @@ pub(crate) struct Connection<R: Runtime, P: Party> {
     armed: Option<Instant>,
     party: P,
     stage: Stage,
-    /// The engine was told that both directions are broken.
+    /// The engine was told that nothing can be said any more.
     cut: bool,
+    /// Nobody misses what is not written.
+    aborted: bool,
+    /// Since when the transport takes nothing of what is to be written.
+    stalled: Option<Instant>,
 }
 
 /// How far a connection has come.
@@ -123,6 +103,8 @@ impl<R: Runtime, P: Party> Connection<R, P> {
             party,
             stage: Stage::Open,
             cut: false,
+            aborted: false,
+            stalled: None,
         }
     }
 
@@ -140,6 +122,7 @@ impl<R: Runtime, P: Party> Connection<R, P> {
             progress |= self.take_events(now);
             progress |= self.move_lanes(now);
             progress |= self.write(cx, now);
+            progress |= self.take_events(now);
             if let Stage::Closed(_) = self.stage {
                 return Poll::Ready(());
             }
@@ -166,7 +149,10 @@ impl<R: Runtime, P: Party> Connection<R, P> {
                     self.moved.push(slot);
                 }
                 Letter::Shutdown => self.engine.shutdown(now, Shutdown::Graceful),
-                Letter::Abort => self.engine.shutdown(now, Shutdown::Now),
+                Letter::Abort => {
+                    self.aborted = true;
+                    self.engine.shutdown(now, Shutdown::Now);
+                }
                 Letter::Probe => self.engine.ping(now),
                 Letter::Limit(streams) => self.engine.set_max_concurrent_streams(now, streams),
             }
@@ -176,17 +162,23 @@ impl<R: Runtime, P: Party> Connection<R, P> {
     }
 
     fn open(&mut self, now: Instant, parcel: Box<Parcel>) {
+        // A stream that a letter before has ended still has its lane, and its slot may come back.
+        self.take_events(now);
         let opened = match self.engine.open(now, &parcel.head, parcel.end) {
             Ok(stream) => stream,
             Err(error) => {
-                let cause = match error {
-                    OpenError::Refusing => Cause::ShutDown,
-                    _ => Cause::Cancelled,
+                let outcome = match error {
+                    OpenError::Refusing => Outcome::Failed(Cause::ShutDown),
+                    OpenError::Unsayable => {
+                        parcel.exchange.fail(unsayable(&parcel.head, self.engine.protocol()));
+                        Outcome::Reset
+                    }
+                    _ => Outcome::Failed(Cause::Cancelled),
                 };
                 self.party.on_ended(Ended {
                     exchange: Arc::clone(&parcel.exchange),
                     parcel: Some(parcel),
-                    outcome: Outcome::Failed(cause),
+                    outcome,
                     retry: RetrySafe::Unsent,
                     timing: Timing { ended: now, ..Timing::default() },
                 });
@@ -431,9 +423,7 @@ impl<R: Runtime, P: Party> Connection<R, P> {
             progress = true;
             match received {
                 Received::Frame(Frame::Head(head)) => {
-                    let interim = head.status().is_informational()
-                        && head.status() != StatusCode::SWITCHING_PROTOCOLS;
-                    lane.sent = !interim && pipe.take_end();
+                    lane.sent = !is_interim(head.status()) && pipe.take_end();
                     self.engine.respond(now, lane.stream, &head, lane.sent);
                 }
                 Received::Frame(Frame::Data(bytes)) => {
@@ -449,8 +439,11 @@ impl<R: Runtime, P: Party> Connection<R, P> {
                     lane.sent = true;
                     self.engine.send(now, lane.stream, Bytes::new(), true);
                 }
-                Received::Failed(_) => {
+                Received::Failed(error) => {
                     lane.sent = true;
+                    if P::SIDE == Side::Client {
+                        lane.exchange.down.fail(error);
+                    }
                     self.engine.reset(now, lane.stream);
                 }
             }
@@ -460,31 +453,58 @@ impl<R: Runtime, P: Party> Connection<R, P> {
 
     fn write(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
         let mut progress = false;
-        if self.wire.plain.len() < ROOM {
+        if self.wire.backlog() < ROOM {
             self.engine.transmit(now, &mut self.wire.plain, ROOM);
         }
         if self.engine.write_ended() {
             self.wire.close();
         }
-        if let Poll::Ready(flushed) = self.wire.poll_flush(cx, now) {
-            progress |= flushed == Flushed::Some;
+        match self.wire.poll_flush(cx, now) {
+            Poll::Pending => {
+                self.stalled.get_or_insert(now);
+            }
+            Poll::Ready(flushed) => {
+                self.stalled = None;
+                progress |= flushed == Flushed::Some;
+            }
         }
-        if !self.cut && self.wire.is_write_broken() && !self.wire.is_read_open() {
-            // Nothing comes and nothing goes: the engine has nothing to wait for.
+        if self.impatient_at().is_some_and(|at| at <= now) {
+            self.stalled = None;
+            self.wire.break_off();
+            progress = true;
+        }
+        let hopeless = P::SIDE == Side::Server || !self.wire.is_read_open();
+        if !self.cut && self.wire.is_write_broken() && hopeless {
+            // The engine has nothing to wait for.
             self.cut = true;
             self.engine.receive_end(now, false, Cause::ConnectionReset);
+            self.engine.shutdown(now, Shutdown::Now);
             progress = true;
         }
-        if let Stage::Flushing(cause) = self.stage
-            && self.wire.is_write_closed()
-        {
-            let linger =
-                P::SIDE == Side::Server && self.wire.is_read_open() && !self.wire.is_write_broken();
-            self.stage =
-                if linger { Stage::Lingering(cause, now + LINGER) } else { Stage::Closed(cause) };
-            progress = true;
+        progress | self.finish_flushing(now)
+    }
+
+    fn finish_flushing(&mut self, now: Instant) -> bool {
+        let Stage::Flushing(cause) = self.stage else { return false };
+        if !self.wire.is_write_closed() {
+            return false;
         }
-        progress
+        let linger =
+            P::SIDE == Side::Server && self.wire.is_read_open() && !self.wire.is_write_broken();
+        self.stage =
+            if linger { Stage::Lingering(cause, now + LINGER) } else { Stage::Closed(cause) };
+        true
+    }
+
+    /// When a transport that takes nothing is given up.
+    fn impatient_at(&self) -> Option<Instant> {
+        let patience = match (P::SIDE, self.stage) {
+            // The request's own deadline, its caller or the peer's answer ends it.
+            (Side::Client, Stage::Open) => return None,
+            (Side::Server, _) if !self.aborted => WRITE_PATIENCE,
+            _ => LAST_PATIENCE,
+        };
+        Some(self.stalled? + patience)
     }
 
     /// Sets the timer to the earliest deadline; true when that is due already.
@@ -494,7 +514,9 @@ impl<R: Runtime, P: Party> Connection<R, P> {
             Stage::Lingering(_, until) => Some(until),
             _ => None,
         };
-        let Some(at) = engine.into_iter().chain(linger).min() else { return false };
+        let patience = self.impatient_at();
+        let all = engine.into_iter().chain(linger).chain(patience);
+        let Some(at) = all.min() else { return false };
         if at <= now {
             return true;
         }
@@ -510,7 +532,11 @@ impl<R: Runtime, P: Party> Connection<R, P> {
             }
             none => none.insert(self.runtime.timer(at)),
         };
-        timer.poll_expired(cx).is_ready()
+        let expired = timer.poll_expired(cx).is_ready();
+        if expired {
+            self.armed = None;
+        }
+        expired
     }
 }
 
@@ -540,30 +566,5 @@ impl<R: Runtime, P: Party> Drop for Connection<R, P> {
         let mut left = core::mem::take(&mut self.letters);
         left.append(&mut self.mailbox.close());
         self.party.on_closed(cause, left);
-    }
-}
-
-/// Hands bytes to the engine while it still listens.
-struct EngineSink<'a> {
-    engine: &'a mut Engine,
-    now: Instant,
-    open: bool,
-}
-
-impl Sink for EngineSink<'_> {
-    fn direct(&self) -> usize {
-        if self.open { self.engine.body_room() } else { 0 }
-    }
-
-    fn take(&mut self, bytes: &[u8]) {
-        if self.open {
-            self.engine.receive(self.now, bytes);
-        }
-    }
-
-    fn take_direct(&mut self, bytes: Bytes) {
-        if self.open {
-            self.engine.receive_body(self.now, bytes);
-        }
     }
 }

@@ -14,7 +14,7 @@ use regatta_core::engine::tls::{ServerConfig, Tls};
 use regatta_core::engine::{Config as EngineConfig, Engine, h1::H1, h2::H2};
 use regatta_core::id::ConnectionId;
 use regatta_core::machine::{Machine as _, Outbox};
-use regatta_core::types::{Cause, Limit, Outcome, Protocol};
+use regatta_core::types::{Cause, Limit, Protocol};
 use regatta_core::{Duration, Instant};
 
 use super::connection::Connection;
@@ -23,7 +23,6 @@ use super::party::{Ended, Party};
 use super::timer::yield_once;
 use super::wire::{Flushed, Heard, Sink, Wire};
 use crate::body::{Body, Side};
-use crate::error::{Error, Kind};
 use crate::exchange::Exchange;
 use crate::mail::{Mailbox, Wake};
 use crate::runtime::{Listener, Runtime, Timer};
@@ -156,12 +155,22 @@ impl<R: Runtime> fmt::Debug for Gate<R> {
     }
 }
 
+struct DrainOnDrop<R: Runtime>(Arc<Gate<R>>);
+
+impl<R: Runtime> Drop for DrainOnDrop<R> {
+    fn drop(&mut self) {
+        self.0.feed(Event::Drain);
+    }
+}
+
 /// Accepts until the gate stops it, then waits until it is drained.
 pub(crate) async fn run<R: Runtime, S: Service>(
     listener: R::Listener,
     gate: Arc<Gate<R>>,
     service: Arc<S>,
 ) {
+    // Whoever drops the server drops its connections with it: they end as at a drain.
+    let _drain = DrainOnDrop(Arc::clone(&gate));
     let mut listener = Some(listener);
     let mut timer: Option<R::Timer> = None;
     loop {
@@ -203,9 +212,20 @@ pub(crate) async fn run<R: Runtime, S: Service>(
                 }
                 yield_once().await;
             }
+            // That connection was gone before it was accepted: no reason to let others wait.
+            Some(Err(error)) if is_its_own(&error) => yield_once().await,
             Some(Err(_)) => pause(&gate.runtime, ACCEPT_PAUSE).await,
         }
     }
+}
+
+/// Whether an error of accepting is one of the accepted connection, not of the listener.
+fn is_its_own(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind as Kind;
+    matches!(
+        error.kind(),
+        Kind::ConnectionAborted | Kind::ConnectionReset | Kind::ConnectionRefused
+    )
 }
 
 async fn pause<R: Runtime>(runtime: &R, length: Duration) {
@@ -365,6 +385,7 @@ impl<R: Runtime, S: Service> Party for Downward<R, S> {
         end: bool,
     ) -> Option<Arc<Exchange>> {
         let exchange = Arc::new(Exchange::new(now, 0));
+        exchange.down.await_head();
         if head.headers().contains_key(EXPECT) {
             // 100 (Continue) is sent when the service asks for the body (RFC 9110 10.1.1).
             exchange.up.await_interest();
@@ -401,9 +422,9 @@ impl<R: Runtime, S: Service> Party for Downward<R, S> {
     fn on_budget_spent(&mut self) {}
 
     fn on_ended(&mut self, ended: Ended) {
-        if ended.outcome != Outcome::Complete {
-            ended.exchange.up.fail(Some(Error::new(Kind::Gone)));
-        }
+        // Harmless where all of the request came; else its reader would wait for ever, also
+        // behind a response that is complete.
+        ended.exchange.up.fail(None);
         ended.exchange.down.close();
     }
 

@@ -2,7 +2,8 @@
 
 pub(crate) mod attempt;
 pub(crate) mod connection;
-pub(crate) mod last;
+pub(crate) mod lane;
+mod last;
 pub(crate) mod letter;
 pub(crate) mod listener;
 pub(crate) mod party;

@@ -1,5 +1,4 @@
-//! What differs between the two ends of a connection: a client's tells the hub, a server's calls
-//! the service.
+//! What differs between the two ends of a connection, and what they hear.
 
 use std::collections::VecDeque;
 use std::sync::Arc;

@@ -2,7 +2,7 @@
 
 use core::future::poll_fn;
 use core::task::Poll;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use crate::hub::WeakHub;
 use crate::mail::Wake;
@@ -10,6 +10,8 @@ use crate::runtime::{Runtime, Timer};
 
 /// Calls the upstream when a deadline has come, until the hub is gone.
 pub(crate) async fn run<R: Runtime>(hub: WeakHub<R>, wake: Arc<Wake>) {
+    // Only a runtime that shuts down drops this task while there is a hub.
+    let _last_words = LastWords(Weak::clone(&hub));
     let mut timer: Option<R::Timer> = None;
     loop {
         let Some(next) = turn(&hub, &mut timer) else { return };
@@ -23,6 +25,16 @@ pub(crate) async fn run<R: Runtime>(hub: WeakHub<R>, wake: Arc<Wake>) {
                 .await;
             }
             Next::WaitRaised => poll_fn(|cx| wake.poll_raised(cx)).await,
+        }
+    }
+}
+
+struct LastWords<R: Runtime>(WeakHub<R>);
+
+impl<R: Runtime> Drop for LastWords<R> {
+    fn drop(&mut self) {
+        if let Some(hub) = self.0.upgrade() {
+            hub.shut_down();
         }
     }
 }

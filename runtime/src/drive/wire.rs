@@ -107,6 +107,18 @@ impl<S: Stream> Wire<S> {
         self.write == WriteHalf::Broken
     }
 
+    /// How many bytes wait for the socket.
+    pub(crate) const fn backlog(&self) -> usize {
+        self.plain.len() + self.sealed.len()
+    }
+
+    /// Nothing more is written; what is left is dropped, here and with every later flush.
+    pub(crate) fn break_off(&mut self) {
+        self.write = WriteHalf::Broken;
+        self.plain.clear();
+        self.sealed.clear();
+    }
+
     /// Reads once and hands on what came.
     pub(crate) fn poll_read(
         &mut self,
@@ -182,12 +194,21 @@ impl<S: Stream> Wire<S> {
 
     fn broken(&mut self, error: &io::Error) -> Heard {
         self.read_open = false;
-        Heard::End { clean: false, cause: cause_of(error), error: None }
+        let cause = match cause_of(error) {
+            // This connection was established: it is the peer that has fallen silent.
+            Cause::ConnectTimeout => Cause::Os(error.raw_os_error().unwrap_or(0)),
+            cause => cause,
+        };
+        Heard::End { clean: false, cause, error: None }
     }
 
     /// Writes as much as the socket takes. Ready when all has left, or nothing more ever will.
     pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<Flushed> {
         let mut wrote = false;
+        if self.is_write_closed() {
+            // The engine goes on until it hears of it: its bytes have nowhere to go.
+            self.plain.clear();
+        }
         while !self.is_write_closed() {
             let out = match &mut self.tls {
                 Some(tls) => {
@@ -215,9 +236,7 @@ impl<S: Stream> Wire<S> {
                 Poll::Pending if wrote => return Poll::Ready(Flushed::Some),
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(None) => {
-                    self.write = WriteHalf::Broken;
-                    self.plain.clear();
-                    self.sealed.clear();
+                    self.break_off();
                     wrote = true;
                 }
                 Poll::Ready(Some(())) => wrote = true,

@@ -1,5 +1,5 @@
-//! The only code that threads share: mailboxes, pipes, their bells and the hub's wake-up. Built
-//! on loom's types under `--cfg loom`, so that its tests walk every interleaving.
+//! The only code that threads share: mailboxes, pipes, their bells and the hub's wake-up. Built on
+//! loom's types under `--cfg loom`, so that its tests walk every interleaving.
 
 #[cfg(loom)]
 mod sync {
@@ -25,7 +25,7 @@ mod wake;
 
 pub(crate) use bell::Bell;
 pub(crate) use mailbox::Mailbox;
-pub(crate) use pipe::{Frame, Pipe, Received};
+pub(crate) use pipe::{Frame, Pipe, Received, is_interim};
 pub(crate) use wake::Wake;
 
 /// Locks; a thread that panicked while it held the lock has left whole values behind, since

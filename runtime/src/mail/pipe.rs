@@ -5,7 +5,7 @@ use core::task::{Context, Poll, Waker};
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use http::{HeaderMap, Response};
+use http::{HeaderMap, Response, StatusCode};
 use regatta_core::types::BodyState;
 
 use super::{lock, sync::Mutex};
@@ -59,12 +59,16 @@ struct State<E> {
     /// How much may be kept.
     keep: usize,
     any_taken: bool,
+    /// A server's response: nothing may be taken before its final head.
+    headless: bool,
     interest: Interest,
     finished: Finished,
     failed: Option<Option<E>>,
     reader_gone: bool,
     reader: Option<Waker>,
     writer: Option<Waker>,
+    /// Who only wants to know that nobody reads any more.
+    watcher: Option<Waker>,
 }
 
 /// Whether the writer is told that the reader has begun to wait for it.
@@ -100,14 +104,22 @@ impl<E> Pipe<E> {
                 kept_bytes: 0,
                 keep,
                 any_taken: false,
+                headless: false,
                 interest: Interest::Untold,
                 finished: Finished::No,
                 failed: None,
                 reader_gone: false,
                 reader: None,
                 writer: None,
+                watcher: None,
             }),
         }
+    }
+
+    /// The final head comes first, whatever is written before it: a tunnel's first bytes may be
+    /// quicker than the answer that makes it one.
+    pub(crate) fn await_head(&self) {
+        lock(&self.state).headless = true;
     }
 
     /// Ready when the writer may write: the queue has room (again, after it was full: half of
@@ -130,7 +142,17 @@ impl<E> Pipe<E> {
     fn put(&self, frame: Frame, last: bool) -> bool {
         let (waker, dropped, read) = {
             let mut state = lock(&self.state);
-            if state.reader_gone || state.finished != Finished::No || state.failed.is_some() {
+            if state.headless && matches!(frame, Frame::Head(_)) && !state.reader_gone {
+                let heads = |frame: &&Frame| matches!(frame, Frame::Head(_));
+                let at = state.frames.iter().take_while(heads).count();
+                state.frames.insert(at, frame);
+                if last && state.finished == Finished::No {
+                    state.finished = Finished::Written;
+                    state.frames.push_back(Frame::End);
+                }
+                (state.reader.take(), None, true)
+            } else if state.reader_gone || state.finished != Finished::No || state.failed.is_some()
+            {
                 state.taken += frame.size();
                 (None, Some(frame), !state.reader_gone)
             } else {
@@ -176,7 +198,8 @@ impl<E> Pipe<E> {
     pub(crate) fn fail(&self, error: Option<E>) {
         let (waker, dropped) = {
             let mut state = lock(&self.state);
-            if state.finished == Finished::No && state.failed.is_none() {
+            let open = state.finished == Finished::No || state.headless;
+            if open && state.failed.is_none() {
                 state.failed = Some(error);
                 (state.reader.take(), None)
             } else {
@@ -232,30 +255,33 @@ impl<E> Pipe<E> {
         (shown || taken > 0).then_some(taken)
     }
 
-    /// Ready when nobody reads any more; else the writer's task is remembered.
+    /// Ready when nobody reads any more; else the task is remembered, whatever becomes of
+    /// [`Pipe::poll_room`]'s.
     pub(crate) fn poll_gone(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut state = lock(&self.state);
         if state.reader_gone {
             return Poll::Ready(());
         }
-        state.writer = Some(cx.waker().clone());
+        match &mut state.watcher {
+            Some(waker) => waker.clone_from(cx.waker()),
+            none => *none = Some(cx.waker().clone()),
+        }
         Poll::Pending
     }
 
     /// Nobody reads any more: the writer is told, what is queued is dropped.
     pub(crate) fn close(&self) {
-        let (waker, dropped) = {
+        let (wakers, dropped) = {
             let mut state = lock(&self.state);
             state.reader_gone = true;
             state.taken += state.queued;
             state.queued = 0;
             let kept = state.kept.take();
-            (state.writer.take(), (core::mem::take(&mut state.frames), kept))
+            let wakers = [state.writer.take(), state.watcher.take()];
+            (wakers, (core::mem::take(&mut state.frames), kept))
         };
         drop(dropped);
-        if let Some(waker) = waker {
-            waker.wake();
-        }
+        wakers.into_iter().flatten().for_each(Waker::wake);
     }
 
     /// What is left of the body for sending it again.
@@ -284,20 +310,22 @@ impl<E> Pipe<E> {
         state.kept_bytes = 0;
         state.any_taken = false;
     }
+}
 
-    /// Nothing will be sent again: what was kept for it is dropped.
-    pub(crate) fn forget_kept(&self) {
-        let dropped = {
-            let mut state = lock(&self.state);
-            state.keep = 0;
-            state.kept.take()
-        };
-        drop(dropped);
-    }
+/// Whether another head follows.
+pub(crate) fn is_interim(status: StatusCode) -> bool {
+    status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS
 }
 
 impl<E> State<E> {
     fn take(&mut self) -> Option<Received<E>> {
+        if self.headless {
+            match (self.frames.front(), &mut self.failed) {
+                (Some(Frame::Head(head)), _) => self.headless = is_interim(head.status()),
+                (_, Some(error)) => return Some(Received::Failed(error.take())),
+                (_, None) => return None,
+            }
+        }
         if let Some(frame) = self.frames.pop_front() {
             let size = frame.size();
             self.queued -= size;

@@ -1,6 +1,9 @@
 //! The pipe's rules, one thread.
 
+use core::sync::atomic::{AtomicUsize, Ordering};
 use core::task::{Context, Poll, Waker};
+use std::sync::Arc;
+use std::task::Wake;
 
 use bytes::Bytes;
 use regatta_core::types::BodyState;
@@ -71,6 +74,42 @@ fn a_rewound_body_ends_again() {
     assert_eq!([read(&pipe), read(&pipe), read(&pipe)], ["abc", "end", "finished"]);
     pipe.rewind();
     assert_eq!([read(&pipe), read(&pipe), read(&pipe)], ["abc", "end", "finished"]);
+}
+
+#[test]
+fn a_response_begins_with_its_head_whatever_was_written_before_it() {
+    let pipe = Pipe::new(64, 0);
+    pipe.await_head();
+    pipe.write(data("first"));
+    pipe.write(Frame::End);
+    assert_eq!([read(&pipe).as_str(), &pipe.take_end().to_string()], ["pending", "false"]);
+    pipe.write(Frame::Head(Box::default()));
+    assert_eq!([read(&pipe), read(&pipe), read(&pipe)], ["head", "first", "end"]);
+    let pipe = Pipe::new(64, 0);
+    pipe.await_head();
+    pipe.write(data("first"));
+    pipe.fail(Some("no head comes"));
+    assert_eq!(read(&pipe), "failed Some(\"no head comes\")");
+}
+
+#[test]
+fn who_watches_a_reader_is_told_though_the_writer_was_told_of_room() {
+    struct Counter(AtomicUsize);
+    impl Wake for Counter {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+    let pipe: Pipe<&'static str> = Pipe::new(4, 0);
+    let (watcher, noop) = (Arc::new(Counter(AtomicUsize::new(0))), Waker::noop());
+    let waker = Waker::from(Arc::clone(&watcher));
+    assert_eq!(pipe.poll_gone(&mut Context::from_waker(&waker)), Poll::Pending);
+    pipe.write(data("abcd"));
+    assert_eq!(pipe.poll_room(&mut Context::from_waker(noop)), Poll::Pending);
+    assert_eq!(read(&pipe), "abcd");
+    assert_eq!(watcher.0.load(Ordering::Relaxed), 0);
+    pipe.close();
+    assert_eq!(watcher.0.load(Ordering::Relaxed), 1);
 }
 
 #[test]

@@ -133,6 +133,30 @@ impl Frames {
         frame
     }
 
+    /// The next HEADERS, whatever their stream, and whether they end it.
+    pub(crate) async fn recv_head(&mut self) -> (u32, bool) {
+        match self.next().await {
+            Some(Frame::Headers { stream, end, .. }) => (stream, end),
+            other => panic!("expected HEADERS, came {other:?}"),
+        }
+    }
+
+    /// All DATA of a stream up to its end.
+    pub(crate) async fn recv_body(&mut self, wanted: u32) -> Vec<u8> {
+        let mut body = Vec::new();
+        loop {
+            match self.next().await {
+                Some(Frame::Data { stream, data, end }) if stream == wanted => {
+                    body.extend(data);
+                    if end {
+                        return body;
+                    }
+                }
+                other => panic!("expected DATA of {wanted}, came {other:?}"),
+            }
+        }
+    }
+
     /// Waits until the peer has acknowledged `n` SETTINGS of ours.
     pub(crate) async fn recv_settings_acks(&mut self, n: u32) {
         while self.acknowledged < n {
