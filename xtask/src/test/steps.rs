@@ -118,8 +118,15 @@ pub(super) fn loom(root: &Path, _: &Peers) -> Outcome {
     run::shown_with(root, &words, &vars)
 }
 
+/// The binary is built once and its place told, lest every test process asks cargo for it.
 pub(super) fn end_to_end(root: &Path, peers: &Peers) -> Outcome {
-    cargo_test(root, &["--package", "regatta-tests"], &peers.vars())
+    let build = ["cargo", "build", "--quiet", "--locked", "--package", "regatta"];
+    run::quiet(root, &build, &[])?;
+    let target = env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
+    let binary = root.join(target).join("debug/regatta");
+    let mut vars = peers.vars();
+    vars.push(var("REGATTA_BINARY", binary.to_string_lossy()));
+    cargo_test(root, &["--package", "regatta-tests"], &vars)
 }
 
 pub(super) fn demo(root: &Path, _: &Peers) -> Outcome {
