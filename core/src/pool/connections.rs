@@ -6,11 +6,12 @@ use super::tables::{Clock, Connection};
 use super::{Action, Config, Out, State, Turn};
 use crate::id::ConnectionId;
 use crate::limits::Resource;
+use crate::list::List;
 use crate::record::{Kind, Record, Rule, pack};
 use crate::types::{AllFailed, BodyState, Cause, Limit, Outcome, Protocol, Refusal, RetrySafe};
 
 /// More than any peer grants; keeps sums of room far from overflow.
-const ROOM_MAX: i64 = u32::MAX as i64;
+pub(super) const ROOM_MAX: i64 = u32::MAX as i64;
 
 impl Connection {
     /// How many more streams it may carry at this moment; negative when a limit fell below
@@ -41,6 +42,14 @@ impl<O: Out> Turn<'_, O> {
     /// most recently used. `avoid` failed that request and is taken only where there is no other
     /// hope.
     pub(super) fn pick(&mut self, avoid: Option<ConnectionId>) -> Option<ConnectionId> {
+        if avoid.is_none() && self.pool.config.probe_after_idle.is_none() {
+            let best = self.pool.ready.iter().rev().find_map(List::first)?;
+            return self.tables.connections.id_at(best);
+        }
+        self.pick_with_care(avoid)
+    }
+
+    fn pick_with_care(&mut self, avoid: Option<ConnectionId>) -> Option<ConnectionId> {
         let mut last_hope = None;
         for shelf in (0..self.pool.ready.len()).rev() {
             let Some(list) = self.pool.ready.get(shelf).copied() else { continue };
@@ -319,13 +328,23 @@ impl<O: Out> Turn<'_, O> {
 
     /// Puts an established connection where its room and streams say it belongs.
     pub(super) fn refresh(&mut self, connection: ConnectionId) {
+        if let Some(slot) = self.tables.connections.get(connection) {
+            self.refresh_to(connection, slot.room(&self.pool.config));
+        }
+    }
+
+    /// As [`Turn::refresh`], where the room is known.
+    pub(super) fn refresh_to(&mut self, connection: ConnectionId, room: i64) {
         let Some(slot) = self.tables.connections.get_mut(connection) else { return };
         match slot.state {
             State::Ready | State::Busy if !slot.probing => {
                 let idle = slot.streams.is_empty() && slot.clock.is_none();
-                let room = slot.room(&self.pool.config);
-                self.set_state(connection, if room > 0 { State::Ready } else { State::Busy });
-                self.shelve(connection);
+                let to = if room > 0 { State::Ready } else { State::Busy };
+                if slot.state == to {
+                    self.shelve(connection);
+                } else {
+                    self.set_state(connection, to);
+                }
                 if idle && self.pool.config.idle_timeout.is_some() {
                     self.start_clock(connection, Clock::Idle);
                 }
@@ -340,7 +359,7 @@ impl<O: Out> Turn<'_, O> {
 
     /// Moves a connection to another state and list, and keeps the pool's sums.
     pub(super) fn set_state(&mut self, connection: ConnectionId, to: State) {
-        let Some(slot) = self.tables.connections.get(connection) else { return };
+        let Some(slot) = self.tables.connections.get_mut(connection) else { return };
         let (from, shelf) = (slot.state, slot.shelf);
         let best = slot.best_shelf();
         if from == to {
@@ -348,21 +367,25 @@ impl<O: Out> Turn<'_, O> {
         }
         let was_open = slot.is_open();
         let is_open = matches!(to, State::Ready | State::Busy);
-        if was_open && !is_open {
-            self.count_out(connection);
-        }
-        if let Some(list) = self.pool.list_of(from, shelf) {
-            list.remove(&mut self.tables.connections, connection.slot());
-        }
-        if let Some(list) = self.pool.list_of(to, best) {
-            list.push_front(&mut self.tables.connections, connection.slot());
-        }
-        if let Some(slot) = self.tables.connections.get_mut(connection) {
+        let place = connection.slot();
+        if was_open && is_open {
+            // Every exchange of HTTP/1 comes here twice; the sums stay as they are.
             slot.state = to;
             slot.shelf = best;
-        }
-        if is_open && !was_open {
-            self.count_in(connection);
+            let (held, ready) = (&mut self.pool.held, &mut self.pool.ready);
+            if to == State::Busy {
+                if let Some(ready) = ready.get_mut(shelf) {
+                    ready.remove(&mut self.tables.connections, place);
+                }
+                held.push_front(&mut self.tables.connections, place);
+            } else {
+                held.remove(&mut self.tables.connections, place);
+                if let Some(ready) = ready.get_mut(best) {
+                    ready.push_front(&mut self.tables.connections, place);
+                }
+            }
+        } else {
+            self.move_state(connection, from, to);
         }
         self.tables.recorder.record(Record {
             at: self.now,
@@ -374,6 +397,22 @@ impl<O: Out> Turn<'_, O> {
             b: 0,
             value: 0,
         });
+    }
+
+    /// As [`Turn::set_state`], where a connection begins or ends to be open, or is not.
+    fn move_state(&mut self, connection: ConnectionId, from: State, to: State) {
+        self.count_out(connection);
+        let Some(slot) = self.tables.connections.get_mut(connection) else { return };
+        let (shelf, best) = (slot.shelf, slot.best_shelf());
+        slot.state = to;
+        slot.shelf = best;
+        if let Some(list) = self.pool.list_of(from, shelf) {
+            list.remove(&mut self.tables.connections, connection.slot());
+        }
+        if let Some(list) = self.pool.list_of(to, best) {
+            list.push_front(&mut self.tables.connections, connection.slot());
+        }
+        self.count_in(connection);
     }
 
     /// Keeps a ready connection among those in use, or among the idle ones.
@@ -447,11 +486,7 @@ impl<O: Out> Turn<'_, O> {
 
 impl super::Pool {
     /// The list of the connections in `state`.
-    fn list_of(
-        &mut self,
-        state: State,
-        shelf: usize,
-    ) -> Option<&mut crate::list::List<super::ByState>> {
+    fn list_of(&mut self, state: State, shelf: usize) -> Option<&mut List<super::ByState>> {
         match state {
             State::Connecting => Some(&mut self.connecting),
             State::EarlyData | State::Ready => self.ready.get_mut(shelf),

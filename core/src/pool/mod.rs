@@ -229,9 +229,18 @@ impl<O: Out> Turn<'_, O> {
     }
 
     /// Brings everything to rest: tells who failed, serves who waits, makes connections.
+    #[inline]
     fn settle(&mut self) {
         self.pool.unfinished = false;
-        if !self.pool.is_quiet() {
+        let quiet = self.pool.is_quiet();
+        if quiet && self.pool.members > 0 && self.pool.occupied && !self.pool.draining {
+            return;
+        }
+        self.settle_all(quiet);
+    }
+
+    fn settle_all(&mut self, quiet: bool) {
+        if !quiet {
             self.fail();
             self.pump();
             self.grow();

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::connections::ROOM_MAX;
 use super::tables::{Clock, Ending, Place, Request};
 use super::{Action, Out, State, Turn};
 use crate::id::{ConnectionId, RequestId};
@@ -235,7 +236,11 @@ impl<O: Out> Turn<'_, O> {
         let before = slot.room(&self.pool.config);
         slot.streams.push_back(&mut self.tables.requests, request.slot());
         slot.total += 1;
-        let after = slot.room(&self.pool.config);
+        // One stream takes one place, unless there are so many that they are not all counted.
+        let after = match before {
+            1..ROOM_MAX => before - 1,
+            _ => slot.room(&self.pool.config),
+        };
         self.pool.room += after - before;
         if most.is_some_and(|most| slot.total >= u64::from(most.get())) {
             self.tables.note(Kind::MaxRequests, Rule::None, connection);

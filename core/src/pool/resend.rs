@@ -96,7 +96,7 @@ impl<O: Out> Turn<'_, O> {
         if unsent && is_open && !fell {
             self.drain(connection);
         } else {
-            self.refresh(connection);
+            self.refresh_to(connection, after);
         }
         unsent && reused && !fell
     }

@@ -243,10 +243,12 @@ impl Upstream {
         if !self.unfinished.is_empty() {
             return Some(self.tables.now);
         }
-        let pool = self.pool_timers.peek().map(|(at, _)| at);
-        let race = self.race_timers.peek().map(|(at, _)| at);
-        let deadline = self.tables.deadlines.peek().map(|(at, _)| at);
-        [pool, race, deadline, self.next_empty()].into_iter().flatten().min()
+        let timers = [&self.pool_timers, &self.race_timers, &self.tables.deadlines];
+        let mut first = self.next_empty();
+        for (at, _) in timers.into_iter().filter_map(Timers::peek) {
+            first = Some(first.map_or(at, |first| first.min(at)));
+        }
+        first
     }
 
     /// The oldest action that was not taken yet.

@@ -18,7 +18,15 @@ type Won = Option<(Protocol, Limit)>;
 
 impl Upstream {
     /// Does what a pool wants of the races, and brings the pool to rest.
+    #[inline]
     pub(super) fn settle(&mut self, pool: PoolId) {
+        if !self.inner.is_empty() {
+            self.settle_races(pool);
+        }
+        self.rest(pool);
+    }
+
+    fn settle_races(&mut self, pool: PoolId) {
         while let Some(action) = self.inner.pop() {
             match action {
                 pool::Action::Connect(connection) => self.start_race(pool, connection),
@@ -28,7 +36,6 @@ impl Upstream {
                 _ => {}
             }
         }
-        self.rest(pool);
     }
 
     /// Re-arms a pool's deadline and notes whether it is empty or unfinished.
