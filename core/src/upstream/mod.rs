@@ -415,7 +415,9 @@ impl Upstream {
     }
 
     fn on_progress(&mut self, attempt: AttemptId) {
-        let Some(&Attempt { connection, number, .. }) = self.attempts.get(attempt) else {
+        // One that waits for a socket was never told to the driver.
+        let Some(&Attempt { connection, number, parked: false }) = self.attempts.get(attempt)
+        else {
             return self.stale(attempt);
         };
         let now = self.tables.now;
