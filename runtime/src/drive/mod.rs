@@ -8,5 +8,7 @@ pub(crate) mod letter;
 pub(crate) mod listener;
 pub(crate) mod party;
 pub(crate) mod resolve;
+#[cfg(all(test, not(loom)))]
+mod tests;
 pub(crate) mod timer;
 pub(crate) mod wire;

@@ -107,6 +107,46 @@ fn loom_a_writer_that_waits_hears_that_the_reader_is_gone() {
 }
 
 #[test]
+fn loom_who_watches_hears_that_the_reader_is_gone_whatever_it_took_before() {
+    loom::model(|| {
+        let pipe: Arc<Pipe<()>> = Arc::new(Pipe::new(1, 0));
+        pipe.write(Frame::Data(Bytes::from_static(b"x")));
+        let reader = Arc::clone(&pipe);
+        let thread = thread::spawn(move || {
+            let waker = Waker::from(std::sync::Arc::new(Nothing));
+            let mut cx = Context::from_waker(&waker);
+            assert!(matches!(reader.poll_read(&mut cx), Poll::Ready(Received::Frame(_))));
+            reader.close();
+        });
+        // As an upload does whose body has nothing at the moment.
+        block_on(core::future::poll_fn(|cx| match pipe.poll_room(cx) {
+            Poll::Ready(Ok(())) => pipe.poll_gone(cx),
+            Poll::Ready(Err(())) => Poll::Ready(()),
+            Poll::Pending => Poll::Pending,
+        }));
+        thread.join().unwrap();
+    });
+}
+
+#[test]
+fn loom_a_head_that_comes_late_is_read_first() {
+    loom::model(|| {
+        let pipe: Arc<Pipe<()>> = Arc::new(Pipe::new(8, 0));
+        pipe.await_head();
+        let tunnel = Arc::clone(&pipe);
+        let thread = thread::spawn(move || {
+            tunnel.write(Frame::Data(Bytes::from_static(b"a")));
+            tunnel.write(Frame::End);
+        });
+        pipe.write(Frame::Head(Box::default()));
+        let first = block_on(core::future::poll_fn(|cx| pipe.poll_read(cx)));
+        assert!(matches!(first, Received::Frame(Frame::Head(_))));
+        assert_eq!(block_on(read_all(&pipe)), b"a");
+        thread.join().unwrap();
+    });
+}
+
+#[test]
 fn loom_a_failure_reaches_a_reader_that_waits() {
     loom::model(|| {
         let pipe: Arc<Pipe<()>> = Arc::new(Pipe::new(1, 0));

@@ -1,0 +1,216 @@
+//! The driver on a runtime that a test turns by hand: for what needs one order of events among
+//! threads.
+
+use core::future::{Future, poll_fn, ready};
+use core::net::SocketAddr;
+use core::pin::Pin;
+use core::task::{Context, Poll, Waker};
+use core::time::Duration;
+use std::io::{self, IoSlice};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use bytes::Bytes;
+use http::{Request, StatusCode};
+use http_body_util::Empty;
+use regatta_core::Instant;
+use regatta_core::types::Cause;
+
+use crate::client::{Client, ResponseFuture};
+use crate::runtime::{Address, Answer, Listener, Resolution, Runtime, Stream, Timer};
+
+#[derive(Clone, Default)]
+struct Bench(Arc<Mutex<World>>);
+
+#[derive(Default)]
+struct World {
+    now: Instant,
+    tasks: Vec<Option<Pin<Box<dyn Future<Output = ()> + Send>>>>,
+    dials: u32,
+    /// The dials that are answered.
+    answered: Vec<u32>,
+    /// While this dial is answered, all other tasks run.
+    meanwhile: Option<u32>,
+}
+
+impl Bench {
+    fn world(&self) -> MutexGuard<'_, World> {
+        self.0.lock().unwrap()
+    }
+
+    /// Polls every task a few times, as if all were always woken.
+    fn turn(&self) {
+        for _ in 0..8 {
+            let mut slot = 0;
+            while slot < self.world().tasks.len() {
+                let task = self.world().tasks[slot].take();
+                if let Some(mut task) = task
+                    && task.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending()
+                {
+                    self.world().tasks[slot] = Some(task);
+                }
+                slot += 1;
+            }
+        }
+    }
+
+    fn poll_dial(&self, dial: u32) -> Poll<io::Result<Socket>> {
+        if !self.world().answered.contains(&dial) {
+            return Poll::Pending;
+        }
+        if self.world().meanwhile.take_if(|meanwhile| *meanwhile == dial).is_some() {
+            self.world().answered.push(dial - 1);
+            self.turn();
+        }
+        Poll::Ready(Ok(Socket::default()))
+    }
+}
+
+impl Runtime for Bench {
+    type Stream = Socket;
+    type Listener = Nobody;
+    type Timer = Alarm;
+    type Resolution = Nobody;
+
+    fn now(&self) -> Instant {
+        self.world().now
+    }
+
+    fn unix_at_epoch(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    fn seed(&self) -> u64 {
+        1
+    }
+
+    fn timer(&self, at: Instant) -> Alarm {
+        Alarm(self.clone(), at)
+    }
+
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.world().tasks.push(Some(Box::pin(task)));
+    }
+
+    fn connect(&self, _: Address) -> impl Future<Output = io::Result<Socket>> + Send + 'static {
+        let bench = self.clone();
+        let dial = {
+            let mut world = bench.world();
+            world.dials += 1;
+            world.dials
+        };
+        poll_fn(move |_| bench.poll_dial(dial))
+    }
+
+    fn listen(&self, _: Address) -> impl Future<Output = io::Result<Nobody>> + Send + 'static {
+        ready(Err(io::ErrorKind::Unsupported.into()))
+    }
+
+    fn resolve(&self, _: &str) -> Nobody {
+        Nobody
+    }
+}
+
+struct Alarm(Bench, Instant);
+
+impl Timer for Alarm {
+    fn reset(&mut self, at: Instant) {
+        self.1 = at;
+    }
+
+    fn poll_expired(&mut self, _: &mut Context<'_>) -> Poll<()> {
+        if self.1 <= self.0.now() { Poll::Ready(()) } else { Poll::Pending }
+    }
+}
+
+struct Nobody;
+
+impl Listener for Nobody {
+    type Stream = Socket;
+
+    fn poll_accept(
+        &mut self,
+        _: &mut Context<'_>,
+    ) -> Poll<io::Result<(Socket, Option<SocketAddr>)>> {
+        Poll::Pending
+    }
+
+    fn local_address(&self) -> io::Result<SocketAddr> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+}
+
+impl Resolution for Nobody {
+    fn poll_answer(&mut self, _: &mut Context<'_>) -> Poll<Option<Result<Answer, Cause>>> {
+        Poll::Ready(None)
+    }
+}
+
+/// Answers what is said first.
+#[derive(Default)]
+struct Socket {
+    asked: bool,
+    answered: bool,
+}
+
+impl Stream for Socket {
+    fn poll_read(&mut self, _: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        const ANSWER: &[u8] = b"HTTP/1.1 204 No Content\r\n\r\n";
+        if !self.asked || core::mem::replace(&mut self.answered, true) {
+            return Poll::Pending;
+        }
+        buffer[..ANSWER.len()].copy_from_slice(ANSWER);
+        Poll::Ready(Ok(ANSWER.len()))
+    }
+
+    fn poll_write(
+        &mut self,
+        _: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.asked = true;
+        Poll::Ready(Ok(slices.iter().map(|slice| slice.len()).sum()))
+    }
+
+    fn poll_shutdown(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// Two attempts of a race are done at the same time, on two threads: the one that lost says nothing
+/// in the name of the connection, which is the winner's.
+#[test]
+fn an_attempt_that_wins_too_late_does_not_close_the_winner() {
+    let bench = Bench::default();
+    let addresses = vec![[192, 0, 2, 1].into(), [192, 0, 2, 2].into()];
+    let client = Client::builder(bench.clone()).resolve("a.test", addresses).build().unwrap();
+    let ask = || {
+        let request = Request::get("http://a.test/").body(Empty::<Bytes>::new()).unwrap();
+        Box::pin(client.request(request))
+    };
+    let mut cx = Context::from_waker(Waker::noop());
+    let mut first = ask();
+    assert!(first.as_mut().poll(&mut cx).is_pending());
+    bench.turn();
+    bench.world().now = Instant::from_millis(400);
+    bench.turn();
+    assert_eq!(bench.world().dials, 2, "the second attempt has begun");
+    {
+        let mut world = bench.world();
+        world.meanwhile = Some(2);
+        world.answered.push(2);
+    }
+    bench.turn();
+    let mut second = ask();
+    let mut answer = |asked: &mut ResponseFuture<Bench>| {
+        let Poll::Ready(response) = Pin::new(asked).poll(&mut cx) else { return None };
+        Some(response.unwrap().status())
+    };
+    assert_eq!(answer(&mut first), Some(StatusCode::NO_CONTENT));
+    // On the same connection.
+    assert_eq!(answer(&mut second), None);
+    bench.turn();
+    assert_eq!(bench.world().dials, 2, "the winner was thought to be closed");
+    let stats = client.stats();
+    let [pool] = stats.pools() else { panic!("{stats:?}") };
+    assert_eq!(pool.connections.len(), 1, "{stats:?}");
+}
