@@ -4,11 +4,15 @@
 use core::task::{Context, Poll, Waker};
 use std::collections::VecDeque;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Response, StatusCode};
 use regatta_core::types::BodyState;
 
 use super::{lock, sync::Mutex};
+
+/// So many frames wait before small ones are copied together, and what small is.
+const MANY: usize = 64;
+const SMALL: usize = 4 << 10;
 
 /// Part of a body. After `Trailers` or an `end` nothing follows.
 #[derive(Clone, Debug)]
@@ -140,6 +144,7 @@ impl<E> Pipe<E> {
     /// dropped after the end, and when nobody reads any more: their bytes then count as taken,
     /// so that the peer is not held up. False when nobody reads.
     fn put(&self, frame: Frame, last: bool) -> bool {
+        let mut copied = Vec::new();
         let (waker, dropped, read) = {
             let mut state = lock(&self.state);
             if state.headless && matches!(frame, Frame::Head(_)) && !state.reader_gone {
@@ -161,13 +166,14 @@ impl<E> Pipe<E> {
                     state.finished = Finished::Written;
                 }
                 state.frames.push_back(frame);
+                copied = state.merge();
                 if last {
                     state.frames.push_back(Frame::End);
                 }
                 (state.reader.take(), None, true)
             }
         };
-        drop(dropped);
+        drop((dropped, copied));
         if let Some(waker) = waker {
             waker.wake();
         }
@@ -341,6 +347,28 @@ impl<E> State<E> {
         }
         let error = self.failed.as_mut()?;
         Some(Received::Failed(error.take()))
+    }
+
+    /// Copies small frames together where many wait: a byte that comes alone must not cost a
+    /// hundred. What was copied is returned, to be dropped without the lock.
+    fn merge(&mut self) -> Vec<Frame> {
+        if self.frames.len() < MANY {
+            return Vec::new();
+        }
+        let small = |frame: &&Frame| matches!(frame, Frame::Data(bytes) if bytes.len() < SMALL);
+        let count = self.frames.iter().rev().take_while(small).count();
+        if count < MANY / 2 {
+            return Vec::new();
+        }
+        let copied: Vec<_> = self.frames.drain(self.frames.len() - count..).collect();
+        let mut merged = BytesMut::new();
+        for frame in &copied {
+            if let Frame::Data(bytes) = frame {
+                merged.extend_from_slice(bytes);
+            }
+        }
+        self.frames.push_back(Frame::Data(merged.freeze()));
+        copied
     }
 
     /// Keeps a frame while all frames so far fit, so that the body can be sent again.

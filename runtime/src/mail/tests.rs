@@ -113,6 +113,16 @@ fn who_watches_a_reader_is_told_though_the_writer_was_told_of_room() {
 }
 
 #[test]
+fn bytes_that_come_alone_wait_together() {
+    let pipe: Pipe<&'static str> = Pipe::new(1 << 20, 0);
+    (0..20_000).for_each(|_| assert!(pipe.write(data("x"))));
+    pipe.write(Frame::End);
+    let seen: Vec<_> = core::iter::repeat_with(|| read(&pipe)).take_while(|f| f != "end").collect();
+    assert_eq!(seen.concat().len(), 20_000);
+    assert!(seen.len() < 200, "{} frames", seen.len());
+}
+
+#[test]
 fn room_comes_back_when_the_reader_takes() {
     let pipe: Pipe<&'static str> = Pipe::new(4, 0);
     let mut cx = Context::from_waker(Waker::noop());
