@@ -20,7 +20,7 @@ use regatta_core::upstream::{self, Event, Upstream};
 use regatta_core::{eyeballs, limits, pool};
 
 use crate::body::{Body, BoxError, GiveUp, Guard, Side, Upload};
-use crate::error::{Error, Kind};
+use crate::error::{Error, Kind, shown};
 use crate::exchange::{Exchange, Parcel, REPLAY_BUFFER, TimelineHandle};
 use crate::hub::Hub;
 use crate::mail::{Frame, Received, is_interim};
@@ -174,19 +174,27 @@ fn origin_of(uri: &Uri) -> Result<Origin, Error> {
         Some("http") => Scheme::Http,
         Some("https") => Scheme::Https,
         Some(other) => {
-            return Err(wrong(format!("the scheme of {uri} is {other}, not http or https")));
+            return Err(wrong(format!(
+                "the scheme of {} is {other}, not http or https",
+                shown(uri)
+            )));
         }
-        None => return Err(wrong(format!("the URI {uri} is not absolute"))),
+        None => return Err(wrong(format!("the URI {} is not absolute", shown(uri)))),
     };
     let Some(host) = uri.host().filter(|host| !host.is_empty()) else {
-        return Err(wrong(format!("the URI {uri} names no host")));
+        return Err(wrong(format!("the URI {} names no host", shown(uri))));
     };
     let host = host.trim_start_matches('[').trim_end_matches(']');
     let port = match said_port(uri) {
         None | Some("") => scheme.default_port(),
         Some(digits) => match digits.parse() {
             Ok(port) if port > 0 => port,
-            _ => return Err(wrong(format!("the port of {uri} is {digits}, not 1 to 65535"))),
+            _ => {
+                return Err(wrong(format!(
+                    "the port of {} is {digits}, not 1 to 65535",
+                    shown(uri)
+                )));
+            }
         },
     };
     let host = if host.bytes().any(|byte| byte.is_ascii_uppercase()) {
@@ -525,5 +533,58 @@ impl<R: Runtime> Builder<R> {
         };
         let hub = Hub::start(runtime, Upstream::new(config), settings);
         Ok(Client { inner: Arc::new(Inner { hub }) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn origin(uri: &str) -> Result<String, String> {
+        let uri = uri.parse::<Uri>().map_err(|error| error.to_string())?;
+        origin_of(&uri).map(|origin| origin.to_string()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn origins_of_uris() {
+        let all = [
+            ("http://A.Test", "http://a.test:80"),
+            ("https://a.test:/x", "https://a.test:443"),
+            ("http://user:pass@a.test:8080/", "http://a.test:8080"),
+            ("http://user:1@[2001:db8::1]", "http://[2001:db8::1]:80"),
+            ("http://[2001:DB8::1]:81?q", "http://[2001:db8::1]:81"),
+            ("http://a.test.:82/", "http://a.test.:82"),
+        ];
+        for (uri, expected) in all {
+            assert_eq!(origin(uri).as_deref(), Ok(expected), "{uri}");
+        }
+    }
+
+    #[test]
+    fn uris_that_have_no_origin() {
+        let all = [
+            ("/only/a/path", "the URI /only/a/path is not absolute"),
+            ("ftp://a.test/", "the scheme of ftp://a.test/ is ftp, not http or https"),
+            ("http://a.test:70000/", "the port of http://a.test:70000/ is 70000, not 1 to 65535"),
+            ("http://user:secret@a.test:0/", "the port of http://a.test:0/ is 0, not 1 to 65535"),
+        ];
+        for (uri, expected) in all {
+            let expected = format!("the request cannot be sent: {expected}");
+            assert_eq!(origin(uri).unwrap_err(), expected, "{uri}");
+        }
+    }
+
+    #[test]
+    fn a_query_without_a_path_gets_one() {
+        let all = [
+            ("http://a.test?q=1", "http://a.test/?q=1"),
+            ("http://a.test", "http://a.test/"),
+            ("http://a.test/p?q", "http://a.test/p?q"),
+        ];
+        for (uri, expected) in all {
+            let uri = with_path(uri.parse().unwrap());
+            let path = uri.path_and_query().unwrap().as_str();
+            assert_eq!(format!("http://a.test{path}"), expected);
+        }
     }
 }

@@ -206,6 +206,15 @@ impl Error {
     }
 }
 
+/// A URI for people, without the password that may be in it.
+pub(crate) fn shown(uri: &http::Uri) -> String {
+    let text = uri.to_string();
+    match uri.authority().and_then(|authority| authority.as_str().rsplit_once('@')) {
+        Some((secret, _)) => text.replacen(&format!("{secret}@"), "", 1),
+        None => text,
+    }
+}
+
 /// A [`Cause`] in words, without the address.
 #[derive(Clone, Copy, Debug)]
 pub struct Words(pub Cause);

@@ -11,7 +11,7 @@ use regatta_core::types::Protocol;
 
 use super::wire::Sink;
 use crate::body::Side;
-use crate::error::{Error, Kind};
+use crate::error::{Error, Kind, shown};
 use crate::exchange::{Exchange, Parcel};
 use crate::mail::Pipe;
 
@@ -53,7 +53,7 @@ pub(super) fn unsayable(head: &Request<()>, protocol: Protocol) -> Error {
     Error::new(Kind::Request(format!(
         "{protocol} cannot say the head of {} {} (authority, Host, Content-Length, version)",
         head.method(),
-        head.uri(),
+        shown(head.uri()),
     )))
 }
 
