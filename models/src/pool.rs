@@ -393,6 +393,40 @@ mod tests {
 
     #[test]
     fn tapes_that_once_failed() {
-        regressions::<World>(&[HTTP1_HAS_NO_LIMITS]);
+        regressions::<World>(&[
+            HTTP1_HAS_NO_LIMITS,
+            // One socket too many.
+            &[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 104, 0, 83, 0, 0],
+            // A waiting request was lost when the last connecting connection failed.
+            &[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 67, 0, 0, 0, 0, 0, 0, 137, 0, 0],
+            // One waiting request too many.
+            &[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 19, 0, 64, 0, 0, 0, 0, 0, 0, 0, 75],
+            // A closed connection was counted on.
+            &[0, 0, 0, 0, 0, 1, 62, 0, 0, 0, 181, 2, 53, 0, 0, 0, 0, 78, 19, 0, 0, 0, 0],
+            // An idle connection stayed for ever.
+            &[0, 104, 0, 13, 0, 0, 0, 0, 0, 0, 188, 0, 0, 0, 0],
+            // A connection was made for nobody.
+            &[
+                0, 0, 0, 0, 0, 1, 96, 0, 0, 0, 44, 0, 30, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+                0, 0, 0, 0, 0, 0, 0,
+            ],
+            // Two streams at once on HTTP/1.
+            &[
+                0, 0, 0, 43, 0, 0, 0, 0, 0, 0, 109, 2, 32, 32, 0, 9, 43, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+                0, 22, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 63, 0, 0, 0, 0, 0, 0, 0,
+            ],
+            // An idle connection was taken while another of its rank was in use.
+            &[
+                0, 0, 0, 23, 59, 0, 0, 0, 0, 0, 2, 32, 78, 154, 0, 0, 0, 0, 187, 0, 1, 0, 0, 0, 0,
+                0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+            ],
+            // Who avoided a connection held up those behind it.
+            &[
+                0, 0, 0, 54, 0, 0, 0, 26, 0, 0, 104, 32, 78, 127, 0, 0, 0, 0, 0, 0, 27, 0, 0, 45,
+                0, 0, 0, 0, 0, 0, 0, 0, 9, 0, 30, 0, 0, 0, 0, 0, 30, 12, 0, 0, 0, 99, 0, 9, 0, 0,
+                0, 197, 0, 0, 0, 102, 0, 0, 0, 96, 0, 0, 0, 0, 189, 0, 0, 0, 30, 0, 67, 0, 53, 0,
+                0, 12, 0, 0, 75, 9, 51, 63, 0,
+            ],
+        ]);
     }
 }
