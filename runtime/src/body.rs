@@ -176,6 +176,9 @@ impl HttpBody for Body {
 
 impl Drop for Body {
     fn drop(&mut self) {
+        if let (Side::Server, Some(exchange)) = (self.side, &self.exchange) {
+            exchange.drop_body();
+        }
         if self.finished && self.upload.is_none() {
             return;
         }

@@ -1,7 +1,7 @@
 //! One request and its response, as the caller's task and the connection's task share them.
 
 use core::fmt;
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use http::Request;
@@ -26,6 +26,10 @@ pub(crate) struct Exchange {
     pub(crate) down: Pipe<Error>,
     /// Where it travels on its connection now.
     lane: AtomicU64,
+    /// Server: the answer makes it a tunnel; the request's body was dropped, so that nobody has
+    /// the tunnel's end.
+    tunnel: AtomicBool,
+    bodiless: AtomicBool,
     trace: Mutex<Trace>,
 }
 
@@ -64,6 +68,8 @@ impl Exchange {
             up: Pipe::new(PIPE_CAPACITY, replay),
             down: Pipe::new(PIPE_CAPACITY, 0),
             lane: AtomicU64::new(NO_LANE),
+            tunnel: AtomicBool::new(false),
+            bodiless: AtomicBool::new(false),
             trace: Mutex::new(Trace { requested, ..Trace::default() }),
         }
     }
@@ -72,6 +78,20 @@ impl Exchange {
     pub(crate) fn fail(&self, error: Error) {
         self.up.close();
         self.down.fail(Some(error));
+    }
+
+    /// A server's answer makes the stream a tunnel; false when nobody can hold its end any more.
+    pub(crate) fn begin_tunnel(&self) -> bool {
+        self.tunnel.store(true, Ordering::SeqCst);
+        !self.bodiless.load(Ordering::SeqCst)
+    }
+
+    /// A server's request body was dropped: if it was to be a tunnel, that is over.
+    pub(crate) fn drop_body(&self) {
+        self.bodiless.store(true, Ordering::SeqCst);
+        if self.tunnel.load(Ordering::SeqCst) {
+            self.down.fail(None);
+        }
     }
 
     pub(crate) fn set_lane(&self, stream: StreamId) {

@@ -271,7 +271,7 @@ pub(crate) async fn answer<S: Service>(
             let _ = poll_fn(|cx| upload.poll(cx)).await;
         }
     }
-    if tunnel {
+    if tunnel && exchange.begin_tunnel() {
         // The tunnel's own handle ends it.
         unfinished.exchange = None;
     }

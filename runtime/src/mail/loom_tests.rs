@@ -198,7 +198,7 @@ fn loom_every_frame_is_seen_by_a_task_that_a_bell_calls() {
         });
         let waker = bell.waker();
         let mut seen = 0;
-        let mut look = |seen: &mut u32| {
+        let look = |seen: &mut u32| {
             let mut cx = Context::from_waker(&waker);
             while let Poll::Ready(Received::Frame(_)) = pipe.poll_read(&mut cx) {
                 *seen += 1;

@@ -127,6 +127,21 @@ fn a_tunnel_that_speaks_before_its_answer() {
     });
 }
 
+/// A service that answers 200 to everything has no tunnel for CONNECT: it ends at once, instead of
+/// being held for ever.
+#[test]
+fn a_tunnel_that_nobody_took() {
+    run(async {
+        let server = Serving::plain(async |_| text("yes")).await;
+        let mut line = Line::connect(server.address).await;
+        line.send("CONNECT a:1 HTTP/1.1\r\nhost: a:1\r\n\r\n").await;
+        line.rest().await;
+        while server.handle.active_connections() > 0 {
+            tokio::task::yield_now().await;
+        }
+    });
+}
+
 /// Dropping a server drains its connections: an idle one ends.
 #[test]
 fn a_server_that_is_dropped() {
