@@ -30,7 +30,9 @@
 //! upstream.handle_event(at(20), Event::Resolved { host, addresses });
 //! upstream.handle_event(at(20), Event::ResolveFinished { host, failed: None });
 //!
-//! let Some(Action::Connect { attempt, connection, .. }) = upstream.poll_action() else { panic!() };
+//! let Some(Action::Connect { attempt, connection, .. }) = upstream.poll_action() else {
+//!     panic!()
+//! };
 //! let limit = Limit::Concurrent(1);
 //! let connected = Event::Connected { attempt, protocol: Protocol::Http1, limit };
 //! upstream.handle_event(at(50), connected);

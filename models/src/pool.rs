@@ -160,6 +160,13 @@ impl World {
         assert_eq!(machine.used(Resource::Pools), pools, "pools in use");
     }
 
+    fn connects_are_in_time(&self) {
+        for (id, slot) in self.books.connections.iter().filter(|(_, c)| c.is_connecting()) {
+            let late = slot.since + self.config.pool.connect_timeout <= self.books.now;
+            assert!(!late || self.timed_out.contains(id), "{id} takes longer than it may");
+        }
+    }
+
     fn sockets_left(&self) -> bool {
         let sockets = self.books.connections.values().filter(|c| !c.gone).count();
         sockets < self.config.max_sockets as usize
@@ -317,6 +324,8 @@ impl Subject for World {
         assert!(told.count() <= self.config.burst as usize, "a call ends or assigns too many");
         self.books.close();
         if machine.poll_timeout().is_none_or(|at| at > now) {
+            self.connects_are_in_time();
+            self.books.nothing_is_late();
             self.books.nobody_is_forgotten(self.sockets_left());
         }
         self.compare(machine);

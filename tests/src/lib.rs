@@ -1,5 +1,5 @@
 //! End-to-end tests of regatta: real sockets on loopback, the real driver, and at the other end
-//! scripted peers ([`dsl`]), regatta itself or real programs.
+//! scripted peers (`dsl`), regatta itself or real programs.
 #![cfg(test)]
 
 mod ask;
@@ -10,3 +10,4 @@ mod driver;
 mod dsl;
 mod serve;
 mod server;
+mod trust;

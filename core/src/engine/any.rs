@@ -95,7 +95,8 @@ impl Engine {
     }
 
     /// Server: changes how many streams the client may have at a time, down to 0 and back up to
-    /// what [`Config::max_concurrent_streams`] said. Nothing for HTTP/1, which has one.
+    /// what [its setting](super::Config::max_concurrent_streams) said. Nothing for HTTP/1, which
+    /// has one.
     pub fn set_max_concurrent_streams(&mut self, now: Instant, most: u32) {
         match self {
             #[cfg(feature = "http1")]

@@ -12,7 +12,8 @@ pub struct Config {
     pub max_pending_requests: Option<u32>,
     /// Requests on a connection. Default 1,024 (Envoy's `max_requests`).
     pub max_requests: Option<u32>,
-    /// Resends under way. Default 3 (Envoy's `max_retries`).
+    /// Resends under way of requests that may have been acted on. What was proven unsent or
+    /// unprocessed is not counted: a drain loses nothing. Default 3 (Envoy's `max_retries`).
     pub max_retries: Option<u32>,
     /// Pools with a connection or a waiting request. Default unlimited (Envoy's
     /// `max_connection_pools`).

@@ -313,3 +313,81 @@ fn a_deadline_names_its_phase() {
     let told = rig.ended(assigned, Outcome::Reset, RetrySafe::Unknown);
     assert_eq!(refusals(&told), [(assigned, Refusal::Deadline(Phase::Answering))]);
 }
+
+#[test]
+fn a_host_is_resolved_once_for_all_its_pools_and_again_after_its_lifetime() {
+    let mut rig = Rig::new(|config| config.address_lifetime = Duration::from_millis(100));
+    let (_, first) = rig.request(&http());
+    let (_, second) = rig.request(&https());
+    assert_eq!((hosts(&first).len(), hosts(&second).len()), (1, 0));
+    let actions = rig.resolve(&first);
+    assert_eq!(attempts(&actions).len(), 2, "the answer goes to both races");
+    rig.now = 99;
+    let (_, third) = rig.request(&http());
+    assert_eq!((hosts(&third).len(), attempts(&third).len()), (0, 1));
+    rig.now = 100;
+    let (_, fourth) = rig.request(&http());
+    assert_eq!((hosts(&fourth).len(), attempts(&fourth).len()), (1, 0));
+}
+
+#[test]
+fn a_changed_network_forgets_addresses_and_drains() {
+    let mut rig = Rig::new(|_| ());
+    let (connection, request) = rig.up(&http(), Protocol::Http1, 1);
+    rig.complete(request);
+    assert_eq!(rig.event(Event::NetworkChanged), [Action::Shutdown(connection)]);
+    let (_, actions) = rig.request(&http());
+    assert_eq!(hosts(&actions).len(), 1);
+}
+
+#[test]
+fn an_attempt_waits_for_a_socket_and_starts_when_one_is_free() {
+    let mut rig = Rig::new(|config| config.max_sockets = 1);
+    let (_, actions) = rig.request(&http());
+    let host = hosts(&actions)[0];
+    let second = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2));
+    rig.event(Event::Resolved { host, addresses: vec![ADDRESS, second] });
+    let actions = rig.event(Event::ResolveFinished { host, failed: None });
+    let (first, _) = attempts(&actions)[0];
+    assert_eq!(rig.pass(1_000), [], "its time has come, but there is no socket");
+    assert_eq!(rig.up.sockets(), 1);
+    let (other, actions) = rig.request(&key(Scheme::Http, "other.test"));
+    assert_eq!(refusals(&actions), [(other, Refusal::SocketOverflow)]);
+    let actions = rig.event(Event::AttemptFailed { attempt: first, cause: Cause::Refused });
+    assert_eq!(attempts(&actions).len(), 1);
+    assert_eq!(rig.up.sockets(), 1);
+}
+
+#[test]
+fn at_max_pools_the_longest_empty_goes_and_none_is_made_where_none_is_empty() {
+    let mut rig = Rig::new(|config| config.max_pools = 2);
+    for name in ["first.test", "second.test"] {
+        let key = key(Scheme::Http, name);
+        let (request, _) = rig.request(&key);
+        rig.event(Event::Cancelled(request));
+    }
+    let third = key(Scheme::Http, "third.test");
+    let (request, actions) = rig.request(&third);
+    assert_eq!(refusals(&actions), [(request, Refusal::PoolOverflow)], "both are connecting");
+    rig.pass(5_000);
+    let (_, actions) = rig.request(&third);
+    assert_eq!(hosts(&actions).len(), 1);
+    let names: Vec<_> = rig.up.snapshot(rig.at()).into_iter().map(|p| p.key.origin.host).collect();
+    assert!(names.iter().all(|name| **name != *"first.test"), "{names:?}");
+}
+
+#[test]
+fn an_unknown_cluster_or_profile_is_refused_and_so_is_everything_while_draining() {
+    let mut rig = Rig::new(|_| ());
+    let mut unknown = http();
+    unknown.cluster = ClusterId::new(1, 0);
+    let (request, actions) = rig.request(&unknown);
+    assert_eq!(refusals(&actions), [(request, Refusal::UnknownKey)]);
+    unknown = http();
+    unknown.profile = ProfileId(1);
+    let (request, actions) = rig.request(&unknown);
+    assert_eq!(refusals(&actions), [(request, Refusal::UnknownKey)]);
+    assert_eq!(rig.event(Event::Drain), []);
+    let (request, actions) = rig.request(&http());
+    assert_eq!(refusals(&actions), [(request, Refusal::Draining)]);
+}

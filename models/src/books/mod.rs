@@ -120,7 +120,8 @@ pub(crate) struct Connection {
     pub(crate) gone: bool,
     pub(crate) streams: BTreeSet<RequestId>,
     carried: u64,
-    since: Instant,
+    /// When it was begun; when it was established, once it is.
+    pub(crate) since: Instant,
     /// When it last gave a sign of life.
     alive: Instant,
     /// When it was last used: established, a stream ended, a probe answered.

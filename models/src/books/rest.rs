@@ -34,6 +34,9 @@ impl Books {
                     let fits = matches!(forecast, Forecast::Waits | Forecast::Unknown);
                     assert!(fits, "{id} waits, expected was {forecast:?}");
                 }
+                Place::On(_) => {
+                    assert!(!request.cancelled || request.was_reset, "{id} was cancelled in vain");
+                }
                 Place::Judged(end) => panic!("{id}'s stream ended and nothing was said: {end:?}"),
                 _ => {}
             }
@@ -44,6 +47,24 @@ impl Books {
         let gone = self.connections.iter().filter(|(_, c)| c.gone);
         self.past_connections.extend(gone.map(|(id, _)| *id));
         self.connections.retain(|_, connection| !connection.gone);
+    }
+
+    /// What was due has been done.
+    pub(crate) fn nothing_is_late(&self) {
+        for (id, request) in &self.requests {
+            let late = request.deadline.is_some_and(|at| at <= self.now);
+            assert!(!late || request.was_reset, "{id} lives beyond its deadline");
+        }
+        for (id, connection) in &self.connections {
+            if connection.closing || !connection.streams.is_empty() || connection.up.is_none() {
+                continue;
+            }
+            assert_eq!(connection.stopped, None, "{id} has nothing left to do and stays");
+            assert!(!self.is_aged(*id), "{id} is older than it may be and stays");
+            let idle = self.rules[connection.pool].pool.idle_timeout;
+            let idle = idle.is_some_and(|idle| connection.used + idle <= self.now);
+            assert!(!idle || connection.probing, "{id} is idle for longer than it may be");
+        }
     }
 
     /// What must hold between two calls, unless the machine has asked to be called again now.

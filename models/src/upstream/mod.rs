@@ -1,7 +1,10 @@
 //! The whole upstream in a world of resolvers, handshakes and peers: the same books as for one
 //! pool, kept for several that share sockets, hosts and circuit breakers.
 
+mod anarchy;
 mod events;
+
+pub use anarchy::Anarchy;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -11,8 +14,8 @@ use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use regatta_core::id::{AttemptId, ClusterId, ConnectionId, HostId, ProfileId};
 use regatta_core::pool::State;
 use regatta_core::types::{
-    BodyState, Cause, Key, Limit, Origin, Outcome, Priority, Protocol, Refusal, RetrySafe, Scheme,
-    Timing, Transport,
+    AllFailed, BodyState, Cause, Key, Limit, Origin, Outcome, Priority, Protocol, Refusal,
+    RetrySafe, Scheme, Timing, Transport,
 };
 use regatta_core::upstream::{
     Action, Cluster, Config, ConnectionView, Event, PoolView, Profile, Protocols, Upstream,
@@ -37,6 +40,9 @@ pub struct World {
     /// Names that are being looked up, and whether an address was told.
     resolving: BTreeMap<HostId, bool>,
     told: BTreeSet<IpAddr>,
+    names: BTreeMap<HostId, Arc<str>>,
+    /// The name whose lookup ended in this call, and whether it has addresses.
+    looked_up: Option<(Arc<str>, bool)>,
     /// The pools after the last call.
     before: Vec<PoolView>,
 }
@@ -153,7 +159,8 @@ impl World {
                 self.resolving.entry(*host).and_modify(|told| *told |= !addresses.is_empty());
             }
             Event::ResolveFinished { host, .. } => {
-                self.resolving.remove(host);
+                let told = self.resolving.remove(host).expect("it is legal");
+                self.looked_up = self.names.get(host).map(|name| (Arc::clone(name), told));
             }
             Event::AttemptProgress(_) | Event::BudgetSpent(_) => {}
             Event::Connected { attempt, protocol, limit } => {
@@ -188,6 +195,7 @@ impl World {
             Action::Resolve { host, name } => {
                 let known = self.keys.iter().any(|key| key.origin.host == *name);
                 assert!(known, "nobody asked for {name}");
+                self.names.insert(*host, Arc::clone(name));
                 let before = self.resolving.insert(*host, false);
                 assert!(before.is_none(), "{name} is looked up twice at once");
             }
@@ -214,26 +222,38 @@ impl World {
             Action::Reset { connection, request } => books.reset(*request, *connection),
             Action::Resend(id) => books.resend(*id),
             Action::Refuse { request, reason, failed } => {
-                if matches!(reason, Refusal::ConnectFailed(_)) {
-                    let failed = failed.as_ref().expect("a failed connection says why");
-                    for line in &failed.attempts {
-                        let known = self.past_attempts.get(&line.attempt);
-                        let same = known.is_none_or(|address| *address == line.address);
-                        assert!(same, "{} went elsewhere", line.attempt);
-                        let over = !self.attempts.contains_key(&line.attempt);
-                        assert!(over, "{} failed and is under way", line.attempt);
-                    }
-                }
-                if *reason == Refusal::UnknownKey || !books.requests.contains_key(request) {
-                    assert!(!books.requests.contains_key(request), "{request} has a known key");
-                } else {
+                if let Some(slot) = books.requests.get(request) {
+                    let pool = slot.pool;
                     books.refuse(*request, *reason);
+                    if matches!(reason, Refusal::ConnectFailed(_)) {
+                        let failed = failed.as_ref().expect("a failed connection says why");
+                        self.is_true(failed, pool);
+                    }
+                } else {
+                    let fits = matches!(reason, Refusal::UnknownKey | Refusal::Draining);
+                    assert!(fits, "{request} has an unknown key, not {reason:?}");
                 }
             }
             Action::Finished { request, outcome } => books.finish(*request, *outcome),
             Action::Probe(id) => books.probe(*id),
             Action::Shutdown(id) => books.shutdown(*id),
             Action::Abort(id) => books.abort(*id),
+        }
+    }
+
+    /// What a failed connection says about its attempts is what the world saw.
+    fn is_true(&self, failed: &AllFailed, pool: usize) {
+        for line in &failed.attempts {
+            let known = self.past_attempts.get(&line.attempt);
+            let same = known.is_none_or(|address| *address == line.address);
+            assert!(same, "{} went elsewhere", line.attempt);
+            let over = !self.attempts.contains_key(&line.attempt);
+            assert!(over, "{} failed and is under way", line.attempt);
+        }
+        if let Some((name, true)) = &self.looked_up
+            && *name == self.keys[pool].origin.host
+        {
+            assert!(!failed.attempts.is_empty(), "{name} has addresses that nobody tried");
         }
     }
 
@@ -336,6 +356,8 @@ impl Subject for World {
             past_attempts: BTreeMap::new(),
             resolving: BTreeMap::new(),
             told: BTreeSet::new(),
+            names: BTreeMap::new(),
+            looked_up: None,
             before: vec![],
         }
     }
@@ -356,6 +378,7 @@ impl Subject for World {
         machine: &Upstream,
     ) {
         self.books.now = now;
+        self.looked_up = None;
         let after = machine.snapshot(now);
         if let Input::Event(event) = input {
             if self.is_legal(event) {
@@ -372,6 +395,7 @@ impl Subject for World {
         self.books.close();
         self.books.no_pool_left = false;
         if Machine::poll_timeout(machine).is_none_or(|at| at > now) {
+            self.books.nothing_is_late();
             self.books.nobody_is_forgotten(true);
         }
         self.compare(machine, &after);
@@ -438,7 +462,7 @@ fn kind(kindness: Kindness) -> Event {
 
 #[cfg(test)]
 mod tests {
-    use super::World;
+    use super::{Anarchy, World};
     use crate::testing::{regressions, tapes};
 
     #[test]
@@ -449,6 +473,11 @@ mod tests {
     #[test]
     fn the_books_agree_on_long_tapes() {
         tapes::<World>(5, 1_200);
+    }
+
+    #[test]
+    fn the_contract_holds_in_anarchy() {
+        tapes::<Anarchy>(10, 300);
     }
 
     #[test]

@@ -15,7 +15,7 @@ use regatta_core::upstream::Protocols;
 use super::io::ANY;
 use super::{Fact, ensure};
 use crate::body::Body;
-use crate::client::Client;
+use crate::client::{Client, RequestOptions};
 use crate::error::Error;
 use crate::runtime::Runtime;
 use crate::server::{Server, ServerHandle, Service};
@@ -141,7 +141,7 @@ pub async fn timeout_ends_a_request<R: Runtime>(runtime: R) -> Fact {
     .await?;
     let mut request = ends.get("/")?;
     let timeout = Some(Duration::from_millis(20));
-    let options = crate::client::RequestOptions { timeout, ..Default::default() };
+    let options = RequestOptions { timeout, ..RequestOptions::default() };
     request.extensions_mut().insert(options);
     match ends.client.request(request).await {
         Ok(response) => Err(format!("nobody answers, and {} came", response.status())),

@@ -1,5 +1,10 @@
 //! The client: what it must withstand, and that its pool serves the next request afterwards.
 
+mod bodies;
 mod connect;
 mod http1;
 mod http2;
+mod interim;
+mod limits;
+mod many;
+mod tls;

@@ -82,7 +82,8 @@ impl Line {
         &mut self.socket
     }
 
-    async fn read_more(&mut self) -> bool {
+    /// Reads what comes; false at the end.
+    pub(crate) async fn read_more(&mut self) -> bool {
         self.socket.read_buf(&mut self.buffer).await.is_ok_and(|count| count > 0)
     }
 

@@ -12,7 +12,7 @@ mod frames;
 mod hpack;
 mod line;
 
-pub(crate) use frame::{Frame, code, data, go_away, headers, ping, reset, setting, settings};
+pub(crate) use frame::{Frame, code, data, go_away, headers, reset, setting, settings};
 pub(crate) use frames::Frames;
 pub(crate) use line::Line;
 

@@ -23,10 +23,10 @@
 //!
 //! After 101, or 2xx to CONNECT, both directions carry raw bytes, also where a message had ended
 //! before: a server that answers 101 hears `Data` on a request that was whole. What a client sends
-//! earlier is held until then. A GET with Upgrade that is opened without `end` has no body: what is sent on
-//! it belongs to the tunnel, and is dropped when the server declines. `send` with `end` is a
-//! half-close: when [`write_ended`](H1::write_ended) says so, the transport's writing half is to
-//! be closed.
+//! earlier is held until then. A GET with Upgrade that is opened without `end` has no body: what
+//! is sent on it belongs to the tunnel, and is dropped when the server declines. `send` with `end`
+//! is a half-close: when [`write_ended`](H1::write_ended) says so, the transport's writing half is
+//! to be closed.
 //!
 //! # Ends
 //!

@@ -1,0 +1,150 @@
+//! No law at all: any event about anything at any time, also what no driver would do. Nothing is
+//! predicted; the contract must hold all the same.
+
+use std::collections::BTreeSet;
+
+use regatta_core::Instant;
+use regatta_core::id::{AttemptId, ConnectionId, HostId, RequestId};
+use regatta_core::types::Timing;
+use regatta_core::upstream::{Action, Config, Event, Upstream};
+
+use super::{ADDRESSES, draw, keys};
+use crate::harness::{Input, Rest, Subject};
+use crate::streams;
+use crate::tape::Tape;
+
+/// A world that breaks every rule.
+#[derive(Debug)]
+pub struct Anarchy {
+    config: Config,
+    requests: BTreeSet<RequestId>,
+    connections: BTreeSet<ConnectionId>,
+    attempts: BTreeSet<AttemptId>,
+    hosts: BTreeSet<HostId>,
+    /// Since the beginning: bounds what can be under way.
+    asked: usize,
+}
+
+impl Anarchy {
+    fn request(&self, tape: &mut Tape) -> RequestId {
+        one(tape, &self.requests).unwrap_or(RequestId::new(0, 0))
+    }
+
+    fn connection(&self, tape: &mut Tape) -> ConnectionId {
+        one(tape, &self.connections).unwrap_or(ConnectionId::new(0, 0))
+    }
+
+    fn attempt(&self, tape: &mut Tape) -> AttemptId {
+        one(tape, &self.attempts).unwrap_or(AttemptId::new(0, 0))
+    }
+
+    fn host(&self, tape: &mut Tape) -> HostId {
+        one(tape, &self.hosts).unwrap_or(HostId::new(0, 0))
+    }
+}
+
+/// One of the newest ids, or any.
+fn one<I: Copy>(tape: &mut Tape, ids: &BTreeSet<I>) -> Option<I> {
+    let count = u32::try_from(ids.len()).unwrap_or(u32::MAX);
+    ids.iter().nth_back(tape.draw("id", count) as usize).copied()
+}
+
+impl Subject for Anarchy {
+    type Machine = Upstream;
+
+    fn new(tape: &mut Tape) -> Self {
+        Self {
+            config: draw(tape),
+            requests: BTreeSet::new(),
+            connections: BTreeSet::new(),
+            attempts: BTreeSet::new(),
+            hosts: BTreeSet::new(),
+            asked: 0,
+        }
+    }
+
+    fn machine(&self) -> Upstream {
+        Upstream::new(self.config.clone())
+    }
+
+    fn event(&mut self, tape: &mut Tape, now: Instant) -> Event {
+        let http1_alone = tape.one_in("http/1", 2);
+        match tape.weighted("event", &[5, 2, 4, 2, 1, 4, 2, 2, 2, 5, 1, 2, 1, 1]) {
+            0 => {
+                self.asked += 1;
+                let key = tape.pick("key", &keys());
+                let method = streams::method(tape);
+                Event::Requested { key, method, deadline: streams::deadline(tape, now) }
+            }
+            1 => Event::Cancelled(self.request(tape)),
+            2 => {
+                let many = tape.draw("addresses", 4);
+                let addresses = (0..many).map(|_| tape.pick("address", &ADDRESSES)).collect();
+                Event::Resolved { host: self.host(tape), addresses }
+            }
+            3 => Event::ResolveFinished { host: self.host(tape), failed: None },
+            4 => Event::AttemptProgress(self.attempt(tape)),
+            5 => {
+                let (protocol, limit) = streams::established(tape, http1_alone);
+                Event::Connected { attempt: self.attempt(tape), protocol, limit }
+            }
+            6 => {
+                let cause = streams::cause(tape);
+                Event::AttemptFailed { attempt: self.attempt(tape), cause }
+            }
+            7 => Event::Limit { connection: self.connection(tape), limit: streams::limit(tape) },
+            8 => Event::Refusing(self.connection(tape)),
+            9 => {
+                let (outcome, retry, body) = streams::end(tape, false, http1_alone);
+                let (connection, request) = (self.connection(tape), self.request(tape));
+                let timing = Timing::default();
+                Event::StreamEnded { connection, request, outcome, retry, body, timing }
+            }
+            10 => Event::Probed(self.connection(tape)),
+            11 => {
+                let cause = streams::cause(tape);
+                Event::Closed { connection: self.connection(tape), cause }
+            }
+            12 => Event::NetworkChanged,
+            _ if tape.one_in("drain", 8) => Event::Drain,
+            _ => Event::BudgetSpent(self.connection(tape)),
+        }
+    }
+
+    fn observe(
+        &mut self,
+        _now: Instant,
+        input: &Input<Event>,
+        actions: &[Action],
+        machine: &Upstream,
+    ) {
+        if matches!(input, Input::Event(Event::Requested { .. })) {
+            self.requests.extend(machine.last_request());
+        }
+        for action in actions {
+            match action {
+                Action::Resolve { host, .. } => {
+                    self.hosts.insert(*host);
+                }
+                Action::Connect { attempt, connection, .. } => {
+                    self.attempts.insert(*attempt);
+                    self.connections.insert(*connection);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn rest(&mut self, _now: Instant, _machine: &Upstream) -> Rest<Event> {
+        Rest::Done
+    }
+
+    fn at_rest(&self, machine: &Upstream) {
+        assert!(machine.sockets() <= self.config.max_sockets, "too many sockets");
+        assert!(machine.requests() <= self.asked, "requests out of nothing");
+    }
+
+    fn actions_max(&self) -> usize {
+        16 * (self.asked + self.connections.len() + 1) + 64
+    }
+}
