@@ -163,11 +163,15 @@ mod lengths_of {
         let behind = format!("{quoted}{wide}");
         assert_says(lengths::check, &[("README.md", &behind)], &[("README.md", 4, "101 columns")]);
         assert_says(lengths::check, &[(path, &"x".repeat(100))], &[]);
-        // A picture that a test expects.
-        let picture = format!("#[cfg(test)]\nmod tests {{\nf(\"\\\n{}\");\n}}\n", "-".repeat(101));
-        assert_says(lengths::check, &[(path, &picture)], &[(path, 4, "104 columns")]);
-        let picture = picture.replace("\");", "\n\");");
-        assert_says(lengths::check, &[(path, &picture)], &[]);
+        // A literal that a test expects.
+        let literal = format!("\"{}\",\n", "-".repeat(101));
+        assert_says(lengths::check, &[(path, &literal)], &[(path, 1, "104 columns")]);
+        assert_says(lengths::check, &[("core/src/tests.rs", &literal)], &[]);
+        assert_says(lengths::check, &[("tests/src/lib.rs", &literal)], &[]);
+        let block = format!("#[cfg(test)]\nmod tests {{\n{literal}}}\n");
+        assert_says(lengths::check, &[(path, &block)], &[]);
+        let called = block.replacen('"', "assert_eq!(found, \"", 1);
+        assert_says(lengths::check, &[(path, &called)], &[(path, 3, "columns")]);
     }
 
     #[test]
