@@ -15,6 +15,9 @@ use crate::error::{Error, Kind};
 use crate::exchange::Exchange;
 use crate::mail::{Frame, Pipe, Received};
 
+/// Frames that an upload moves before it yields.
+const BUDGET: u32 = 1_024;
+
 /// Any error that a caller's body may end with.
 pub type BoxError = Box<dyn core::error::Error + Send + Sync>;
 
@@ -228,7 +231,7 @@ impl Upload {
     /// Moves frames while there is room; ready when all is in the pipe, or nobody reads it. A
     /// body that has nothing at the moment does not keep its writer from hearing of that.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        loop {
+        for _ in 0..BUDGET {
             match self.pipe().poll_room(cx) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Err(())) => return Poll::Ready(Ok(())),
@@ -252,6 +255,9 @@ impl Upload {
                 }
             }
         }
+        // Empty frames fill no pipe: others must have their turn.
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 
     /// Writes one frame; true when it was the last.

@@ -1,13 +1,15 @@
 //! The client's half: callers that contradict themselves or go away.
 
-use core::pin::pin;
-use core::task::{Context, Waker};
+use core::convert::Infallible;
+use core::pin::{Pin, pin};
+use core::task::{Context, Poll, Waker};
+use core::time::Duration;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, HOST};
 use http::{HeaderMap, HeaderValue, Method, Request};
-use http_body::Body as _;
+use http_body::{Body as _, Frame};
 use http_body_util::{BodyExt as _, Empty, Full};
 use regatta_tokio::{Client, ErrorKind};
 
@@ -197,6 +199,35 @@ fn the_hint_of_an_answer_to_head() {
         assert_eq!(body.size_hint().exact(), None);
         frames.send(data(1, "").end()).await;
         assert_eq!(body.collect().await.unwrap().to_bytes(), "");
+    });
+}
+
+/// A body of empty frames without end stops nobody else, and no deadline.
+#[test]
+fn a_body_of_empty_frames() {
+    #[derive(Debug)]
+    struct Nothing;
+    impl http_body::Body for Nothing {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            Poll::Ready(Some(Ok(Frame::data(Bytes::new()))))
+        }
+    }
+    run(async {
+        let server = Serving::plain(async |request: Request<regatta_tokio::Body>| {
+            let _ = request.into_body().collect().await;
+            text("read")
+        })
+        .await;
+        let timeout = options(|options| options.timeout = Some(Duration::from_millis(50)));
+        let request = Request::post(server.url("/")).extension(timeout).body(Nothing).unwrap();
+        let error = send(&client(), request).await.unwrap_err();
+        assert!(error.is_timeout(), "{error}");
     });
 }
 
