@@ -26,6 +26,10 @@ pub struct Config {
     pub connection_window: u32,
     /// HTTP/2 server: most concurrent streams of the client. Default 100.
     pub max_concurrent_streams: NonZeroU32,
+    /// HTTP/2 client: how many streams are opened before the server's SETTINGS say how many it
+    /// grants. Default 100 (RFC 9113 6.5.2 recommends no less); a driver lowers it to what is
+    /// known of the origin.
+    pub initial_streams: NonZeroU32,
     /// HTTP/2: largest frame that the peer may send, in bytes. Default 16 KiB (RFC 9113 6.5.2).
     pub max_frame_size: u32,
     /// HTTP/2: send PING when nothing was received for so long. Default `None`, never.
@@ -50,6 +54,7 @@ impl Default for Config {
             stream_window: 1 << 20,
             connection_window: 16 << 20,
             max_concurrent_streams: NonZeroU32::MIN.saturating_add(99),
+            initial_streams: NonZeroU32::MIN.saturating_add(99),
             max_frame_size: 16 << 10,
             keep_alive_interval: None,
             keep_alive_timeout: Duration::from_secs(10),

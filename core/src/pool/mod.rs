@@ -169,7 +169,7 @@ impl Pool {
     }
 
     /// How many streams a connection that is being established counts for.
-    fn assumed(&self) -> u32 {
+    pub(crate) fn assumed(&self) -> u32 {
         if self.http1_alone {
             return 1;
         }

@@ -98,6 +98,14 @@ impl Upstream {
         self.key_of(slot.pool).map(|key| &key.origin)
     }
 
+    /// How many streams may go on a connection that is just established, before its peer says
+    /// how many it grants: what the last connection of its pool was granted, or what the
+    /// configuration assumes.
+    pub fn assumed_streams(&self, connection: ConnectionId) -> Option<u32> {
+        let slot = self.tables.connections.get(connection)?;
+        self.pools.get(slot.pool).map(|member| member.pool.assumed())
+    }
+
     /// The name of a host.
     pub fn host_name(&self, host: HostId) -> Option<&Arc<str>> {
         self.hosts.get(host).map(|host| &host.name)

@@ -3,6 +3,7 @@
 
 use core::future::{Future, poll_fn};
 use core::net::SocketAddr;
+use core::num::NonZeroU32;
 use core::pin::pin;
 use core::task::{Context, Poll};
 use std::collections::VecDeque;
@@ -11,7 +12,7 @@ use std::sync::Arc;
 use bytes::BytesMut;
 use regatta_core::Instant;
 use regatta_core::engine::tls::Tls;
-use regatta_core::engine::{Engine, h1::H1, h2::H2};
+use regatta_core::engine::{Config as EngineConfig, Engine, h1::H1, h2::H2};
 use regatta_core::id::{AttemptId, ConnectionId, ProfileId};
 use regatta_core::types::{
     Cause, Limit, Origin, Outcome, Protocol, RetrySafe, Scheme, Timing, TlsFault,
@@ -83,7 +84,7 @@ pub(crate) async fn run<R: Runtime>(hub: Arc<Hub<R>>, job: Job) {
         return;
     };
     let mut engine = match protocol {
-        Protocol::Http2 => Engine::H2(Box::new(H2::client(&hub.settings.engine, now))),
+        Protocol::Http2 => Engine::H2(Box::new(H2::client(&http2_config(&hub, &job), now))),
         _ => Engine::H1(Box::new(H1::client(&hub.settings.engine, now))),
     };
     if !early.is_empty() {
@@ -98,6 +99,17 @@ pub(crate) async fn run<R: Runtime>(hub: Arc<Hub<R>>, job: Job) {
     let runtime = hub.runtime.clone();
     drop(hub);
     Connection::new(runtime, wire, engine, job.mailbox, party).run().await;
+}
+
+/// An origin that granted few streams is not sent a hundred before its SETTINGS come: it would
+/// refuse them, and those that go again by themselves would be refused elsewhere.
+fn http2_config<R: Runtime>(hub: &Hub<R>, job: &Job) -> EngineConfig {
+    let mut config = hub.settings.engine.clone();
+    let assumed = hub.look(|upstream| upstream.assumed_streams(job.connection));
+    if let Some(assumed) = assumed.and_then(NonZeroU32::new) {
+        config.initial_streams = assumed;
+    }
+    config
 }
 
 /// What ALPN chose, or what the profile says where there was none; `None` when the profile wants

@@ -13,8 +13,6 @@ use crate::id::StreamId;
 use crate::time::Instant;
 use crate::types::{Cause, Limit, ProtocolFault, RetrySafe};
 
-/// How many streams are opened before the server's SETTINGS say how many it grants.
-pub(super) const INITIAL_STREAMS: u32 = 100;
 /// The last stream number of a client (RFC 9113 5.1.1) but for a few.
 const LAST_NUMBER: u32 = 0x7fff_fff0;
 
@@ -29,7 +27,7 @@ impl H2 {
             .initial_connection_window_size(config.connection_window)
             .max_frame_size(config.max_frame_size.clamp(16 << 10, (1 << 24) - 1))
             .max_header_list_size(config.max_head_bytes)
-            .initial_max_send_streams(INITIAL_STREAMS as usize)
+            .initial_max_send_streams(config.initial_streams.get() as usize)
             .max_concurrent_reset_streams(0)
             .max_local_error_reset_streams(None)
             .data_frame_budget(usize::MAX);

@@ -120,7 +120,7 @@ impl H2 {
             streams: Arena::new(),
             events: VecDeque::new(),
             clock: Clock::new(config, now, is_server),
-            limit: if is_server { most } else { client::INITIAL_STREAMS },
+            limit: if is_server { most } else { config.initial_streams.get() },
             ceiling: most,
             refusing: false,
             said_go_away: false,

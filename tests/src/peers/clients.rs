@@ -1,0 +1,166 @@
+//! curl, nghttp and h2load as clients of `regatta origin`.
+
+use std::io::{Read as _, Write as _};
+use std::process::{Command, Stdio};
+
+use super::program::{Folder, Origin, find, say};
+
+/// Our origin in plain text and over TLS, and the authority's certificate.
+struct Origins {
+    plain: Origin,
+    tls: Origin,
+    folder: Folder,
+    ca: String,
+}
+
+impl Origins {
+    fn start() -> Self {
+        let folder = Folder::new();
+        let ca = folder.at("origin-ca.pem");
+        let tls = Origin::start(&["--tls", "self-signed", "--tls-ca-out", &ca]);
+        Self { plain: Origin::start(&[]), tls, folder, ca }
+    }
+
+    /// curl's options for every way, and the beginning of a URL.
+    fn curls(&self) -> [(Vec<&str>, String); 4] {
+        [
+            (vec!["--http1.1"], self.plain.http("")),
+            (vec!["--http2-prior-knowledge"], self.plain.http("")),
+            (vec!["--http1.1", "--cacert", &self.ca], self.tls.https("")),
+            (vec!["--http2", "--cacert", &self.ca], self.tls.https("")),
+        ]
+    }
+}
+
+#[test]
+fn curl_of_every_kind() {
+    let Some(curl) = find("curl") else { return };
+    let origins = Origins::start();
+    let upload = origins.folder.file("upload", vec![b'u'; 1 << 20]);
+    for (options, at) in origins.curls() {
+        let is_http2 = options[0] != "--http1.1";
+        let ask = |words: &[&str], path: &str| {
+            let url = format!("{at}{path}");
+            say(&curl, &[&["-sS", "-m", "30"], &options[..], words, &[&url]].concat())
+        };
+        assert_eq!(ask(&[], "/bytes/100000").well().len(), 100_000);
+        assert_eq!(ask(&["-d", "a=b"], "/echo").well(), "a=b");
+        let data = format!("@{upload}");
+        assert_eq!(ask(&["--data-binary", &data], "/echo").well().len(), 1 << 20);
+        // A chunked upload that waits for 100 (Continue).
+        let expect = ["-T", &upload, "-X", "POST", "-H", "expect: 100-continue"];
+        let chunked = [&expect[..], &["-H", "transfer-encoding: chunked"]].concat();
+        let expect = if is_http2 { &expect[..] } else { &chunked[..] };
+        assert_eq!(ask(expect, "/echo").well().len(), 1 << 20);
+        let version = if is_http2 { "HTTP/2 200" } else { "HTTP/1.1 200" };
+        assert!(ask(&["-I"], "/bytes/5").well().starts_with(version));
+        assert_eq!(ask(&["-o", "/dev/null", "-w", "%{http_code}"], "/status/404").well(), "404");
+        assert_eq!(ask(&[], "/status/204").well(), "");
+        let trailers = ask(&["-i"], "/trailers").well().to_ascii_lowercase();
+        assert!(trailers.contains("x-trailer: "), "{trailers}");
+        assert_eq!(ask(&[], "/reset").code, if is_http2 { 92 } else { 18 });
+        assert_eq!(ask(&["-m", "0.1"], "/delay/60000").code, 28);
+        assert_eq!(ask(&["--compressed", "-r", "0-1"], "/bytes/5").code, 0);
+    }
+}
+
+/// curl keeps its connection, and makes a new one behind `/goaway`.
+#[test]
+fn curl_reuses_until_goaway() {
+    let Some(curl) = find("curl") else { return };
+    let origins = Origins::start();
+    for (options, at) in origins.curls() {
+        let urls = ["/", "/bytes/3", "/goaway", "/", "/"].map(|path| format!("{at}{path}"));
+        let urls: Vec<&str> = urls.iter().map(String::as_str).collect();
+        // One line for each: how many connections curl had to make for it.
+        let words = ["-sS", "-m", "30", "-w", "\nmade %{num_connects}\n"];
+        let said = say(&curl, &[&words[..], &options, &urls].concat()).well();
+        let made: Vec<_> = said.lines().filter_map(|line| line.strip_prefix("made ")).collect();
+        assert_eq!(made, ["1", "0", "0", "1", "0"], "{options:?}");
+    }
+}
+
+#[test]
+fn curl_in_parallel() {
+    let Some(curl) = find("curl") else { return };
+    let origins = Origins::start();
+    for (options, at) in origins.curls() {
+        let url = format!("{at}/bytes/[1000-1099]");
+        let words = ["-sS", "-m", "30", "-Z", "--parallel-max", "50"];
+        let said = say(&curl, &[&words[..], &options, &[&url]].concat()).well();
+        assert_eq!(said.len(), (1_000..1_100).sum::<usize>());
+    }
+}
+
+/// SIGTERM in the middle of an exchange: both bodies come to their ends, then the origin ends,
+/// and ends well.
+#[test]
+fn sigterm_finishes_what_is_under_way() {
+    let Some(curl) = find("curl") else { return };
+    for version in ["--http1.1", "--http2-prior-knowledge"] {
+        let origin = Origin::start(&[]);
+        let mut command = Command::new(&curl);
+        command.args(["-sSN", "-m", "30", version, "-X", "POST", "-T", "-"]);
+        command.arg(origin.http("/echo")).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut asked = command.spawn().unwrap();
+        let (mut up, mut down) = (asked.stdin.take().unwrap(), asked.stdout.take().unwrap());
+        up.write_all(b"before").unwrap();
+        let mut before = [0; 6];
+        down.read_exact(&mut before).unwrap();
+        origin.running.signal("TERM");
+        up.write_all(b" and after").unwrap();
+        drop(up);
+        let mut after = String::new();
+        down.read_to_string(&mut after).unwrap();
+        assert!(asked.wait().unwrap().success(), "{version}");
+        assert_eq!((&before, after.as_str()), (b"before", " and after"), "{version}");
+        assert!(origin.running.wait(), "the origin did not end well");
+    }
+}
+
+#[test]
+fn nghttp_speaks_frames() {
+    let Some(nghttp) = find("nghttp") else { return };
+    let origins = Origins::start();
+    let upload = origins.folder.file("upload", vec![b'u'; 300_000]);
+    for at in [origins.plain.http(""), origins.tls.https("")] {
+        let ask = |words: &[&str], path: &str| {
+            let url = format!("{at}{path}");
+            say(&nghttp, &[words, &[url.as_str()]].concat()).well()
+        };
+        assert_eq!(ask(&["-d", &upload], "/echo").len(), 300_000);
+        let trailers = ask(&["-nv"], "/trailers");
+        assert!(trailers.contains("x-trailer: "), "{trailers}");
+        let sent = ask(&["-d", &upload, "--trailer", "x-sum: 7"], "/echo");
+        assert_eq!(sent.len(), 300_000);
+        let limits = ask(&["-nv"], "/limits?streams=3");
+        assert!(limits.contains("[SETTINGS_MAX_CONCURRENT_STREAMS(0x03):3]"), "{limits}");
+        let away = ask(&["-nv"], "/goaway");
+        assert!(away.contains("recv GOAWAY frame"), "{away}");
+        assert!(away.contains("error_code=NO_ERROR"), "{away}");
+        let reset = ask(&["-nv"], "/reset");
+        assert!(reset.contains("recv RST_STREAM frame"), "{reset}");
+        // A window of 1,024 bytes, and 20 requests at once.
+        let many = ask(&["-n", "-v", "-w", "10", "-m", "20"], "/bytes/20000");
+        assert_eq!(many.matches("; END_STREAM").count(), 40, "20 requests and 20 answers");
+    }
+}
+
+#[test]
+fn h2load_succeeds_every_time() {
+    let Some(h2load) = find("h2load") else { return };
+    let origins = Origins::start();
+    let runs: [(&[&str], String, &str); 5] = [
+        (&["-n", "2000", "-c", "4", "-m", "32"], origins.plain.http("/"), "2000"),
+        (&["-n", "2000", "-c", "4", "--h1"], origins.plain.http("/"), "2000"),
+        (&["-n", "1000", "-c", "4", "-m", "100"], origins.tls.https("/bytes/2000"), "1000"),
+        (&["-n", "1000", "-c", "4", "--h1"], origins.tls.https("/bytes/2000"), "1000"),
+        (&["-n", "100", "-c", "4", "-m", "10"], origins.plain.http("/bytes/200000"), "100"),
+    ];
+    for (words, url, n) in runs {
+        let said = say(&h2load, &[words, &[&url]].concat()).well();
+        let wanted = format!("{n} done, {n} succeeded, 0 failed, 0 errored, 0 timeout");
+        assert!(said.contains(&wanted), "{words:?} {url}\n{said}");
+        assert!(said.contains(&format!("{n} 2xx, 0 3xx, 0 4xx, 0 5xx")), "{said}");
+    }
+}

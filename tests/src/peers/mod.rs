@@ -1,0 +1,11 @@
+//! Real programs at the other end. Each is looked for where its variable says (`cargo xtask
+//! test` sets them), then in PATH; a test whose peer is missing says so in one line and passes,
+//! unless `REGATTA_REQUIRE_PEERS` is 1.
+
+mod clients;
+mod envoy;
+mod failures;
+mod get;
+mod nghttpd;
+mod nginx;
+mod program;

@@ -1,0 +1,239 @@
+//! Programs: found, started on a free port, ended when the test ends.
+
+use core::net::SocketAddr;
+use core::sync::atomic::{AtomicU32, Ordering};
+use core::time::Duration;
+use std::env;
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::OnceLock;
+use std::thread;
+use std::time::Instant;
+
+use crate::trust::Authority;
+
+/// How long a program may take to begin or to end.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Finds a peer, or says in one line that its tests are left out.
+pub(super) fn find(program: &str) -> Option<PathBuf> {
+    let var = format!("REGATTA_{}", program.to_uppercase());
+    let named = env::var_os(&var).map(PathBuf::from);
+    let path = env::var_os("PATH").unwrap_or_default();
+    // Debian's servers are in sbin, which is not in everybody's PATH.
+    let folders = env::split_paths(&path).chain(["/usr/sbin".into(), "/usr/local/sbin".into()]);
+    let found =
+        named.or_else(|| folders.map(|folder| folder.join(program)).find(|file| file.is_file()));
+    if found.is_none() {
+        let required = env::var("REGATTA_REQUIRE_PEERS").is_ok_and(|value| value == "1");
+        assert!(!required, "REGATTA_REQUIRE_PEERS is 1 and there is no {program}");
+        println!("left out: there is no {program}, neither in {var} nor in PATH");
+    }
+    found
+}
+
+/// The `regatta` binary beside this test, built once.
+pub(super) fn regatta() -> &'static Path {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| {
+        if let Some(named) = env::var_os("REGATTA_BINARY") {
+            return named.into();
+        }
+        let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let test = env::current_exe().unwrap();
+        // target/<profile>/deps/<test>: the binary goes to the folder above.
+        let folder = test.parent().and_then(Path::parent).unwrap();
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        let mut build = Command::new(cargo);
+        build.args(["build", "--quiet", "--locked", "--package", "regatta"]);
+        build.arg("--target-dir").arg(folder.parent().unwrap());
+        if folder.ends_with("release") {
+            build.arg("--release");
+        }
+        let status = build.current_dir(root).status().unwrap();
+        assert!(status.success(), "the regatta binary cannot be built");
+        folder.join("regatta")
+    })
+}
+
+/// A port that was free a moment ago.
+pub(super) fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// A folder of its own, gone with the test.
+#[derive(Debug)]
+pub(super) struct Folder(PathBuf);
+
+impl Folder {
+    pub(super) fn new() -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let folder = env::temp_dir().join(format!("regatta-tests-{}-{number}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        Self(folder)
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Writes a file and says where it is.
+    pub(super) fn file(&self, name: &str, content: impl AsRef<[u8]>) -> String {
+        let file = self.0.join(name);
+        fs::write(&file, content).unwrap();
+        file.to_str().unwrap().to_owned()
+    }
+
+    /// Where a file of that name is or will be.
+    pub(super) fn at(&self, name: &str) -> String {
+        self.0.join(name).to_str().unwrap().to_owned()
+    }
+
+    /// An authority's certificate and a server's for `localhost` and 127.0.0.1: the paths of
+    /// `ca.pem`, `cert.pem` and `key.pem`.
+    pub(super) fn certificates(&self) -> (String, String, String) {
+        let authority = Authority::new();
+        let (certificate, key) = authority.server_pem(&["localhost", "127.0.0.1"]);
+        (
+            self.file("ca.pem", authority.pem()),
+            self.file("cert.pem", certificate),
+            self.file("key.pem", key),
+        )
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A program that runs until this is dropped.
+#[derive(Debug)]
+pub(super) struct Running {
+    child: Child,
+    name: String,
+}
+
+impl Running {
+    /// Starts it and waits until every port is listened on.
+    pub(super) fn start(command: &mut Command, ports: &[u16]) -> Self {
+        let name = command.get_program().to_string_lossy().into_owned();
+        let log = Folder::new();
+        let file = fs::File::create(log.path().join("log")).unwrap();
+        let both = (file.try_clone().unwrap(), file);
+        let child = command.stdin(Stdio::null()).stdout(both.0).stderr(both.1).spawn().unwrap();
+        let mut running = Self { child, name };
+        let begun = Instant::now();
+        for port in ports {
+            let at = SocketAddr::from(([127, 0, 0, 1], *port));
+            while TcpStream::connect(at).is_err() {
+                let ended = running.child.try_wait().unwrap();
+                let said = || fs::read_to_string(log.path().join("log")).unwrap_or_default();
+                assert!(ended.is_none(), "{} ended: {ended:?}\n{}", running.name, said());
+                let late = begun.elapsed() > PATIENCE;
+                assert!(!late, "{} does not listen on {at}\n{}", running.name, said());
+                thread::sleep(Duration::from_millis(10));
+            }
+        }
+        running
+    }
+
+    /// Sends it a signal by name.
+    pub(super) fn signal(&self, signal: &str) {
+        let pid = self.child.id().to_string();
+        let sent = Command::new("kill").args([&format!("-{signal}"), &pid]).status().unwrap();
+        assert!(sent.success());
+    }
+
+    /// Waits until it ends by itself; whether it did so well.
+    pub(super) fn wait(mut self) -> bool {
+        let begun = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status.success();
+            }
+            assert!(begun.elapsed() < PATIENCE, "{} does not end", self.name);
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// `regatta origin`, and where it listens.
+#[derive(Debug)]
+pub(super) struct Origin {
+    pub(super) running: Running,
+    pub(super) address: String,
+}
+
+impl Origin {
+    pub(super) fn start(options: &[&str]) -> Self {
+        let mut command = Command::new(regatta());
+        command.args(["origin", "--listen", "127.0.0.1:0"]).args(options);
+        let name = "regatta origin".to_owned();
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+        let out = child.stdout.take().unwrap();
+        let running = Running { child, name };
+        let mut line = String::new();
+        BufReader::new(out).read_line(&mut line).unwrap();
+        let address = line.trim().strip_prefix("listening on ");
+        let address = address.unwrap_or_else(|| panic!("said {line:?}")).to_owned();
+        Self { running, address }
+    }
+
+    pub(super) fn http(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    pub(super) fn https(&self, path: &str) -> String {
+        format!("https://{}{path}", self.address)
+    }
+}
+
+/// What a program said, and how it ended.
+#[derive(Debug)]
+pub(super) struct Said {
+    pub(super) code: i32,
+    pub(super) out: String,
+    pub(super) err: String,
+}
+
+impl Said {
+    /// Its standard output; it ended well.
+    #[track_caller]
+    pub(super) fn well(self) -> String {
+        let end = self.out.len().saturating_sub(300);
+        let end = String::from_utf8_lossy(&self.out.as_bytes()[end..]);
+        assert_eq!(self.code, 0, "err: {}\nthe end of out: {end}", self.err);
+        self.out
+    }
+}
+
+/// Runs a program to its end.
+pub(super) fn say(program: impl AsRef<std::ffi::OsStr>, words: &[&str]) -> Said {
+    let mut command = Command::new("timeout");
+    // A program that hangs must not hang the tests.
+    command.arg("60").arg(program).args(words).stdin(Stdio::null());
+    let Output { status, stdout, stderr } = command.output().unwrap();
+    Said {
+        code: status.code().unwrap_or(-1),
+        out: String::from_utf8_lossy(&stdout).into_owned(),
+        err: String::from_utf8_lossy(&stderr).into_owned(),
+    }
+}
+
+/// Runs `regatta get`.
+pub(super) fn get(words: &[&str]) -> Said {
+    say(regatta(), &[&["get"], words].concat())
+}
