@@ -141,7 +141,7 @@ impl Frames {
         }
     }
 
-    /// All DATA of a stream up to its end.
+    /// The rest of a stream's DATA up to its end; GOAWAY may come between.
     pub(crate) async fn recv_body(&mut self, wanted: u32) -> Vec<u8> {
         let mut body = Vec::new();
         loop {
@@ -152,6 +152,7 @@ impl Frames {
                         return body;
                     }
                 }
+                Some(Frame::GoAway { .. }) => {}
                 other => panic!("expected DATA of {wanted}, came {other:?}"),
             }
         }

@@ -157,14 +157,14 @@ fn drains_under_load() {
     assert!(envoy.running.wait());
 }
 
-/// RFC 9110 9.3.6, RFC 9113 8.5: a tunnel through Envoy to a peer that is no HTTP at all, with
-/// half-close on both sides.
+/// RFC 9110 9.3.6, RFC 9113 8.5: a tunnel through Envoy to a peer that is no HTTP at all; over
+/// HTTP/2 with half-close (over HTTP/1 Envoy ends both sides together).
 #[test]
 fn carries_tunnels() {
     run(async {
         let peer = Peer::bind().await;
         let Some(envoy) = Envoy::start(peer.address().port()) else { return };
-        for client in [ask::client(), ask::http2().build().unwrap()] {
+        for (client, is_http2) in [(ask::client(), false), (ask::http2().build().unwrap(), true)] {
             let mut request = Request::connect("far.test:443").body(Empty::<Bytes>::new()).unwrap();
             let to = Target { scheme: Scheme::Http, host: "127.0.0.1".into(), port: envoy.plain };
             request.extensions_mut().insert(ask::options(|options| options.to = Some(to)));
@@ -174,7 +174,9 @@ fn carries_tunnels() {
                 let mut tunnel = Tunnel::from_body(response.into_body()).unwrap();
                 tunnel.send(Bytes::from_static(b"ping")).await.unwrap();
                 assert_eq!(tunnel.read().await.unwrap().unwrap(), "pong");
-                tunnel.finish();
+                if is_http2 {
+                    tunnel.finish();
+                }
                 assert_eq!(tunnel.read().await.unwrap().unwrap(), "bye");
                 assert!(tunnel.read().await.is_none());
             };
@@ -182,7 +184,9 @@ fn carries_tunnels() {
                 let mut line = peer.line().await;
                 line.recv("ping").await;
                 line.send("pong").await;
-                assert_eq!(line.rest().await, "");
+                if is_http2 {
+                    assert_eq!(line.rest().await, "");
+                }
                 line.send("bye").await;
                 line.finish().await;
             };

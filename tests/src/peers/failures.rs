@@ -41,7 +41,7 @@ fn http1() {
         ("HTTP/1.1 200 OK\r\na b: c\r\n\r\n", 8, "the peer sent a malformed header field"),
         (
             "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nxyz\r\n",
-            8,
+            56,
             "the peer sent a malformed chunk",
         ),
         ("HTTP/9.9 200 OK\r\n\r\n", 8, "the peer sent an HTTP version that is not supported"),

@@ -18,6 +18,9 @@ use crate::trust::Authority;
 /// How long a program may take to begin or to end.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// How long it may take to end when a test has ended.
+const GRACE: Duration = Duration::from_secs(1);
+
 /// Finds a peer, or says in one line that its tests are left out.
 pub(super) fn find(program: &str) -> Option<PathBuf> {
     let var = format!("REGATTA_{}", program.to_uppercase());
@@ -164,7 +167,16 @@ impl Running {
 }
 
 impl Drop for Running {
+    /// TERM first, so that a program with children ends them too.
     fn drop(&mut self) {
+        if matches!(self.child.try_wait(), Ok(None)) {
+            let pid = self.child.id().to_string();
+            let _ = Command::new("kill").args(["-TERM", &pid]).status();
+        }
+        let begun = Instant::now();
+        while matches!(self.child.try_wait(), Ok(None)) && begun.elapsed() < GRACE {
+            thread::sleep(Duration::from_millis(2));
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
