@@ -122,6 +122,8 @@ impl<R: Runtime> Client<R> {
             priority: options.priority,
         };
         let timeout = options.timeout.or(inner.hub.settings.request_timeout);
+        // A tunnel is opened with nothing said, and speaks later.
+        let end = end && *head.method() != Method::CONNECT;
         let parcel = Parcel::new(head, end, &exchange);
         ResponseFuture {
             inner,

@@ -95,7 +95,7 @@ pub(crate) async fn run<R: Runtime>(hub: Arc<Hub<R>>, job: Job) {
     if !hub.connected(connected, job.connection, &job.mailbox, tls) {
         return;
     }
-    let party = Upward { hub: Arc::clone(&hub), connection: job.connection };
+    let party = Upward { hub: Arc::clone(&hub), connection: job.connection, protocol };
     let runtime = hub.runtime.clone();
     drop(hub);
     Connection::new(runtime, wire, engine, job.mailbox, party).run().await;
@@ -221,6 +221,7 @@ fn tls_trace(tls: &Tls) -> TlsTrace {
 struct Upward<R: Runtime> {
     hub: Arc<Hub<R>>,
     connection: ConnectionId,
+    protocol: Protocol,
 }
 
 impl<R: Runtime> Party for Upward<R> {
@@ -248,6 +249,11 @@ impl<R: Runtime> Party for Upward<R> {
 
     fn on_ended(&mut self, ended: Ended) {
         let Ended { parcel, outcome, retry, timing, .. } = ended;
+        if self.protocol == Protocol::Http1 && outcome != Outcome::Complete {
+            // The connection ends with such a stream. The pool hears that first, or the next
+            // waiting request would be sent there in vain.
+            self.on_go_away();
+        }
         if let Some(parcel) = parcel {
             self.hub.stream_ended(self.connection, parcel, outcome, retry, timing);
         }

@@ -40,7 +40,7 @@ impl Nginx {
               access_log {root}/access.log lines;
               client_body_temp_path {root}/body; proxy_temp_path {root}/proxy;
               fastcgi_temp_path {root}/fastcgi; uwsgi_temp_path {root}/uwsgi;
-              scgi_temp_path {root}/scgi; client_max_body_size 100m; large_client_header_buffers 4 16k;
+              scgi_temp_path {root}/scgi; client_max_body_size 100m;
               {settings}
               server {{
                 listen 127.0.0.1:{http1}; listen 127.0.0.1:{http2} http2;
