@@ -17,7 +17,7 @@ pub(crate) use frames::Frames;
 pub(crate) use line::Line;
 
 /// How long a test may take before it counts as hung; a machine under load is slow.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(40);
 
 /// Runs a test on tokio's `current_thread` flavour.
 pub(crate) fn run(test: impl Future<Output = ()>) {
