@@ -133,14 +133,6 @@ impl Frames {
         frame
     }
 
-    /// The next HEADERS, whatever their stream, and whether they end it.
-    pub(crate) async fn recv_head(&mut self) -> (u32, bool) {
-        match self.next().await {
-            Some(Frame::Headers { stream, end, .. }) => (stream, end),
-            other => panic!("expected HEADERS, came {other:?}"),
-        }
-    }
-
     /// The rest of a stream's DATA up to its end; GOAWAY may come between.
     pub(crate) async fn recv_body(&mut self, wanted: u32) -> Vec<u8> {
         let mut body = Vec::new();

@@ -78,10 +78,6 @@ impl Line {
         self.socket.set_zero_linger().unwrap();
     }
 
-    pub(crate) const fn socket(&mut self) -> &mut TcpStream {
-        &mut self.socket
-    }
-
     /// Reads what comes; false at the end.
     pub(crate) async fn read_more(&mut self) -> bool {
         self.socket.read_buf(&mut self.buffer).await.is_ok_and(|count| count > 0)
