@@ -173,12 +173,15 @@ fn carries_tunnels() {
                 assert_eq!(response.status(), 200);
                 let mut tunnel = Tunnel::from_body(response.into_body()).unwrap();
                 tunnel.send(Bytes::from_static(b"ping")).await.unwrap();
-                assert_eq!(tunnel.read().await.unwrap().unwrap(), "pong");
-                if is_http2 {
-                    tunnel.finish();
+                let mut said = Vec::new();
+                while let Some(bytes) = tunnel.read().await {
+                    said.extend_from_slice(&bytes.unwrap());
+                    if is_http2 && said == b"pong" {
+                        tunnel.finish();
+                    }
                 }
-                assert_eq!(tunnel.read().await.unwrap().unwrap(), "bye");
-                assert!(tunnel.read().await.is_none());
+                // A tunnel carries bytes, not messages: they may come together.
+                assert_eq!(said, b"pongbye");
             };
             let script = async {
                 let mut line = peer.line().await;
