@@ -31,9 +31,10 @@ pub struct Config {
     /// 1,000, none ahead of need (Envoy's `per_upstream_preconnect_ratio`). Outside values are
     /// clamped.
     pub preconnect_permille: u32,
-    /// How often a request may be sent again by itself after it is proven unsent or
-    /// unprocessed, and separately after an unknown fate where the method allows. A reused
-    /// connection that turns out to be closing costs none of it. Default 1.
+    /// How often a request may be sent again by itself, for each of three reasons by itself:
+    /// nothing of it was sent; it was proven unprocessed (GOAWAY, REFUSED_STREAM); its fate is
+    /// unknown and the method allows it. A reused connection that turns out to be closing costs
+    /// none of it. Default 1.
     pub max_resends: u32,
     /// Idle longer than this and an HTTP/2 connection is probed by a PING before it is used
     /// again. Default `None`, off (Envoy's `connection_idle_interval`).

@@ -115,7 +115,11 @@ impl<O: Out> Turn<'_, O> {
             return self.refuse(request, refusal, None);
         };
         let is_retry = rule == Rule::ResendIdempotent;
-        let used = if is_retry { slot.retries } else { slot.resends };
+        let used = match rule {
+            Rule::ResendUnsent => slot.unsent,
+            Rule::ResendUnprocessed => slot.unprocessed,
+            _ => slot.retries,
+        };
         let holds_retry = slot.holds_retry;
         if self.is_late(request) {
             return self.refuse(request, Refusal::Deadline(Phase::Answering), None);
@@ -137,7 +141,8 @@ impl<O: Out> Turn<'_, O> {
         if let Some(slot) = self.tables.requests.get_mut(request) {
             slot.holds_retry |= is_retry;
             slot.retries += u32::from(is_retry);
-            slot.resends += u32::from(!is_retry && !free);
+            slot.unprocessed += u32::from(rule == Rule::ResendUnprocessed);
+            slot.unsent += u32::from(rule == Rule::ResendUnsent && !free);
             slot.avoid = Some(connection);
             slot.assigned = None;
         }

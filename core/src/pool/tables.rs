@@ -40,8 +40,10 @@ pub(crate) struct Request {
     /// Holds a place of the `max_retries` breaker.
     pub(crate) holds_retry: bool,
     pub(crate) has_deadline: bool,
-    /// How often it was sent again after it was proven unsent or unprocessed.
-    pub(crate) resends: u32,
+    /// How often it was sent again after nothing of it had been sent.
+    pub(crate) unsent: u32,
+    /// How often it was sent again after it was proven unprocessed.
+    pub(crate) unprocessed: u32,
     /// How often it was sent again although its fate was unknown.
     pub(crate) retries: u32,
     /// The connection that failed it last.
@@ -62,7 +64,8 @@ impl Request {
             ending: None,
             holds_retry: false,
             has_deadline: false,
-            resends: 0,
+            unsent: 0,
+            unprocessed: 0,
             retries: 0,
             avoid: None,
             requested: now,

@@ -154,7 +154,7 @@ impl Upstream {
         Some(RequestTimeline {
             requested: slot.requested,
             assigned: slot.assigned,
-            resends: slot.resends.saturating_add(slot.retries),
+            resends: slot.unsent.saturating_add(slot.unprocessed).saturating_add(slot.retries),
             connection,
         })
     }

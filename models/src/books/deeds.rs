@@ -161,9 +161,8 @@ impl Books {
         assert!(self.may_resend(id, end), "{id} must not go again: {end:?}, {:?}", request.method);
         let request = self.request_mut(id);
         match end.retry {
-            RetrySafe::Unsent | RetrySafe::Unprocessed => {
-                request.proven += u32::from(!request.stale);
-            }
+            RetrySafe::Unsent => request.unsent += u32::from(!request.stale),
+            RetrySafe::Unprocessed => request.unprocessed += 1,
             _ => request.guessed += 1,
         }
         request.place = Place::Waiting;
@@ -180,9 +179,8 @@ impl Books {
         let request = self.request(id);
         let most = self.rules[request.pool].pool.max_resends;
         let fits = match end.retry {
-            RetrySafe::Unsent | RetrySafe::Unprocessed => {
-                request.stale || request.unsure || request.proven < most
-            }
+            RetrySafe::Unsent => request.stale || request.unsure || request.unsent < most,
+            RetrySafe::Unprocessed => request.unprocessed < most,
             RetrySafe::Unknown => request.guessed < most && request.method.is_idempotent(),
             RetrySafe::Answered => false,
         };

@@ -29,7 +29,8 @@ impl Books {
             was_reset: false,
             stale: false,
             unsure: false,
-            proven: 0,
+            unsent: 0,
+            unprocessed: 0,
             guessed: 0,
             avoid: None,
         };

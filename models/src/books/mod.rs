@@ -98,9 +98,10 @@ pub(crate) struct Request {
     stale: bool,
     /// Whether that was so cannot be known outside.
     unsure: bool,
-    /// How often it went again because it was proven unsent or unprocessed, stale connections
-    /// aside.
-    proven: u32,
+    /// How often it went again because nothing of it was sent, stale connections aside.
+    unsent: u32,
+    /// How often it went again because it was proven unprocessed.
+    unprocessed: u32,
     /// How often it went again although its fate was unknown.
     guessed: u32,
     /// The connection that failed it last.

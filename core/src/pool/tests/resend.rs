@@ -189,3 +189,21 @@ fn while_draining_only_what_nobody_acted_on_goes_again() {
     let told = rig.end(1, 0, FAILED, RetrySafe::Unprocessed);
     assert_eq!(told[..2], [Action::Shutdown(c(0)), Action::Resend(r(1))]);
 }
+
+#[test]
+fn each_reason_to_go_again_counts_by_itself() {
+    let mut rig = Rig::new(|_| ());
+    rig.ask();
+    rig.up(0, Protocol::Http2, 10);
+    let cause = Cause::StreamReset(7);
+    let refused = Outcome::Failed(cause);
+    assert_eq!(rig.end(0, 0, refused, RetrySafe::Unprocessed)[0], Action::Resend(r(0)));
+    rig.up(1, Protocol::Http2, 10);
+    let fresh = Outcome::Failed(Cause::ShutDown);
+    let told = rig.end(0, 1, fresh, RetrySafe::Unsent);
+    assert!(told.contains(&Action::Resend(r(0))), "never sent, for the first time: {told:?}");
+    let told = rig.end(0, 0, refused, RetrySafe::Unprocessed);
+    let reason = Refusal::StreamFailed(cause);
+    let no = Action::Refuse { request: r(0), reason, failed: None };
+    assert!(told.contains(&no), "unprocessed for the second time: {told:?}");
+}
