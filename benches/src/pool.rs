@@ -32,14 +32,17 @@ struct Case {
 enum Access {
     /// One origin over and over.
     Hot,
+    /// Two origins by turns: what is remembered of the last one never fits.
+    Turns,
     /// Any, drawn evenly.
     Uniform,
 }
 
-const CASES: [Case; 4] = [
+const CASES: [Case; 5] = [
     Case { origins: 1, access: Access::Hot },
     Case { origins: 1_000, access: Access::Hot },
     Case { origins: 100_000, access: Access::Hot },
+    Case { origins: 100_000, access: Access::Turns },
     Case { origins: 100_000, access: Access::Uniform },
 ];
 
@@ -47,8 +50,9 @@ impl Case {
     /// Which origins to ask for, in order; drawn beforehand, so that drawing is not measured.
     fn order(self) -> Vec<u32> {
         let mut rng = Rng::new(1);
-        let draw = |_| match self.access {
+        let draw = |n: u64| match self.access {
             Access::Hot => self.origins / 2,
+            Access::Turns => self.origins / 2 + (n % 2) as u32,
             Access::Uniform => rng.below(u64::from(self.origins)) as u32,
         };
         (0..OPERATIONS).map(draw).collect()
@@ -57,6 +61,7 @@ impl Case {
     fn label(self) -> String {
         match self.access {
             Access::Hot => format!("one hot among {}", self.origins),
+            Access::Turns => format!("two by turns among {}", self.origins),
             Access::Uniform => format!("uniform over {}", self.origins),
         }
     }

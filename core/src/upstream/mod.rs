@@ -83,6 +83,8 @@ pub struct Upstream {
     eyes: Outbox<eyeballs::Action>,
     out: Outbox<Action>,
     last: Option<RequestId>,
+    /// The pool that was asked for last, alive or not.
+    recent: PoolId,
 }
 
 impl Upstream {
@@ -113,6 +115,7 @@ impl Upstream {
             eyes: Outbox::new(),
             out: Outbox::new(),
             last: None,
+            recent: PoolId::new(u32::MAX, u32::MAX),
         }
     }
 
@@ -273,12 +276,17 @@ impl Upstream {
 
     /// The pool of a key, made if there is none.
     fn pool_for(&mut self, key: &Key) -> Result<PoolId, Refusal> {
-        let hash = self.origins.hash_key(key);
         let is = |id| self.pools.get(id).is_some_and(|member: &Member| member.key == *key);
         if self.draining {
             return Err(Refusal::Draining);
         }
+        // Requests for one origin come in rows: the keyed hash is spared where the last one fits.
+        if is(self.recent) {
+            return Ok(self.recent);
+        }
+        let hash = self.origins.hash_key(key);
         if let Some(pool) = self.origins.find(hash, is) {
+            self.recent = pool;
             return Ok(pool);
         }
         let settings = self.settings.get(key.cluster.slot());
