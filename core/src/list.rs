@@ -15,9 +15,14 @@ pub(crate) struct Link {
     next: u32,
 }
 
+impl Link {
+    /// In no list.
+    pub(crate) const NONE: Self = Self { prev: NONE, next: NONE };
+}
+
 impl Default for Link {
     fn default() -> Self {
-        Self { prev: NONE, next: NONE }
+        Self::NONE
     }
 }
 

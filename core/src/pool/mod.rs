@@ -51,12 +51,12 @@ pub(crate) use tables::{Place, Request, Tables};
 
 use tables::{ByAge, ByClock, ByState, Queue};
 
-use crate::id::{ConnectionId, PoolId};
+use crate::id::{ConnectionId, PoolId, RequestId};
 use crate::list::List;
 use crate::machine::Outbox;
 use crate::record::{Kind, Rule};
 use crate::time::Instant;
-use crate::types::{AllFailed, Refusal};
+use crate::types::{AllFailed, Outcome, Refusal};
 
 /// What a connection is up to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -186,6 +186,18 @@ impl Pool {
 pub(crate) trait Out {
     /// Adds an action behind all others.
     fn push(&mut self, action: Action);
+
+    /// The two actions of every exchange come this way, so that they can be kept as they are.
+    #[inline(always)]
+    fn assign(&mut self, request: RequestId, connection: ConnectionId) {
+        self.push(Action::Assign { request, connection });
+    }
+
+    /// As [`Out::assign`], for an exchange that is complete.
+    #[inline(always)]
+    fn complete(&mut self, request: RequestId) {
+        self.push(Action::Finished { request, outcome: Outcome::Complete });
+    }
 }
 
 impl Out for &mut Outbox<Action> {

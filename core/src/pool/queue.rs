@@ -18,8 +18,15 @@ impl<O: Out> Turn<'_, O> {
         method: MethodClass,
         deadline: Option<Instant>,
     ) -> RequestId {
-        let request =
-            self.tables.requests.insert_with(|_| Request::new(self.pool.id, method, self.now));
+        let (pool, now) = (self.pool.id, self.now);
+        // Blank from a constant, then the three that differ: put together elsewhere it would be
+        // copied here in pieces wider than those it was just written in.
+        let request = self.tables.requests.insert_with(|_| Request::BLANK);
+        if let Some(slot) = self.tables.requests.get_mut(request) {
+            slot.pool = pool;
+            slot.method = method;
+            slot.requested = now;
+        }
         self.tables.note(Kind::Requested, Rule::None, request);
         if self.pool.draining {
             self.refuse(request, Refusal::Draining, None);
@@ -224,7 +231,7 @@ impl<O: Out> Turn<'_, O> {
             slot.assigned = Some(self.now);
         }
         self.tables.note_both(Kind::Assigned, Rule::None, request, connection);
-        self.out.push(Action::Assign { request, connection });
+        self.out.assign(request, connection);
         self.carry(request, connection);
     }
 
@@ -294,7 +301,11 @@ impl<O: Out> Turn<'_, O> {
     /// Ends a request that is in no list.
     pub(super) fn finish(&mut self, request: RequestId, outcome: Outcome) {
         self.retire(request);
-        self.out.push(Action::Finished { request, outcome });
+        if outcome == Outcome::Complete {
+            self.out.complete(request);
+        } else {
+            self.out.push(Action::Finished { request, outcome });
+        }
     }
 
     fn retire(&mut self, request: RequestId) {

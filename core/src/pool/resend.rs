@@ -59,7 +59,7 @@ impl<O: Out> Turn<'_, O> {
         match (outcome, slot.ending) {
             (Outcome::Complete, _) => {
                 self.tables.note_both(Kind::Completed, Rule::None, request, connection);
-                self.finish(request, outcome);
+                self.finish(request, Outcome::Complete);
             }
             (_, Some(Ending::Cancelled)) | (Outcome::Reset, None) => {
                 self.finish(request, Outcome::Reset);

@@ -53,24 +53,25 @@ pub(crate) struct Request {
 }
 
 impl Request {
-    // Built where it will live.
-    #[inline(always)]
+    /// One that belongs to nobody yet.
+    pub(crate) const BLANK: Self = Self {
+        pool: PoolId::new(u32::MAX, u32::MAX),
+        link: Link::NONE,
+        place: Place::Waiting { batch: 0 },
+        method: MethodClass::Other,
+        ending: None,
+        holds_retry: false,
+        has_deadline: false,
+        unsent: 0,
+        unprocessed: 0,
+        retries: 0,
+        avoid: None,
+        requested: Instant::EPOCH,
+        assigned: None,
+    };
+
     pub(crate) fn new(pool: PoolId, method: MethodClass, now: Instant) -> Self {
-        Self {
-            pool,
-            link: Link::default(),
-            place: Place::Waiting { batch: 0 },
-            method,
-            ending: None,
-            holds_retry: false,
-            has_deadline: false,
-            unsent: 0,
-            unprocessed: 0,
-            retries: 0,
-            avoid: None,
-            requested: now,
-            assigned: None,
-        }
+        Self { pool, method, requested: now, ..Self::BLANK }
     }
 }
 

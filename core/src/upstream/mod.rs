@@ -23,6 +23,7 @@ mod cluster;
 mod config;
 mod event;
 mod host;
+mod outgoing;
 mod race;
 mod settle;
 mod table;
@@ -40,6 +41,7 @@ pub use view::{ConnectionTimeline, ConnectionView, PoolView, RequestTimeline};
 
 use cluster::{Empties, Member, Settings};
 use host::Hosts;
+use outgoing::Outgoing;
 use race::{Attempt, Race};
 use table::OriginTable;
 
@@ -81,7 +83,7 @@ pub struct Upstream {
     unfinished: VecDeque<PoolId>,
     inner: Outbox<pool::Action>,
     eyes: Outbox<eyeballs::Action>,
-    out: Outbox<Action>,
+    out: Outgoing,
     last: Option<RequestId>,
     /// The pool that was asked for last, alive or not.
     recent: PoolId,
@@ -113,7 +115,7 @@ impl Upstream {
             unfinished: VecDeque::new(),
             inner: Outbox::new(),
             eyes: Outbox::new(),
-            out: Outbox::new(),
+            out: Outgoing::default(),
             last: None,
             recent: PoolId::new(u32::MAX, u32::MAX),
         }

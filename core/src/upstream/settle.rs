@@ -5,9 +5,10 @@ use std::sync::Arc;
 use super::Upstream;
 use super::event::Action;
 use super::host::Found;
+use super::outgoing::Outgoing;
 use super::race::{Attempt, AttemptLine, Race};
 use crate::eyeballs::{self, Eyeballs};
-use crate::id::{AttemptId, ConnectionId, PoolId};
+use crate::id::{AttemptId, ConnectionId, PoolId, RequestId};
 use crate::machine::{Machine, Outbox};
 use crate::pool;
 use crate::record::{Kind, Rule};
@@ -339,10 +340,20 @@ impl Upstream {
 /// Sends a pool's actions straight out, but for those that concern a race.
 pub(super) struct Sorter<'a> {
     inner: &'a mut Outbox<pool::Action>,
-    out: &'a mut Outbox<Action>,
+    out: &'a mut Outgoing,
 }
 
 impl pool::Out for Sorter<'_> {
+    #[inline(always)]
+    fn assign(&mut self, request: RequestId, connection: ConnectionId) {
+        self.out.assign(request, connection);
+    }
+
+    #[inline(always)]
+    fn complete(&mut self, request: RequestId) {
+        self.out.complete(request);
+    }
+
     // Where the action is known, so is its way.
     #[inline(always)]
     fn push(&mut self, action: pool::Action) {
