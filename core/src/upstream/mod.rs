@@ -131,14 +131,19 @@ impl Upstream {
         deadline: Option<Instant>,
     ) -> RequestId {
         self.tables.begin(now);
-        let request = match self.pool_for(key) {
-            Ok(pool) => {
-                let request = self.turn(pool, |turn| turn.on_requested(method, deadline));
-                self.settle(pool);
-                request
-            }
-            Err(reason) => Some(self.refuse_at_once(method, reason)),
+        let pool = match self.recent_pool(key) {
+            Some(pool) => pool,
+            None => match self.pool_for(key) {
+                Ok(pool) => pool,
+                Err(reason) => {
+                    let request = self.refuse_at_once(method, reason);
+                    self.last = Some(request);
+                    return request;
+                }
+            },
         };
+        let request = self.turn(pool, |turn| turn.on_requested(method, deadline));
+        self.settle(pool);
         let request = request.unwrap_or(RequestId::new(u32::MAX, u32::MAX));
         self.last = Some(request);
         request
@@ -276,17 +281,21 @@ impl Upstream {
         self.tables.recorder.lost()
     }
 
+    /// Requests for one origin come in rows: the keyed hash is spared where the last one fits.
+    #[inline]
+    fn recent_pool(&self, key: &Key) -> Option<PoolId> {
+        let member = self.pools.get(self.recent)?;
+        (!self.draining && member.key == *key).then_some(self.recent)
+    }
+
     /// The pool of a key, made if there is none.
+    #[inline(never)]
     fn pool_for(&mut self, key: &Key) -> Result<PoolId, Refusal> {
+        let hash = self.origins.hash_key(key);
         let is = |id| self.pools.get(id).is_some_and(|member: &Member| member.key == *key);
         if self.draining {
             return Err(Refusal::Draining);
         }
-        // Requests for one origin come in rows: the keyed hash is spared where the last one fits.
-        if is(self.recent) {
-            return Ok(self.recent);
-        }
-        let hash = self.origins.hash_key(key);
         if let Some(pool) = self.origins.find(hash, is) {
             self.recent = pool;
             return Ok(pool);
