@@ -1,6 +1,6 @@
 //! The hub's one timer.
 
-use core::future::poll_fn;
+use core::future::{Future, poll_fn};
 use core::task::Poll;
 use std::sync::{Arc, Weak};
 
@@ -9,22 +9,28 @@ use crate::mail::Wake;
 use crate::runtime::{Runtime, Timer};
 
 /// Calls the upstream when a deadline has come, until the hub is gone.
-pub(crate) async fn run<R: Runtime>(hub: WeakHub<R>, wake: Arc<Wake>) {
-    // Only a runtime that shuts down drops this task while there is a hub.
-    let _last_words = LastWords(Weak::clone(&hub));
-    let mut timer: Option<R::Timer> = None;
-    loop {
-        let Some(next) = turn(&hub, &mut timer) else { return };
-        match next {
-            Next::Again => yield_once().await,
-            Next::Wait => {
-                poll_fn(|cx| {
-                    let expired = timer.as_mut().map_or(Poll::Pending, |t| t.poll_expired(cx));
-                    if expired.is_ready() { expired } else { wake.poll_raised(cx) }
-                })
-                .await;
+pub(crate) fn run<R: Runtime>(
+    hub: WeakHub<R>,
+    wake: Arc<Wake>,
+) -> impl Future<Output = ()> + Send + 'static {
+    // Only a runtime that shuts down drops this task while there is a hub. Made here and not in
+    // the task itself, which may be dropped before it has run at all.
+    let last_words = LastWords(Weak::clone(&hub));
+    async move {
+        let _last_words = last_words;
+        let mut timer: Option<R::Timer> = None;
+        while let Some(next) = turn(&hub, &mut timer) {
+            match next {
+                Next::Again => yield_once().await,
+                Next::Wait => {
+                    poll_fn(|cx| {
+                        let expired = timer.as_mut().map_or(Poll::Pending, |t| t.poll_expired(cx));
+                        if expired.is_ready() { expired } else { wake.poll_raised(cx) }
+                    })
+                    .await;
+                }
+                Next::WaitRaised => poll_fn(|cx| wake.poll_raised(cx)).await,
             }
-            Next::WaitRaised => poll_fn(|cx| wake.poll_raised(cx)).await,
         }
     }
 }

@@ -231,6 +231,21 @@ fn a_body_of_empty_frames() {
     });
 }
 
+/// A runtime that has shut down answers nobody: whoever asks hears of it, also where none of the
+/// client's tasks has ever run.
+#[test]
+fn a_runtime_that_never_ran() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let entered = runtime.enter();
+    let client = client();
+    drop(entered);
+    drop(runtime);
+    run(async move {
+        let error = get(&client, "http://127.0.0.1:9/").await.unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::Gone), "{error}");
+    });
+}
+
 /// A runtime that has shut down answers nobody: whoever asks hears of it.
 #[test]
 fn a_runtime_that_is_gone() {
