@@ -59,11 +59,11 @@ impl Setup {
         let mut options = ClientOptions::default();
         options.roots = vec![identity.root.clone()];
         options.alpn = vec![Protocol::Http2, Protocol::Http1];
-        options.provider = provider.clone();
+        options.provider = Some(provider.clone());
         let client = ClientConfig::new(&clock, options).expect("client settings");
         let chain = vec![identity.certificate.clone()];
         let mut options = ServerOptions::new(chain, identity.key.clone());
-        options.provider = provider.clone();
+        options.provider = Some(provider.clone());
         let server = ServerConfig::new(&clock, options).expect("server settings");
         Self { label, client, server }
     }

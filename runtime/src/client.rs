@@ -530,6 +530,7 @@ impl<R: Runtime> Builder<R> {
             overrides,
             request_timeout,
             clock: Clock::new(runtime.unix_at_epoch()),
+            provider: runtime.tls_provider(),
             tls: Mutex::default(),
             bases,
         };

@@ -9,6 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use regatta_core::Instant;
+use regatta_core::engine::tls::Provider;
 use regatta_core::types::Cause;
 
 /// Everything that the driver wants of the world. One file of 100 to 250 lines implements it.
@@ -32,6 +33,12 @@ pub trait Runtime: Clone + Send + Sync + 'static {
 
     /// A seed for what must differ between processes (hash keys, jitter); fixed in a simulator.
     fn seed(&self) -> u64;
+
+    /// Where TLS takes its cryptography and randomness from, unless its options name another.
+    /// Default [`Provider::default`]; a simulator gives a seeded one.
+    fn tls_provider(&self) -> Provider {
+        Provider::default()
+    }
 
     /// A timer that expires at `at`; never asked for zero or the past.
     fn timer(&self, at: Instant) -> Self::Timer;

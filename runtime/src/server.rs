@@ -86,7 +86,8 @@ impl<R: Runtime> ServerBuilder<R> {
         let Self { runtime, tls, engine, downstream } = self;
         let tls = match tls {
             None => None,
-            Some(options) => {
+            Some(mut options) => {
+                options.provider.get_or_insert_with(|| runtime.tls_provider());
                 let clock = Clock::new(runtime.unix_at_epoch());
                 let config = ServerConfig::new(&clock, options);
                 Some(config.map_err(|error| Error::new(Kind::Config(format!("tls: {error}"))))?)

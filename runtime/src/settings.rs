@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use regatta_core::engine::Config as EngineConfig;
-use regatta_core::engine::tls::{ClientConfig, ClientOptions, Clock, KeyLog, Versions};
+use regatta_core::engine::tls::{ClientConfig, ClientOptions, Clock, KeyLog, Provider, Versions};
 use regatta_core::id::ProfileId;
 use regatta_core::types::{Origin, Protocol};
 use regatta_core::upstream::Protocols;
@@ -68,7 +68,7 @@ impl Profile {
         }
     }
 
-    fn client_config(&self, clock: &Clock) -> Result<ClientConfig, Arc<str>> {
+    fn client_config(&self, clock: &Clock, provider: &Provider) -> Result<ClientConfig, Arc<str>> {
         let mut options = ClientOptions::default();
         options.roots = match &self.roots {
             Roots::None => Vec::new(),
@@ -80,6 +80,7 @@ impl Profile {
         options.alpn = self.alpn();
         options.versions = self.versions;
         options.key_log.clone_from(&self.key_log);
+        options.provider = Some(provider.clone());
         ClientConfig::new(clock, options).map_err(|error| error.to_string().into())
     }
 }
@@ -104,6 +105,8 @@ pub(crate) struct Settings {
     pub(crate) overrides: BTreeMap<String, Vec<IpAddr>>,
     pub(crate) request_timeout: Option<Duration>,
     pub(crate) clock: Clock,
+    /// The runtime's.
+    pub(crate) provider: Provider,
     /// Sessions belong to one origin and one profile.
     pub(crate) tls: Mutex<BTreeMap<(ProfileId, Origin), ClientConfig>>,
     /// By profile; made without a lock, because roots are loaded by a caller's function.
@@ -145,6 +148,7 @@ impl Settings {
         let (Some(place), Some(settings)) = (self.bases.get(at), self.profiles.get(at)) else {
             return Err("no such profile is configured".into());
         };
-        place.get_or_init(|| settings.client_config(&self.clock)).as_ref().map_err(Arc::clone)
+        let base = place.get_or_init(|| settings.client_config(&self.clock, &self.provider));
+        base.as_ref().map_err(Arc::clone)
     }
 }

@@ -33,8 +33,9 @@ pub struct ClientOptions {
     pub versions: Versions,
     /// Who gets the secrets, for a packet analyser. Default nobody.
     pub key_log: Option<Arc<dyn KeyLog>>,
-    /// Where the cryptography comes from.
-    pub provider: Provider,
+    /// Where the cryptography comes from. Default what the runtime gives, and without one
+    /// [`Provider::default`].
+    pub provider: Option<Provider>,
 }
 
 /// Trust, ALPN and key log of a client, and the sessions of one origin.
@@ -50,7 +51,7 @@ pub struct ClientConfig {
 impl ClientConfig {
     /// Makes one from its settings, with an empty session store.
     pub fn new(clock: &Clock, options: ClientOptions) -> Result<Self, TlsError> {
-        let provider = options.provider.get();
+        let provider = options.provider.unwrap_or_default().get();
         let builder = rustls::ClientConfig::builder_with_details(
             Arc::clone(&provider),
             Arc::new(clock.clone()),

@@ -31,8 +31,9 @@ pub struct ServerOptions {
     pub tickets: u8,
     /// Who gets the secrets, for a packet analyser. Default nobody.
     pub key_log: Option<Arc<dyn KeyLog>>,
-    /// Where the cryptography comes from.
-    pub provider: Provider,
+    /// Where the cryptography comes from. Default what the runtime gives, and without one
+    /// [`Provider::default`].
+    pub provider: Option<Provider>,
 }
 
 impl ServerOptions {
@@ -45,7 +46,7 @@ impl ServerOptions {
             versions: Versions::default(),
             tickets: 2,
             key_log: None,
-            provider: Provider::default(),
+            provider: None,
         }
     }
 }
@@ -60,7 +61,7 @@ pub struct ServerConfig {
 impl ServerConfig {
     /// Makes one from its settings.
     pub fn new(clock: &Clock, options: ServerOptions) -> Result<Self, TlsError> {
-        let provider = options.provider.get();
+        let provider = options.provider.unwrap_or_default().get();
         let chain = options.certificates.into_iter().map(CertificateDer::from).collect();
         let key = PrivateKeyDer::try_from(options.key).map_err(|_| {
             let words = "the private key is not PKCS#8, PKCS#1 or SEC1 in DER";

@@ -579,9 +579,9 @@ fn every_provider_talks_to_every_other() {
     for ours in providers() {
         for theirs in providers() {
             let mut server = authority.server(&["example.com"]);
-            server.provider = theirs;
+            server.provider = Some(theirs);
             let server = ServerConfig::new(&clock(), server).unwrap();
-            let options = ClientOptions { provider: ours.clone(), ..trusting(&authority) };
+            let options = ClientOptions { provider: Some(ours.clone()), ..trusting(&authority) };
             let client = ClientConfig::new(&clock(), options).unwrap();
             for resumed in [false, true] {
                 let mut pair = Pair::new(&client, &server, "example.com");
@@ -615,7 +615,7 @@ fn a_seeded_provider_gives_flights_of_the_same_shape() {
         let mut crypto = CryptoProvider::clone(&Provider::default().get());
         crypto.secure_random = random;
         crypto.kx_groups.retain(|group| group.name() == NamedGroup::X25519);
-        let provider = Provider::custom(crypto);
+        let provider = Some(Provider::custom(crypto));
         let server = ServerOptions { provider: provider.clone(), ..server.clone() };
         let server = ServerConfig::new(&clock(), server).unwrap();
         let options = ClientOptions { provider, ..trusting(&authority) };
