@@ -1,7 +1,10 @@
 //! The tape: bytes that decide everything a generator draws, and a record of what was drawn.
 //!
-//! proptest, a fuzzer or an enumerator supply the bytes; the generators never know which. The
-//! smaller a byte, the earlier the choice, so that a shrunk tape is a simple case.
+//! proptest, a fuzzer or an enumerator supply the bytes, or a seed makes them as they are asked
+//! for; the generators never know which. The smaller a byte, the earlier the choice, so that a
+//! shrunk tape is a simple case.
+
+use regatta_core::rng::Rng;
 
 /// One choice that was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,13 +22,44 @@ pub struct Draw {
 pub struct Tape {
     bytes: Vec<u8>,
     place: usize,
-    drawn: Vec<Draw>,
+    /// Makes more bytes.
+    source: Option<Rng>,
+    /// Most bytes that the source makes.
+    most: usize,
+    drawn: Option<Vec<Draw>>,
 }
 
 impl Tape {
     /// Starts at the first of `bytes`.
     pub fn new(bytes: &[u8]) -> Self {
-        Self { bytes: bytes.to_vec(), place: 0, drawn: Vec::new() }
+        Self { bytes: bytes.to_vec(), place: 0, source: None, most: 0, drawn: None }
+    }
+
+    /// A tape without end, made of `seed` while it is drawn from: the same draws as from
+    /// `Tape::new` of its [`bytes`](Self::bytes) afterwards.
+    pub fn seeded(seed: u64) -> Self {
+        Self {
+            bytes: Vec::new(),
+            place: 0,
+            source: Some(Rng::new(seed)),
+            most: usize::MAX,
+            drawn: None,
+        }
+    }
+
+    /// Ends a seeded tape after `most` bytes.
+    #[must_use]
+    pub const fn up_to(mut self, most: usize) -> Self {
+        self.most = most;
+        self
+    }
+
+    /// Keeps the list of all draws from now on, for [`drawn`](Self::drawn). Without it none is
+    /// kept: millions are made in one run of a large world.
+    #[must_use]
+    pub fn listed(mut self) -> Self {
+        self.drawn = Some(Vec::new());
+        self
     }
 
     /// A number in `0..n`; 0 when `n` is 0 or the tape is used up. Takes no byte for `n` up to
@@ -39,13 +73,30 @@ impl Tape {
         };
         let mut number = 0;
         for _ in 0..width {
-            let byte = self.bytes.get(self.place).copied().unwrap_or(0);
-            self.place += 1;
-            number = number << 8 | u32::from(byte);
+            number = number << 8 | u32::from(self.byte());
         }
         let value = number.checked_rem(n).unwrap_or(0);
-        self.drawn.push(Draw { name, of: n, value });
+        if let Some(drawn) = &mut self.drawn {
+            drawn.push(Draw { name, of: n, value });
+        }
         value
+    }
+
+    fn byte(&mut self) -> u8 {
+        if self.place >= self.bytes.len() {
+            self.make();
+        }
+        let byte = self.bytes.get(self.place).copied().unwrap_or(0);
+        self.place += 1;
+        byte
+    }
+
+    /// Makes eight bytes more, fewer at the end of the tape.
+    fn make(&mut self) {
+        if let Some(source) = &mut self.source {
+            let room = self.most.saturating_sub(self.bytes.len()).min(8);
+            self.bytes.extend_from_slice(&source.next_u64().to_be_bytes()[..room]);
+        }
     }
 
     /// One of `choices`, the first when the tape is used up.
@@ -74,14 +125,20 @@ impl Tape {
         0
     }
 
-    /// Whether every byte was drawn.
+    /// Whether every byte was drawn; never true of a seeded tape without end.
     pub const fn is_used_up(&self) -> bool {
-        self.place >= self.bytes.len()
+        let made = if self.source.is_some() { self.most } else { self.bytes.len() };
+        self.place >= made
     }
 
-    /// Every draw so far, in order.
+    /// The bytes that were drawn so far: a tape to replay, shrink and keep.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes[..self.place.min(self.bytes.len())]
+    }
+
+    /// Every draw so far, in order; none unless they are [`listed`](Self::listed).
     pub fn drawn(&self) -> &[Draw] {
-        &self.drawn
+        self.drawn.as_deref().unwrap_or_default()
     }
 }
 
@@ -91,7 +148,7 @@ mod tests {
 
     #[test]
     fn draws_are_in_range_recorded_and_zero_at_the_end() {
-        let mut tape = Tape::new(&[7, 1, 2, 255, 255, 255, 255]);
+        let mut tape = Tape::new(&[7, 1, 2, 255, 255, 255, 255]).listed();
         assert_eq!(tape.draw("none", 0), 0);
         assert_eq!(tape.draw("only", 1), 0);
         assert_eq!(tape.draw("small", 5), 2);
@@ -101,6 +158,45 @@ mod tests {
         assert_eq!(tape.draw("after", 9), 0);
         assert_eq!(tape.drawn()[2], Draw { name: "small", of: 5, value: 2 });
         assert_eq!(tape.drawn().len(), 6);
+    }
+
+    /// What a run draws of a tape: names and numbers.
+    fn draws(tape: &mut Tape, count: u32) -> Vec<u32> {
+        (0..count).map(|n| tape.draw("n", [2, 5, 256, 1_000, 70_000][n as usize % 5])).collect()
+    }
+
+    #[test]
+    fn a_seeded_tape_is_the_tape_of_its_bytes() {
+        for seed in 0..50 {
+            let mut seeded = Tape::seeded(seed);
+            let first = draws(&mut seeded, 101);
+            assert_eq!(seeded.bytes().len(), 181, "only what was drawn");
+            assert!(!seeded.is_used_up(), "it has no end");
+            assert_eq!(seeded.drawn(), [], "not listed");
+            let mut again = Tape::new(seeded.bytes());
+            assert_eq!(draws(&mut again, 101), first);
+            assert!(again.is_used_up());
+            assert_ne!(draws(&mut Tape::seeded(seed + 1), 101), first, "{seed}");
+        }
+    }
+
+    #[test]
+    fn a_seeded_tape_ends_where_it_should() {
+        let mut endless = Tape::seeded(3);
+        (0..20).for_each(|_| {
+            endless.draw("byte", 256);
+        });
+        for most in 0..20 {
+            let mut tape = Tape::seeded(3).up_to(most);
+            let mut drawn = 0;
+            while !tape.is_used_up() {
+                tape.draw("byte", 256);
+                drawn += 1;
+            }
+            assert_eq!((drawn, tape.bytes().len()), (most, most));
+            assert_eq!(tape.draw("after", 256), 0);
+            assert_eq!(tape.bytes(), &endless.bytes()[..most]);
+        }
     }
 
     #[test]
