@@ -1,0 +1,201 @@
+//! The world of a run: clock, agenda, choices, steps and the network, under one lock.
+
+use core::cmp::Ordering;
+use core::task::Waker;
+use std::collections::BinaryHeap;
+
+use regatta_core::Instant;
+use regatta_core::time::Duration;
+
+use crate::choice::{Choices, Point};
+use crate::net::{self, Network};
+use crate::step::{Step, StepKind, Steps};
+
+/// Everything that the hosts of a net share.
+#[derive(Debug)]
+pub(crate) struct World {
+    pub(crate) now: Instant,
+    pub(crate) choices: Choices,
+    pub(crate) steps: Steps,
+    pub(crate) network: Network,
+    pub(crate) timers: Timers,
+    agenda: BinaryHeap<Entry>,
+    /// Numbers the entries, so that those of one instant come in the order they were made in.
+    made: u64,
+}
+
+/// What will happen.
+#[derive(Debug)]
+pub(crate) enum Happening {
+    /// The timer in this slot may be due.
+    Timer(usize),
+    /// Something arrives.
+    Net(net::Happening),
+}
+
+#[derive(Debug)]
+struct Entry {
+    at: Instant,
+    number: u64,
+    happening: Happening,
+}
+
+impl World {
+    pub(crate) fn new(choices: Choices) -> Self {
+        Self {
+            now: Instant::EPOCH,
+            choices,
+            steps: Steps::new(),
+            network: Network::default(),
+            timers: Timers::default(),
+            agenda: BinaryHeap::new(),
+            made: 0,
+        }
+    }
+
+    /// Lets something happen at `at`, or now if that is past.
+    pub(crate) fn schedule(&mut self, at: Instant, happening: Happening) {
+        let at = at.max(self.now);
+        self.agenda.push(Entry { at, number: self.made, happening });
+        self.made += 1;
+    }
+
+    pub(crate) fn note(&mut self, kind: StepKind, a: u64, b: u64, value: u64) {
+        self.steps.note(Step { at: self.now, kind, a, b, value });
+    }
+
+    /// Goes on to the next thing that happens and lets it; false when nothing will.
+    pub(crate) fn advance(&mut self) -> bool {
+        let Some(Entry { at, happening, .. }) = self.agenda.pop() else { return false };
+        self.now = at;
+        match happening {
+            Happening::Timer(slot) => self.timer_due(slot),
+            Happening::Net(happening) => net::happen(self, happening),
+        }
+        true
+    }
+
+    /// Arms the timer in `slot` for `at`.
+    ///
+    /// # Panics
+    /// When `at` is not later than now: a timer for zero or the past is a bug of its owner.
+    pub(crate) fn arm(&mut self, slot: usize, at: Instant) {
+        assert!(
+            at > self.now,
+            "a timer was set to {at}, which is not later than now, {}",
+            self.now
+        );
+        let late = match self.choices.fires(Point::LateTimer) {
+            true => Duration::from_micros(u64::from(self.choices.draw("late", 20_000)) + 1),
+            false => Duration::ZERO,
+        };
+        let at = at + late;
+        let Some(timer) = self.timers.slots.get_mut(slot) else { return };
+        timer.at = at;
+        timer.expired = false;
+        // A later time is found out when the earlier one has come.
+        if timer.listed.is_none_or(|listed| at < listed) {
+            timer.listed = Some(at);
+            self.schedule(at, Happening::Timer(slot));
+        }
+    }
+
+    fn timer_due(&mut self, slot: usize) {
+        let Some(timer) = self.timers.slots.get_mut(slot) else { return };
+        if timer.listed != Some(self.now) {
+            return;
+        }
+        timer.listed = None;
+        if !timer.live || timer.expired {
+            self.timers.reclaim(slot);
+        } else if timer.at > self.now {
+            let at = timer.at;
+            timer.listed = Some(at);
+            self.schedule(at, Happening::Timer(slot));
+        } else {
+            timer.expired = true;
+            let waker = timer.waker.take();
+            self.note(StepKind::Expired, slot as u64, 0, 0);
+            if let Some(waker) = waker {
+                waker.wake();
+            }
+        }
+    }
+}
+
+impl PartialEq for Entry {
+    fn eq(&self, other: &Self) -> bool {
+        self.number == other.number
+    }
+}
+
+impl Eq for Entry {}
+
+impl PartialOrd for Entry {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Entry {
+    /// The heap gives its greatest: the earliest, and of those the first made.
+    fn cmp(&self, other: &Self) -> Ordering {
+        (other.at, other.number).cmp(&(self.at, self.number))
+    }
+}
+
+/// Timers by slot.
+#[derive(Debug, Default)]
+pub(crate) struct Timers {
+    slots: Vec<TimerSlot>,
+    free: Vec<usize>,
+}
+
+#[derive(Debug)]
+struct TimerSlot {
+    at: Instant,
+    /// When the agenda will look at it.
+    listed: Option<Instant>,
+    expired: bool,
+    live: bool,
+    waker: Option<Waker>,
+}
+
+impl Timers {
+    /// A slot for a timer that is armed next.
+    pub(crate) fn make(&mut self) -> usize {
+        let fresh =
+            TimerSlot { at: Instant::MAX, listed: None, expired: false, live: true, waker: None };
+        if let Some(slot) = self.free.pop() {
+            self.slots[slot] = fresh;
+            return slot;
+        }
+        self.slots.push(fresh);
+        self.slots.len() - 1
+    }
+
+    /// Whether it has expired; else who is woken when it does.
+    pub(crate) fn poll(&mut self, slot: usize, waker: &Waker) -> bool {
+        let timer = &mut self.slots[slot];
+        if !timer.expired {
+            timer.waker = Some(waker.clone());
+        }
+        timer.expired
+    }
+
+    /// Its owner is gone.
+    pub(crate) fn drop(&mut self, slot: usize) {
+        let timer = &mut self.slots[slot];
+        timer.live = false;
+        timer.waker = None;
+        self.reclaim(slot);
+    }
+
+    /// Makes the slot free unless the agenda still knows it.
+    fn reclaim(&mut self, slot: usize) {
+        let timer = &self.slots[slot];
+        if !timer.live && timer.listed.is_none() {
+            self.free.push(slot);
+        }
+    }
+}
