@@ -68,15 +68,34 @@ pub(crate) struct Cost {
     pub(crate) allocations: f64,
 }
 
+/// Where a measurement began.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Start {
+    calls: u64,
+    cpu: Duration,
+}
+
+/// Begins to measure.
+pub(crate) fn begin() -> Start {
+    Start { calls: CALLS.get(), cpu: cpu() }
+}
+
+impl Start {
+    /// What each of `operations` cost since then.
+    pub(crate) fn cost(self, operations: u64) -> Cost {
+        let (end, n) = (cpu(), operations as f64);
+        Cost {
+            nanos: (end - self.cpu).as_nanos() as f64 / n,
+            allocations: (CALLS.get() - self.calls) as f64 / n,
+        }
+    }
+}
+
 /// Measures `work`, which does `operations` of them.
 pub(crate) fn cost(operations: u64, work: impl FnOnce()) -> Cost {
-    let (calls, start) = (CALLS.get(), cpu());
+    let start = begin();
     work();
-    let (end, n) = (cpu(), operations as f64);
-    Cost {
-        nanos: (end - start).as_nanos() as f64 / n,
-        allocations: (CALLS.get() - calls) as f64 / n,
-    }
+    start.cost(operations)
 }
 
 /// The cost of the middle run by time.
