@@ -1,4 +1,5 @@
-//! regatta on tokio: one file that implements [`Runtime`], and what users want of it.
+//! regatta on tokio: one file that implements [`Runtime`], one for its UDP sockets, and what
+//! users want of it.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -23,6 +24,11 @@ use core::time::Duration;
 use std::io::{self, IoSlice};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+mod datagrams;
+#[cfg(test)]
+mod tests;
+
+pub use datagrams::DatagramSocket;
 use regatta_core::Instant;
 use regatta_core::types::Cause;
 pub use regatta_runtime::*;
@@ -106,6 +112,7 @@ impl Default for Tokio {
 impl Runtime for Tokio {
     type Stream = Socket;
     type Listener = ListeningSocket;
+    type Datagrams = DatagramSocket;
     type Timer = TokioTimer;
     type Resolution = LookUp;
 
@@ -140,6 +147,14 @@ impl Runtime for Tokio {
         at: Address,
     ) -> impl Future<Output = io::Result<ListeningSocket>> + Send + 'static {
         listen(at)
+    }
+
+    fn bind(
+        &self,
+        local: SocketAddr,
+        remote: Option<SocketAddr>,
+    ) -> impl Future<Output = io::Result<DatagramSocket>> + Send + 'static {
+        DatagramSocket::bind(local, remote)
     }
 
     fn resolve(&self, name: &str) -> LookUp {
@@ -311,52 +326,6 @@ fn reason(words: &str) -> Cause {
     match failures.iter().any(|failure| words.contains(failure)) {
         true => Cause::ResolveFailed,
         false => Cause::NameNotFound,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use core::future::poll_fn;
-
-    use super::*;
-
-    #[test]
-    fn a_resolver_that_fails_is_told_from_a_name_that_does_not_exist() {
-        let all = [
-            ("Name or service not known", Cause::NameNotFound),
-            ("No address associated with hostname", Cause::NameNotFound),
-            ("nodename nor servname provided, or not known", Cause::NameNotFound),
-            ("Name does not resolve", Cause::NameNotFound),
-            ("Temporary failure in name resolution", Cause::ResolveFailed),
-            ("Try again", Cause::ResolveFailed),
-            ("Non-recoverable failure in name resolution", Cause::ResolveFailed),
-        ];
-        for (words, expected) in all {
-            let words = format!("failed to lookup address information: {words}");
-            assert_eq!(reason(&words), expected, "{words}");
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_timer_wakes_also_a_task_that_had_used_its_budget_up() {
-        let runtime = Tokio::new();
-        let at = runtime.now() + Duration::from_secs(1);
-        let mut timer = runtime.timer(at);
-        let (send, mut full) = tokio::sync::mpsc::unbounded_channel();
-        (0..1_000).for_each(|n| send.send(n).unwrap());
-        let mut asked = false;
-        // As a connection does: the timer is asked once, then its wake-up is trusted.
-        let task = poll_fn(|cx| {
-            while full.poll_recv(cx).is_ready() {}
-            if !asked {
-                asked = true;
-                assert!(timer.poll_expired(cx).is_pending());
-            }
-            if runtime.now() < at { Poll::Pending } else { Poll::Ready(()) }
-        });
-        let late = Duration::from_secs(60);
-        assert!(tokio::time::timeout(late, task).await.is_ok());
-        assert!(runtime.now() < at + late / 2, "it was the other timer that woke the task");
     }
 }
 

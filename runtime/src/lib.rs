@@ -26,6 +26,7 @@ mod body;
 mod client;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+mod datagrams;
 mod drive;
 mod error;
 mod exchange;
@@ -43,6 +44,7 @@ mod tunnel;
 
 pub use body::{Body, BoxError};
 pub use client::{Builder, Client, InformationalHook, RequestOptions, ResponseFuture};
+pub use datagrams::{Datagrams, Ecn, Received, Transmit};
 pub use error::{Error, Kind as ErrorKind, Words};
 pub use exchange::TimelineHandle;
 pub use runtime::{Address, Answer, Listener, Resolution, Runtime, Stream, Timer};

@@ -12,14 +12,17 @@ use regatta_core::Instant;
 use regatta_core::engine::tls::Provider;
 use regatta_core::types::Cause;
 
-/// Everything that the driver wants of the world. One file of 100 to 250 lines implements it.
-///
-/// Datagrams join it with their first user, HTTP/3.
+use crate::datagrams::Datagrams;
+
+/// Everything that the driver wants of the world. One file of 100 to 250 lines implements it,
+/// and a second one where datagrams want more than the runtime's own socket gives.
 pub trait Runtime: Clone + Send + Sync + 'static {
     /// A connected byte stream.
     type Stream: Stream;
     /// A listening socket.
     type Listener: Listener<Stream = Self::Stream>;
+    /// A UDP socket.
+    type Datagrams: Datagrams;
     /// One timer that can be moved.
     type Timer: Timer;
     /// Answers of one look-up.
@@ -57,6 +60,17 @@ pub trait Runtime: Clone + Send + Sync + 'static {
         &self,
         at: Address,
     ) -> impl Future<Output = io::Result<Self::Listener>> + Send + 'static;
+
+    /// Binds a UDP socket to `local`, where port 0 picks a free one, and connects it to `remote`
+    /// where there is one. It sends no fragments where the system can promise that.
+    ///
+    /// With a remote the error is `Unsupported` where a connected socket cannot say where each
+    /// datagram goes, as on macOS and the BSDs.
+    fn bind(
+        &self,
+        local: SocketAddr,
+        remote: Option<SocketAddr>,
+    ) -> impl Future<Output = io::Result<Self::Datagrams>> + Send + 'static;
 
     /// Looks `name` up: a host name, never an IP literal.
     fn resolve(&self, name: &str) -> Self::Resolution;

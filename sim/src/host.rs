@@ -1,7 +1,8 @@
 //! A host of a net as a [`Runtime`].
 
+use core::convert::Infallible;
 use core::fmt;
-use core::future::{Future, poll_fn};
+use core::future::{Future, poll_fn, ready};
 use core::net::SocketAddr;
 use core::task::{Context, Poll};
 use core::time::Duration;
@@ -55,6 +56,7 @@ impl fmt::Debug for Host {
 impl Runtime for Host {
     type Stream = Socket;
     type Listener = Listening;
+    type Datagrams = Infallible;
     type Timer = SimTimer;
     type Resolution = Lookup;
 
@@ -108,6 +110,14 @@ impl Runtime for Host {
             let listener = tcp::listen(&mut host.shared.world(), host.id, at)?;
             Ok(Listening { shared: host.shared, listener })
         }
+    }
+
+    fn bind(
+        &self,
+        _: SocketAddr,
+        _: Option<SocketAddr>,
+    ) -> impl Future<Output = io::Result<Infallible>> + Send + 'static {
+        ready(Err(io::Error::new(io::ErrorKind::Unsupported, "no datagrams in this net")))
     }
 
     fn resolve(&self, name: &str) -> Lookup {

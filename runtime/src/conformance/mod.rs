@@ -5,6 +5,7 @@
 //! a test of each.
 
 mod clock;
+mod datagrams;
 mod exchanges;
 mod io;
 mod names;
@@ -15,6 +16,15 @@ pub use clock::{
     clock_never_goes_back, timer_can_be_dropped, timer_can_be_moved_after_it_expired,
     timer_can_be_moved_away, timer_can_be_moved_closer, timer_is_never_early,
     timers_expire_in_order, wall_clock_is_after_2020,
+};
+pub use datagrams::{
+    answer_comes_from_the_address_that_was_asked, bound_port_is_in_use_until_the_drop,
+    bound_port_zero_becomes_a_port, burst_is_neither_changed_nor_doubled,
+    connected_socket_hears_of_a_closed_port, connected_socket_hears_only_its_remote,
+    datagram_says_who_sent_it, datagrams_keep_their_boundaries, datagrams_over_ipv6,
+    dropped_socket_forgets_what_came, ecn_marks_are_carried, impossible_transmits_are_invalid,
+    segments_are_datagrams, send_tells_an_earlier_refusal,
+    unconnected_socket_hears_of_no_closed_port,
 };
 pub use exchanges::{
     dropped_request_ends_at_the_service, http1_exchange, http1_keeps_its_connection,
@@ -59,6 +69,14 @@ macro_rules! conformance_tests {
             megabytes_arrive_whole_and_in_order, write_waits_for_the_reader,
             each_half_closes_by_itself, end_is_told_again, dropped_stream_is_the_end,
             writing_to_nobody_fails, refused_port_says_so, dropped_listener_refuses,
+            bound_port_zero_becomes_a_port, bound_port_is_in_use_until_the_drop,
+            datagrams_keep_their_boundaries, datagram_says_who_sent_it,
+            answer_comes_from_the_address_that_was_asked, segments_are_datagrams,
+            impossible_transmits_are_invalid, ecn_marks_are_carried,
+            connected_socket_hears_only_its_remote, connected_socket_hears_of_a_closed_port,
+            send_tells_an_earlier_refusal, unconnected_socket_hears_of_no_closed_port,
+            burst_is_neither_changed_nor_doubled, dropped_socket_forgets_what_came,
+            datagrams_over_ipv6,
             localhost_is_loopback, a_name_that_does_not_exist_fails,
             http1_exchange, http1_keeps_its_connection, http2_exchange, http2_many_at_once,
             http2_body_of_a_megabyte_both_ways, timeout_ends_a_request,

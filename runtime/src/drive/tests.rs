@@ -1,6 +1,7 @@
 //! The driver on a runtime that a test turns by hand: for what needs one order of events among
 //! threads.
 
+use core::convert::Infallible;
 use core::future::{Future, poll_fn, ready};
 use core::net::SocketAddr;
 use core::pin::Pin;
@@ -68,6 +69,7 @@ impl Bench {
 impl Runtime for Bench {
     type Stream = Socket;
     type Listener = Nobody;
+    type Datagrams = Infallible;
     type Timer = Alarm;
     type Resolution = Nobody;
 
@@ -102,6 +104,14 @@ impl Runtime for Bench {
     }
 
     fn listen(&self, _: Address) -> impl Future<Output = io::Result<Nobody>> + Send + 'static {
+        ready(Err(io::ErrorKind::Unsupported.into()))
+    }
+
+    fn bind(
+        &self,
+        _: SocketAddr,
+        _: Option<SocketAddr>,
+    ) -> impl Future<Output = io::Result<Infallible>> + Send + 'static {
         ready(Err(io::ErrorKind::Unsupported.into()))
     }
 

@@ -1,0 +1,42 @@
+use core::future::poll_fn;
+
+use super::*;
+
+#[test]
+fn a_resolver_that_fails_is_told_from_a_name_that_does_not_exist() {
+    let all = [
+        ("Name or service not known", Cause::NameNotFound),
+        ("No address associated with hostname", Cause::NameNotFound),
+        ("nodename nor servname provided, or not known", Cause::NameNotFound),
+        ("Name does not resolve", Cause::NameNotFound),
+        ("Temporary failure in name resolution", Cause::ResolveFailed),
+        ("Try again", Cause::ResolveFailed),
+        ("Non-recoverable failure in name resolution", Cause::ResolveFailed),
+    ];
+    for (words, expected) in all {
+        let words = format!("failed to lookup address information: {words}");
+        assert_eq!(reason(&words), expected, "{words}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_timer_wakes_also_a_task_that_had_used_its_budget_up() {
+    let runtime = Tokio::new();
+    let at = runtime.now() + Duration::from_secs(1);
+    let mut timer = runtime.timer(at);
+    let (send, mut full) = tokio::sync::mpsc::unbounded_channel();
+    (0..1_000).for_each(|n| send.send(n).unwrap());
+    let mut asked = false;
+    // As a connection does: the timer is asked once, then its wake-up is trusted.
+    let task = poll_fn(|cx| {
+        while full.poll_recv(cx).is_ready() {}
+        if !asked {
+            asked = true;
+            assert!(timer.poll_expired(cx).is_pending());
+        }
+        if runtime.now() < at { Poll::Pending } else { Poll::Ready(()) }
+    });
+    let late = Duration::from_secs(60);
+    assert!(tokio::time::timeout(late, task).await.is_ok());
+    assert!(runtime.now() < at + late / 2, "it was the other timer that woke the task");
+}
