@@ -56,6 +56,7 @@ pub mod downstream;
 pub mod engine;
 pub mod eyeballs;
 pub mod id;
+pub mod journal;
 pub mod limits;
 mod list;
 pub mod machine;
