@@ -133,6 +133,11 @@ pub(crate) struct GetArgs {
     #[arg(long, help_heading = OUTPUT)]
     pub(crate) timeline: bool,
 
+    /// Write down what the pool was told and what it decided, for regatta-sim replay: hosts,
+    /// addresses and times, but no paths, header fields or bodies
+    #[arg(long, value_name = "FILE", help_heading = OUTPUT)]
+    pub(crate) record: Option<PathBuf>,
+
     /// Speak HTTP/1.1 only
     #[arg(long = "http1.1", group = "version", help_heading = CONNECTION)]
     pub(crate) http1_1: bool,

@@ -24,6 +24,7 @@ use crate::error::{Error, Kind, shown};
 use crate::exchange::{Exchange, Parcel, REPLAY_BUFFER, TimelineHandle};
 use crate::hub::Hub;
 use crate::mail::{Frame, Received, is_interim};
+use crate::recording::{Journaled, Recording};
 use crate::runtime::Runtime;
 use crate::server::frames_itself;
 use crate::settings::{Profile, Roots, Settings};
@@ -400,6 +401,7 @@ pub struct Builder<R> {
     engine: EngineConfig,
     overrides: BTreeMap<String, Vec<IpAddr>>,
     request_timeout: Option<Duration>,
+    recording: Option<Recording>,
 }
 
 impl<R: Runtime> Builder<R> {
@@ -414,6 +416,7 @@ impl<R: Runtime> Builder<R> {
             engine: EngineConfig::default(),
             overrides: BTreeMap::new(),
             request_timeout: None,
+            recording: None,
         }
     }
 
@@ -502,6 +505,13 @@ impl<R: Runtime> Builder<R> {
         self.profile(|profile| profile.roots = roots)
     }
 
+    /// Keeps a journal of what the client decides, and of what it was told for that.
+    #[must_use]
+    pub fn record(mut self, recording: &Recording) -> Self {
+        self.recording = Some(recording.clone());
+        self
+    }
+
     /// Builds the client and starts its timer task.
     ///
     /// Fails with one sentence when a setting is wrong.
@@ -512,8 +522,16 @@ impl<R: Runtime> Builder<R> {
                     .map_err(|text| Error::new(Kind::Config(format!("roots: {text}"))))?;
             }
         }
-        let Self { runtime, mut config, cluster, profiles, engine, overrides, request_timeout } =
-            self;
+        let Self {
+            runtime,
+            mut config,
+            cluster,
+            profiles,
+            engine,
+            overrides,
+            request_timeout,
+            recording,
+        } = self;
         config.clusters = vec![cluster];
         config.profiles = profiles
             .iter()
@@ -534,7 +552,17 @@ impl<R: Runtime> Builder<R> {
             tls: Mutex::default(),
             bases,
         };
-        let hub = Hub::start(runtime, Upstream::new(config), settings);
+        let journal = match recording.map(|recording| recording.begin(&config)) {
+            Some(None) => {
+                let text = "record: this recording has the journal of another client";
+                return Err(Error::new(Kind::Config(text.to_owned())));
+            }
+            journal => journal.flatten(),
+        };
+        if let Some(journal) = &journal {
+            runtime.spawn(crate::drive::scribe::run(Arc::clone(&journal.shared)));
+        }
+        let hub = Hub::start(runtime, Journaled::new(Upstream::new(config), journal), settings);
         Ok(Client { inner: Arc::new(Inner { hub }) })
     }
 }

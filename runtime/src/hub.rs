@@ -20,6 +20,7 @@ use crate::drive::resolve;
 use crate::error::{Error, Kind};
 use crate::exchange::{Exchange, Parcel};
 use crate::mail::{Mailbox, Wake};
+use crate::recording::{Journaled, Shared};
 use crate::runtime::Runtime;
 use crate::settings::Settings;
 use crate::trace::Traces;
@@ -34,7 +35,7 @@ pub(crate) struct Hub<R: Runtime> {
 }
 
 struct State {
-    upstream: Upstream,
+    upstream: Journaled,
     /// By slot of the request.
     tickets: Vec<Option<Ticket>>,
     /// By slot of the attempt: who runs it.
@@ -70,12 +71,14 @@ struct Effects {
     failures: Vec<(Arc<Exchange>, Error)>,
     finished: SmallVec<[(Arc<Exchange>, Outcome); 2]>,
     parcels: SmallVec<[Box<Parcel>; 2]>,
+    /// The journal that has something new.
+    journal: Option<Arc<Shared>>,
     rearm: bool,
 }
 
 impl<R: Runtime> Hub<R> {
     /// Builds the hub and starts its timer task, which ends when the last handle is gone.
-    pub(crate) fn start(runtime: R, upstream: Upstream, settings: Settings) -> Arc<Self> {
+    pub(crate) fn start(runtime: R, upstream: Journaled, settings: Settings) -> Arc<Self> {
         let hub = Arc::new(Self {
             runtime: runtime.clone(),
             settings,
@@ -256,7 +259,10 @@ impl<R: Runtime> Hub<R> {
             while let Some(action) = state.upstream.poll_action() {
                 state.apply(now, action, &mut effects);
             }
-            let Some(event) = state.follow_up.pop_front() else { return effects };
+            let Some(event) = state.follow_up.pop_front() else {
+                effects.journal = state.upstream.take_fresh();
+                return effects;
+            };
             state.upstream.handle_event(now, event);
         }
     }
@@ -287,6 +293,9 @@ impl<R: Runtime> Hub<R> {
         if effects.rearm {
             self.timer.raise();
         }
+        if let Some(journal) = effects.journal {
+            journal.wake.raise();
+        }
         drop(effects.parcels);
     }
 }
@@ -315,6 +324,7 @@ impl Effects {
             failures: Vec::new(),
             finished: SmallVec::new(),
             parcels: SmallVec::new(),
+            journal: None,
             rearm: false,
         }
     }

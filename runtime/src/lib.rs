@@ -32,6 +32,7 @@ mod error;
 mod exchange;
 mod hub;
 mod mail;
+mod recording;
 mod runtime;
 mod server;
 mod settings;
@@ -47,6 +48,7 @@ pub use client::{Builder, Client, InformationalHook, RequestOptions, ResponseFut
 pub use datagrams::{Datagrams, Ecn, Received, Transmit};
 pub use error::{Error, Kind as ErrorKind, Words};
 pub use exchange::TimelineHandle;
+pub use recording::Recording;
 pub use runtime::{Address, Answer, Listener, Resolution, Runtime, Stream, Timer};
 pub use server::{ConnectionHandle, Server, ServerBuilder, ServerHandle, Service};
 pub use settings::{Profile, Roots};

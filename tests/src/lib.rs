@@ -8,6 +8,7 @@ mod client;
 mod conformance;
 mod driver;
 mod dsl;
+mod journal;
 mod peers;
 mod serve;
 mod server;

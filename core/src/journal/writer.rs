@@ -2,14 +2,14 @@
 
 use super::lines::{Input, Line, Output};
 use super::text::Value as _;
-use super::{NAME, VERSION, head};
+use super::{End, NAME, VERSION, head};
 use crate::id::RequestId;
 use crate::time::Instant;
 use crate::types::{Key, MethodClass};
 use crate::upstream::{Action, Config, Event};
 
-/// A journal as it grows. The text is appended to one buffer, which the owner empties by
-/// [`Writer::swap`]; in the steady state nothing is allocated.
+/// A journal as it grows. The owner takes the text away and calls [`Writer::clear`]; in the
+/// steady state nothing is allocated.
 #[derive(Debug)]
 pub struct Writer {
     text: String,
@@ -67,16 +67,15 @@ impl Writer {
         self.text.push('\n');
     }
 
-    /// Ends a journal that has lost something: nothing after it could be replayed.
-    pub fn gap(&mut self) {
-        self.text.push_str("gap");
-        self.close();
-    }
-
-    /// Ends the journal: nothing is missing.
-    pub fn end(&mut self) {
-        self.text.push_str("end");
-        self.close();
+    /// Writes the last line of a journal of so many inputs. One that is cut has none.
+    pub fn end(end: End, steps: u64, out: &mut String) {
+        out.push_str(match end {
+            End::Complete => "end steps=",
+            End::Gap => "gap steps=",
+            End::Cut => return,
+        });
+        steps.write(out);
+        out.push('\n');
     }
 
     /// How many inputs were noted.
@@ -89,11 +88,9 @@ impl Writer {
         &self.text
     }
 
-    /// Takes the text and goes on with `empty`, whose contents are dropped and whose memory is
-    /// used again.
-    pub fn swap(&mut self, mut empty: String) -> String {
-        empty.clear();
-        core::mem::replace(&mut self.text, empty)
+    /// Forgets the text and keeps its memory.
+    pub fn clear(&mut self) {
+        self.text.clear();
     }
 
     fn step(&mut self, now: Instant) {
@@ -101,11 +98,5 @@ impl Writer {
         self.text.push('@');
         now.write(&mut self.text);
         self.text.push(' ');
-    }
-
-    fn close(&mut self) {
-        self.text.push_str(" steps=");
-        self.steps.write(&mut self.text);
-        self.text.push('\n');
     }
 }

@@ -11,7 +11,8 @@ use http_body_util::BodyExt as _;
 use regatta_core::Instant;
 use regatta_core::upstream::Protocols;
 use regatta_tokio::{
-    Body, Client, Error, RequestOptions, Roots, Runtime as _, Timeline, TimelineHandle, Tokio,
+    Body, Client, Error, Recording, RequestOptions, Roots, Runtime as _, Timeline, TimelineHandle,
+    Tokio,
 };
 use tokio::io::Stdout;
 use tokio::sync::Mutex;
@@ -25,6 +26,7 @@ use crate::cli::GetArgs;
 use crate::{say, waterfall};
 
 pub(crate) mod exit_code;
+mod journal;
 mod key_log;
 mod output;
 mod redirect;
@@ -61,6 +63,7 @@ struct Fetcher {
     targets: Vec<(Url, Destination)>,
     template: Template,
     client: Client,
+    recording: Option<Recording>,
     clock: Tokio,
     stdout: Arc<Mutex<Stdout>>,
 }
@@ -79,10 +82,12 @@ impl Fetcher {
         let urls = urls.collect::<Result<Vec<_>, _>>()?;
         let destinations = output::destinations(&args, &urls)?;
         let template = Template::new(&args)?;
-        let client = client(&args, &urls)?;
+        let recording = args.record.as_deref().map(journal::create).transpose()?;
+        let client = client(&args, &urls, recording.as_ref())?;
         let targets = urls.into_iter().zip(destinations).collect();
         let stdout = Arc::new(Mutex::new(tokio::io::stdout()));
-        Ok(Self { args, targets, template, client, clock: Tokio::new(), stdout })
+        let clock = Tokio::new();
+        Ok(Self { args, targets, template, client, recording, clock, stdout })
     }
 
     async fn fetch_all(self: Arc<Self>, speaks: bool) -> Result<(), Exit> {
@@ -112,6 +117,9 @@ impl Fetcher {
         }
         while let Some(ended) = under_way.join_next().await {
             note(ended);
+        }
+        if let (Some(recording), Some(path)) = (&self.recording, &self.args.record) {
+            note(Ok(journal::finish(recording, path)));
         }
         if self.args.timeline {
             say::err(&format!("\n{}\n", waterfall::LEGEND));
@@ -333,8 +341,11 @@ async fn discard(response: Response<Body>) -> Result<(), Failure> {
 }
 
 /// The client that `args` describe.
-fn client(args: &GetArgs, urls: &[Url]) -> Result<Client, Failure> {
+fn client(args: &GetArgs, urls: &[Url], recording: Option<&Recording>) -> Result<Client, Failure> {
     let mut builder = regatta_tokio::client();
+    if let Some(recording) = recording {
+        builder = builder.record(recording);
+    }
     if let Some(time) = args.connect_timeout {
         builder = builder.connect_timeout(if time.is_zero() { LONGEST_CONNECT } else { time });
     }

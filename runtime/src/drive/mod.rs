@@ -8,6 +8,7 @@ pub(crate) mod letter;
 pub(crate) mod listener;
 pub(crate) mod party;
 pub(crate) mod resolve;
+pub(crate) mod scribe;
 #[cfg(all(test, not(loom)))]
 mod tests;
 pub(crate) mod timer;

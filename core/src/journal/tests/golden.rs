@@ -8,7 +8,9 @@ macro_rules! golden {
     };
 }
 
-const ALL: &[(&str, &str)] = golden! {};
+const ALL: &[(&str, &str)] = golden! {
+    "circuit-breaker" "deadline" "failed-connect" "go-away" "http1" "http2" "tls"
+};
 
 pub(super) fn all() -> impl Iterator<Item = (&'static str, &'static str)> {
     ALL.iter().copied()
