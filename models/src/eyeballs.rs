@@ -8,7 +8,8 @@ use regatta_core::record::Rule;
 use regatta_core::types::Cause;
 use regatta_core::{Duration, Instant, Machine};
 
-use crate::harness::{Input, Rest, Subject};
+use crate::harness::{self, Input, Rest, Subject};
+use crate::seen::{Exception, Expected, Seen, Tally, never};
 use crate::tape::Tape;
 
 const PORT: u16 = 8_443;
@@ -54,7 +55,42 @@ pub struct Race {
     chosen: Option<u32>,
     finishes: usize,
     cancelled: bool,
+    tally: Tally,
 }
+
+const ACTIONS: &str = "a race does what the model does";
+const DEADLINE: &str = "a race waits until the model's deadline";
+const END: &str = "the end of a race is told once";
+
+/// What a sweep over races must have seen.
+pub fn expected() -> Expected {
+    let rules = Rule::ALL.iter().filter(|rule| **rule != Rule::None);
+    let rules: Vec<_> = rules.map(|rule| rule.name()).collect();
+    Expected::default()
+        .with("action", &["connect", "abort", "addresses dropped", "won", "lost"])
+        .with("rule", &rules)
+        .with("limit", &["max_parallel", "max_attempts", "max_addresses"])
+        .with("race", &["transport alone has chosen", "cancelled", "answers came late"])
+        .with("attempt failed by", &["refused", "unreachable", "connect_timeout", "cancelled"])
+        .with("lookup failed by", &["name_not_found", "resolve_failed", "no_address"])
+        .with_always(&harness::INVARIANTS)
+        .with_always(&[ACTIONS, DEADLINE, END])
+        .without(&NEVER)
+}
+
+const NOT_A_RACE: &str = "a rule of the pool";
+
+const NEVER: [Exception; 9] = [
+    never("rule", Rule::He2FirstWins.name(), "noted by the upstream when it is told who won"),
+    never("rule", Rule::He3Progress.name(), "it puts a start off and starts nothing itself"),
+    never("rule", Rule::LastConnectFailed.name(), NOT_A_RACE),
+    never("rule", Rule::FirstConnection.name(), NOT_A_RACE),
+    never("rule", Rule::Demand.name(), NOT_A_RACE),
+    never("rule", Rule::Preconnect.name(), NOT_A_RACE),
+    never("rule", Rule::ResendUnsent.name(), NOT_A_RACE),
+    never("rule", Rule::ResendUnprocessed.name(), NOT_A_RACE),
+    never("rule", Rule::ResendIdempotent.name(), NOT_A_RACE),
+];
 
 impl Race {
     fn is_done(&self) -> bool {
@@ -71,6 +107,10 @@ impl Race {
         }
         let open = (0..).zip(&self.tries).filter(|(_, t)| t.ended.is_none());
         open.map(|(number, _)| number).collect()
+    }
+
+    fn has_late_answers(&self) -> bool {
+        self.history.iter().any(|(_, step)| matches!(step, Step::JoinedLate { .. }))
     }
 
     fn has_first_family(&self) -> bool {
@@ -267,6 +307,7 @@ impl Subject for Race {
             chosen: None,
             finishes: 0,
             cancelled: false,
+            tally: Tally::default(),
         }
     }
 
@@ -305,9 +346,52 @@ impl Subject for Race {
     ) {
         let expected = self.expect(now, input);
         assert_eq!(actions, expected, "{input:?} at {now:?} must lead to the second");
+        self.tally.held(ACTIONS);
         assert_eq!(machine.poll_timeout(), self.deadline(), "deadline after {input:?} at {now:?}");
+        self.tally.held(DEADLINE);
         assert_eq!(machine.is_done(), self.is_done(), "whether the race is over");
         assert_eq!(machine.running() as usize, self.running().len(), "attempts under way");
+    }
+
+    fn see(&self, _: &Input<Event>, actions: &[Action], machine: &mut Eyeballs, seen: &mut Seen) {
+        for action in actions {
+            let name = match action {
+                Action::Connect { rule, .. } => {
+                    seen.sometimes("rule", rule.name());
+                    "connect"
+                }
+                Action::Abort(_) => "abort",
+                Action::AddressesDropped(_) => {
+                    seen.sometimes("limit", "max_addresses");
+                    "addresses dropped"
+                }
+                Action::Finish(Ok(_)) => "won",
+                Action::Finish(Err(failure)) => {
+                    let causes = failure.attempts.iter().map(|attempt| attempt.cause);
+                    seen.failure(causes, failure.resolution);
+                    "lost"
+                }
+            };
+            seen.sometimes("action", name);
+        }
+        let reached = [
+            ("limit", "max_parallel", machine.running() >= self.config.max_parallel.max(1)),
+            ("limit", "max_attempts", self.tries.len() >= self.config.max_attempts.max(1) as usize),
+            ("race", "transport alone has chosen", self.chosen.is_some()),
+            ("race", "cancelled", self.cancelled),
+            ("race", "answers came late", self.has_late_answers()),
+        ];
+        for (group, item, _) in reached.into_iter().filter(|(_, _, is)| *is) {
+            seen.sometimes(group, item);
+        }
+    }
+
+    fn see_invariants(&self, seen: &mut Seen) {
+        self.tally.tell(seen);
+    }
+
+    fn describe(&self) -> String {
+        format!("{:#?}", self.config)
     }
 
     fn rest(&mut self, _now: Instant, _machine: &Eyeballs) -> Rest<Event> {
@@ -325,6 +409,7 @@ impl Subject for Race {
     fn at_rest(&self, machine: &Eyeballs) {
         assert_eq!(machine.poll_timeout(), None, "a race that is over wants nothing");
         assert_eq!(self.finishes, usize::from(!self.cancelled), "the end is told once");
+        self.tally.held(END);
     }
 
     fn actions_max(&self) -> usize {

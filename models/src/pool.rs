@@ -6,11 +6,13 @@ use std::sync::Arc;
 use regatta_core::id::{ConnectionId, RequestId};
 use regatta_core::limits::Resource;
 use regatta_core::pool::{Action, Event, Solo, SoloConfig};
+use regatta_core::record::{Kind, Rule};
 use regatta_core::types::{AllFailed, BodyState, Cause, Limit, Outcome, Protocol, RetrySafe};
 use regatta_core::{Instant, Machine};
 
-use crate::books::{Books, Connection, End, Kindness, Place, Rules};
-use crate::harness::{Input, Rest, Subject};
+use crate::books::{self, Books, Connection, End, Kindness, Place, Rules};
+use crate::harness::{self, Input, Rest, Subject};
+use crate::seen::{Exception, Expected, STREAMS_END_FIRST, Seen, never};
 use crate::tape::Tape;
 use crate::{settings, streams};
 
@@ -24,6 +26,84 @@ pub struct World {
 }
 
 const POOL: usize = 0;
+
+const SOCKETS: &str = "max_sockets is never exceeded";
+const BREAKERS: &str = "circuit breakers count what is in use";
+const CONNECT_TIMEOUT: &str = "connecting ends in time";
+const STALE: &str = "a stale event does nothing";
+const BURST: &str = "a call ends or assigns no more than a burst";
+const EMPTY: &str = "everything is given back at rest";
+
+/// What a sweep over pools must have seen.
+pub fn expected() -> Expected {
+    Expected::default()
+        .with_all_of_upstream()
+        .with_admissions()
+        .with("action", &ACTIONS)
+        .with_always(&harness::INVARIANTS)
+        .with_always(&books::INVARIANTS)
+        .with_always(&books::INVARIANTS_IN_SIGHT)
+        .with_always(&[SOCKETS, BREAKERS, CONNECT_TIMEOUT, STALE, BURST, EMPTY])
+        .without(&NEVER)
+}
+
+const ACTIONS: [&str; 11] = [
+    "connect",
+    "connect timed out",
+    "abort connect",
+    "assign",
+    "reset",
+    "resend",
+    "refuse",
+    "finished",
+    "probe",
+    "shutdown",
+    "abort",
+];
+
+const fn name(action: &Action) -> &'static str {
+    match action {
+        Action::Connect(_) => "connect",
+        Action::ConnectTimedOut(_) => "connect timed out",
+        Action::AbortConnect(_) => "abort connect",
+        Action::Assign { .. } => "assign",
+        Action::Reset { .. } => "reset",
+        Action::Resend(_) => "resend",
+        Action::Refuse { .. } => "refuse",
+        Action::Finished { .. } => "finished",
+        Action::Probe(_) => "probe",
+        Action::Shutdown(_) => "shutdown",
+        Action::Abort(_) => "abort",
+    }
+}
+
+const NO_RACE: &str = "a pool by itself leaves names and attempts to its owner";
+const NO_OTHER: &str = "one pool by itself";
+
+const NEVER: [Exception; 22] = [
+    never("record", Kind::Resolving.name(), NO_RACE),
+    never("record", Kind::Resolved.name(), NO_RACE),
+    never("record", Kind::ResolveFailed.name(), NO_RACE),
+    never("record", Kind::AddressesDropped.name(), NO_RACE),
+    never("record", Kind::AttemptStarted.name(), NO_RACE),
+    never("record", Kind::AttemptWon.name(), NO_RACE),
+    never("record", Kind::AttemptFailed.name(), NO_RACE),
+    never("record", Kind::AttemptAborted.name(), NO_RACE),
+    never("record", Kind::PoolMade.name(), NO_OTHER),
+    never("record", Kind::PoolDropped.name(), NO_OTHER),
+    never("record", Kind::BudgetSpent.name(), "the upstream notes it without asking a pool"),
+    never("record", Kind::DestroyedWithStreams.name(), STREAMS_END_FIRST),
+    never("rule", Rule::He2Sort.name(), NO_RACE),
+    never("rule", Rule::He2ResolutionDelay.name(), NO_RACE),
+    never("rule", Rule::He2AttemptDelay.name(), NO_RACE),
+    never("rule", Rule::He2NextOnFailure.name(), NO_RACE),
+    never("rule", Rule::He2FirstWins.name(), NO_RACE),
+    never("rule", Rule::He3LateAnswers.name(), NO_RACE),
+    never("refusal", "deadline_connecting", "which attempt has begun, the upstream alone knows"),
+    never("refusal", "unknown_key", NO_OTHER),
+    never("attempt failed by", "", NO_RACE),
+    never("lookup failed by", "", NO_RACE),
+];
 
 impl World {
     fn is_connecting(&self, id: ConnectionId) -> bool {
@@ -124,6 +204,7 @@ impl World {
                 let sockets = books.connections.values().filter(|c| !c.gone).count();
                 let most = self.config.max_sockets as usize;
                 assert!(sockets < most, "{id} is one socket too many beside {sockets}");
+                books.tally.held(SOCKETS);
                 books.made(id, POOL);
             }
             Action::ConnectTimedOut(id) => {
@@ -158,12 +239,14 @@ impl World {
         assert_eq!(machine.used(Resource::Retries), retries, "retries");
         let pools = u32::from(books.is_occupied(POOL));
         assert_eq!(machine.used(Resource::Pools), pools, "pools in use");
+        books.tally.held(BREAKERS);
     }
 
     fn connects_are_in_time(&self) {
         for (id, slot) in self.books.connections.iter().filter(|(_, c)| c.is_connecting()) {
             let late = slot.since + self.config.pool.connect_timeout <= self.books.now;
             assert!(!late || self.timed_out.contains(id), "{id} takes longer than it may");
+            self.books.tally.held(CONNECT_TIMEOUT);
         }
     }
 
@@ -310,6 +393,7 @@ impl Subject for World {
                 self.enter(event, machine);
             } else {
                 assert!(actions.is_empty(), "{event:?} is stale and did {actions:?}");
+                self.books.tally.held(STALE);
             }
         }
         for action in actions {
@@ -322,6 +406,7 @@ impl Subject for World {
             )
         });
         assert!(told.count() <= self.config.burst as usize, "a call ends or assigns too many");
+        self.books.tally.held(BURST);
         self.books.close();
         if machine.poll_timeout().is_none_or(|at| at > now) {
             self.connects_are_in_time();
@@ -329,6 +414,31 @@ impl Subject for World {
             self.books.nobody_is_forgotten(self.sockets_left());
         }
         self.compare(machine);
+    }
+
+    fn see(&self, input: &Input<Event>, actions: &[Action], machine: &mut Solo, seen: &mut Seen) {
+        while let Some(record) = machine.poll_record() {
+            seen.record(&record);
+        }
+        for action in actions {
+            seen.sometimes("action", name(action));
+            match (action, input) {
+                (Action::Refuse { reason, .. }, _) => seen.refusal(reason, None),
+                (Action::Resend(_), Input::Event(Event::StreamEnded { retry, .. })) => {
+                    seen.resend(*retry);
+                }
+                _ => {}
+            }
+        }
+        seen.admission(machine.admission());
+    }
+
+    fn see_invariants(&self, seen: &mut Seen) {
+        self.books.tally.tell(seen);
+    }
+
+    fn describe(&self) -> String {
+        format!("{:#?}", self.config)
     }
 
     fn rest(&mut self, _now: Instant, machine: &Solo) -> Rest<Event> {
@@ -368,6 +478,7 @@ impl Subject for World {
         }
         assert_eq!(machine.waiting(), 0, "nobody waits");
         assert_eq!(machine.poll_timeout(), None, "an empty pool wants nothing");
+        self.books.tally.held(EMPTY);
     }
 
     fn actions_max(&self) -> usize {

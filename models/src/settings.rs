@@ -57,5 +57,8 @@ pub(crate) fn race(tape: &mut Tape) -> eyeballs::Config {
         tape.pick("success", &[eyeballs::Success::Handshake, eyeballs::Success::Transport]);
     config.max_attempts = tape.pick("attempts", &[12, 1, 2]);
     config.max_parallel = tape.pick("parallel", &[4, 1]);
+    if config.max_attempts == 2 {
+        config.max_addresses = 1;
+    }
     config
 }

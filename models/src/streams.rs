@@ -4,7 +4,7 @@
 use regatta_core::Instant;
 use regatta_core::id::{ConnectionId, RequestId};
 use regatta_core::types::{
-    BodyState, Cause, Limit, MethodClass, Outcome, Protocol, RetrySafe, TlsFault,
+    BodyState, Cause, Limit, MethodClass, Outcome, Protocol, ProtocolFault, RetrySafe, TlsFault,
 };
 
 use crate::books::{Books, Connection, Place};
@@ -26,17 +26,21 @@ pub(crate) fn deadline(tape: &mut Tape, now: Instant) -> Option<Instant> {
 }
 
 pub(crate) fn cause(tape: &mut Tape) -> Cause {
-    tape.pick(
-        "cause",
-        &[
-            Cause::ConnectionReset,
-            Cause::Closed,
-            Cause::Refused,
-            Cause::StreamReset(7),
-            Cause::GoAway(0),
-            Cause::Tls(TlsFault::NameMismatch),
-        ],
-    )
+    const OFTEN: [Cause; 6] = [
+        Cause::ConnectionReset,
+        Cause::Closed,
+        Cause::Refused,
+        Cause::StreamReset(7),
+        Cause::GoAway(0),
+        Cause::Tls(TlsFault::NameMismatch),
+    ];
+    match tape.draw("cause", 256) {
+        255 => Cause::Unreachable,
+        254 => Cause::Os(113),
+        253 => Cause::Protocol(ProtocolFault::StartLine),
+        252 => Cause::ConnectTimeout,
+        often => OFTEN[often as usize % OFTEN.len()],
+    }
 }
 
 pub(crate) fn limit(tape: &mut Tape) -> Limit {

@@ -26,13 +26,15 @@ pub struct Tape {
     source: Option<Rng>,
     /// Most bytes that the source makes.
     most: usize,
+    /// Whether the source favours some values of each choice.
+    swarm: Option<u64>,
     drawn: Option<Vec<Draw>>,
 }
 
 impl Tape {
     /// Starts at the first of `bytes`.
     pub fn new(bytes: &[u8]) -> Self {
-        Self { bytes: bytes.to_vec(), place: 0, source: None, most: 0, drawn: None }
+        Self { bytes: bytes.to_vec(), place: 0, source: None, most: 0, swarm: None, drawn: None }
     }
 
     /// A tape without end, made of `seed` while it is drawn from: the same draws as from
@@ -43,8 +45,16 @@ impl Tape {
             place: 0,
             source: Some(Rng::new(seed)),
             most: usize::MAX,
+            swarm: None,
             drawn: None,
         }
+    }
+
+    /// As [`Tape::seeded`], but for half of the choices, by name, the seed favours some
+    /// neighbouring values over all others: in each seed other things happen often. Bytes of
+    /// such a tape replay as all others do.
+    pub fn swarm(seed: u64) -> Self {
+        Self { swarm: Some(seed), ..Self::seeded(seed) }
     }
 
     /// Ends a seeded tape after `most` bytes.
@@ -71,6 +81,11 @@ impl Tape {
             0x101..=0x1_0000 => 2,
             _ => 4,
         };
+        if let Some(seed) = self.swarm
+            && self.place == self.bytes.len()
+        {
+            self.favour(seed, name, n, width);
+        }
         let mut number = 0;
         for _ in 0..width {
             number = number << 8 | u32::from(self.byte());
@@ -89,6 +104,22 @@ impl Tape {
         let byte = self.bytes.get(self.place).copied().unwrap_or(0);
         self.place += 1;
         byte
+    }
+
+    /// Makes the bytes of one draw, most often of the values that the seed favours.
+    fn favour(&mut self, seed: u64, name: &str, n: u32, width: usize) {
+        let Some(source) = &mut self.source else { return };
+        if self.bytes.len() + width > self.most || width == 0 {
+            return;
+        }
+        let mut number = source.next_u64() as u32;
+        let mut taste = Rng::new(seed ^ hash(name));
+        if taste.below(2) == 0 && source.below(8) > 0 {
+            let from = taste.below(u64::from(n));
+            let many = 1 + taste.below(u64::from(n) - from);
+            number = (from + source.below(many)) as u32;
+        }
+        self.bytes.extend_from_slice(&number.to_be_bytes()[4 - width..]);
     }
 
     /// Makes eight bytes more, fewer at the end of the tape.
@@ -142,6 +173,13 @@ impl Tape {
     }
 }
 
+/// FNV-1a: tells names apart, the same in every build.
+fn hash(name: &str) -> u64 {
+    name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -178,6 +216,25 @@ mod tests {
             assert!(again.is_used_up());
             assert_ne!(draws(&mut Tape::seeded(seed + 1), 101), first, "{seed}");
         }
+    }
+
+    #[test]
+    fn a_swarm_favours_some_values_and_its_bytes_replay() {
+        let mut favoured = 0;
+        for seed in 0..100 {
+            let mut swarm = Tape::swarm(seed).up_to(301);
+            let mut counts = [0_u32; 10];
+            let first: Vec<u32> = (0..300).map(|_| swarm.draw("which", 10)).collect();
+            first.iter().for_each(|value| counts[*value as usize] += 1);
+            favoured += u32::from(counts.iter().any(|count| *count < 15));
+            let mut again = Tape::new(swarm.bytes());
+            assert_eq!((0..300).map(|_| again.draw("which", 10)).collect::<Vec<_>>(), first);
+            let half = swarm.draw("wide", 1_000);
+            let last = u32::from(swarm.bytes()[300]);
+            assert_eq!(half, (last << 8) % 1_000, "one byte was left of its two");
+            assert!(swarm.is_used_up());
+        }
+        assert!((25..75).contains(&favoured), "{favoured} of 100 seeds favour something");
     }
 
     #[test]

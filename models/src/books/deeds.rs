@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use regatta_core::id::{ConnectionId, RequestId};
 use regatta_core::types::{BodyState, Outcome, Phase, Protocol, Refusal, RetrySafe};
 
+use super::invariants as law;
 use super::{Books, Connection, Doom, End, Forecast, Place};
 
 impl Books {
@@ -15,8 +16,10 @@ impl Books {
         let all = all.count();
         let most = self.limits(pool).max_connections.unwrap_or(u32::MAX) as usize;
         assert!(is_first || all < most, "{id} is made beside {all}, {most} are allowed");
+        self.tally.held(law::CONNECTION_LIMIT);
         let wanted = self.is_uncertain(pool) || self.wish(pool);
         assert!(wanted, "{id} is made and nobody needs it");
+        self.tally.held(law::NEEDED);
     }
 
     pub(crate) fn made(&mut self, id: ConnectionId, pool: usize) {
@@ -39,6 +42,7 @@ impl Books {
         };
         let fresh = self.connections.insert(id, connection).is_none();
         assert!(fresh && !self.past_connections.contains(&id), "{id} was given out before");
+        self.tally.held(law::IDS);
     }
 
     /// Close when the last stream has ended: it must have been the last, and there is a reason.
@@ -51,6 +55,7 @@ impl Books {
         let idle = idle.is_some_and(|idle| connection.used + idle <= self.now);
         let why = connection.stopped.is_some() || self.is_aged(id) || self.draining || idle;
         assert!(why, "{id} is shut down for no reason");
+        self.tally.held(law::SHUTDOWN);
         self.connection_mut(id).closing = true;
         self.stop(id, "it was shut down");
     }
@@ -61,6 +66,7 @@ impl Books {
         assert!(!connection.aborted, "{id} is aborted twice");
         let stopped = connection.stopped.is_some() || self.is_aged(id);
         assert!(stopped || connection.probing || self.draining, "{id} is aborted for no reason");
+        self.tally.held(law::ABORT);
         let connection = self.connection_mut(id);
         connection.closing = true;
         connection.aborted = true;
@@ -74,6 +80,7 @@ impl Books {
         let pool = self.connection(id).pool;
         let probing = self.connections.values().any(|c| c.pool == pool && c.probing && !c.gone);
         assert!(!probing, "{id} is probed beside another");
+        self.tally.held(law::PROBE);
         self.connection_mut(id).probing = true;
     }
 
@@ -100,16 +107,20 @@ impl Books {
             };
             let excused = before.doomed != Doom::No || before.avoid == Some(connection);
             assert!(!overtaken || excused, "{id} overtakes {other}");
+            self.tally.held(law::FAIR);
         }
         let to = self.connection(connection);
         assert_eq!(to.pool, pool, "{id} is assigned to a connection of another pool");
         assert!(to.up.is_some() && !to.gone, "{id} is assigned to {connection}, which is not up");
         assert_eq!(to.stopped, None, "{id} is assigned to {connection}, which takes nothing");
         assert!(!to.probing, "{id} is assigned to {connection}, which is being probed");
+        self.tally.held(law::DRAINING);
         assert!(self.room(connection) > 0, "{id} is one stream too many on {connection}");
+        self.tally.held(law::CAPACITY);
         let active = self.active(|other| self.shares(pool, other));
         let most = self.limits(pool).max_requests.unwrap_or(u32::MAX) as usize;
         assert!(active < most, "{active} requests are active, {most} are allowed");
+        self.tally.held(law::ACTIVE_LIMIT);
         self.best_is_taken(connection, request.avoid);
         self.request_mut(id).place = Place::On(connection);
         let to = self.connection_mut(connection);
@@ -137,6 +148,7 @@ impl Books {
             assert!(rank < protocol || !later, "{taken} was taken, {other} was used later");
             let in_use = chosen.streams.is_empty() && !candidate.streams.is_empty();
             assert!(rank < protocol || !in_use, "{taken} was taken, {other} is in use");
+            self.tally.held(law::BEST);
         }
     }
 
@@ -153,12 +165,14 @@ impl Books {
         let dropped = self.connection(connection).closing;
         let request = self.request(id);
         assert!(request.cancelled || late || dropped, "{id} is reset and nobody gave it up");
+        self.tally.held(law::RESET);
     }
 
     pub(crate) fn resend(&mut self, id: RequestId) {
         let request = self.request(id);
         let Place::Judged(end) = request.place else { panic!("{id} is resent out of the blue") };
         assert!(self.may_resend(id, end), "{id} must not go again: {end:?}, {:?}", request.method);
+        self.tally.held(law::RESEND);
         let request = self.request_mut(id);
         match end.retry {
             RetrySafe::Unsent => request.unsent += u32::from(!request.stale),
@@ -172,6 +186,7 @@ impl Books {
         let pool = request.pool;
         let most = self.limits(pool).max_retries.unwrap_or(u32::MAX) as usize;
         assert!(self.guessed(pool) <= most, "{id} is one retry too many");
+        self.tally.held(law::RETRY_LIMIT);
     }
 
     /// The rules of a resend, circuit breakers aside.
@@ -224,6 +239,7 @@ impl Books {
             place => panic!("{id} is finished while {place:?}"),
         }
         request.place = Place::Over;
+        self.tally.held(law::FINISH);
     }
 
     pub(crate) fn refuse(&mut self, id: RequestId, reason: Refusal) {
@@ -275,6 +291,7 @@ impl Books {
             (Place::Judged(end), Refusal::StreamFailed(cause)) => {
                 assert_eq!(end.outcome, Outcome::Failed(cause), "{id} failed otherwise");
                 assert!(!self.must_resend(id, end), "{id} should have gone again: {end:?}");
+                self.tally.held(law::MUST_RESEND);
             }
             (Place::Judged(_), Refusal::Deadline(Phase::Answering)) => {
                 assert!(late, "{id} had time left");
@@ -282,5 +299,6 @@ impl Books {
             (place, reason) => panic!("{id} is refused with {reason:?} while {place:?}"),
         }
         self.request_mut(id).place = Place::Over;
+        self.tally.held(law::REFUSAL);
     }
 }

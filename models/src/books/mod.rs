@@ -6,7 +6,10 @@
 
 mod deeds;
 mod events;
+mod invariants;
 mod rest;
+
+pub(crate) use invariants::{INVARIANTS, INVARIANTS_IN_SIGHT};
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,6 +17,8 @@ use regatta_core::Instant;
 use regatta_core::id::{ConnectionId, RequestId};
 use regatta_core::types::{BodyState, Limit, MethodClass, Outcome, Protocol, RetrySafe};
 use regatta_core::{limits, pool};
+
+use crate::seen::Tally;
 
 /// Settings of one pool, and which circuit breakers it shares.
 #[derive(Clone, Debug)]
@@ -169,6 +174,8 @@ pub(crate) struct Books {
     pub(crate) no_pool_left: bool,
     pub(crate) now: Instant,
     pub(crate) lines: u64,
+    /// Which of [`INVARIANTS`] were evaluated.
+    pub(crate) tally: Tally,
 }
 
 impl Books {

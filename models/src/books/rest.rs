@@ -3,6 +3,7 @@
 use regatta_core::id::ConnectionId;
 use regatta_core::types::Limit;
 
+use super::invariants as law;
 use super::{Books, Doom, Forecast, Place, Request};
 
 impl Books {
@@ -41,6 +42,7 @@ impl Books {
                 _ => {}
             }
         }
+        self.tally.held(law::VERDICT);
         let over = |request: &Request| matches!(request.place, Place::Over);
         self.past_requests.extend(self.requests.iter().filter(|(_, r)| over(r)).map(|(id, _)| *id));
         self.requests.retain(|_, request| !over(request));
@@ -65,6 +67,7 @@ impl Books {
             let idle = idle.is_some_and(|idle| connection.used + idle <= self.now);
             assert!(!idle || connection.probing, "{id} is idle for longer than it may be");
         }
+        self.tally.held(law::IN_TIME);
     }
 
     /// What must hold between two calls, unless the machine has asked to be called again now.
@@ -87,6 +90,7 @@ impl Books {
                 let free: Vec<_> = self.usable(pool).filter(free).collect();
                 assert!(free.is_empty(), "{id} waits while {free:?} have room");
                 assert!(self.has_hope(pool), "{id} waits for nothing");
+                self.tally.held(law::NOBODY_FORGOTTEN);
             }
         }
     }

@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 
 use regatta_core::Instant;
 use regatta_core::id::{AttemptId, ConnectionId, HostId, RequestId};
-use regatta_core::types::Timing;
+use regatta_core::types::{Cause, Timing};
 use regatta_core::upstream::{Action, Config, Event, Upstream};
 
-use super::{ADDRESSES, draw, keys};
+use super::{ADDRESSES, draw, keys, sights};
 use crate::harness::{Input, Rest, Subject};
+use crate::seen::Seen;
 use crate::streams;
 use crate::tape::Tape;
 
@@ -82,7 +83,10 @@ impl Subject for Anarchy {
                 let addresses = (0..many).map(|_| tape.pick("address", &ADDRESSES)).collect();
                 Event::Resolved { host: self.host(tape), addresses }
             }
-            3 => Event::ResolveFinished { host: self.host(tape), failed: None },
+            3 => {
+                let failed = http1_alone.then_some(Cause::NameNotFound);
+                Event::ResolveFinished { host: self.host(tape), failed }
+            }
             4 => Event::AttemptProgress(self.attempt(tape)),
             5 => {
                 let (protocol, limit) = streams::established(tape, http1_alone);
@@ -133,6 +137,24 @@ impl Subject for Anarchy {
                 _ => {}
             }
         }
+    }
+
+    fn see(
+        &self,
+        input: &Input<Event>,
+        actions: &[Action],
+        machine: &mut Upstream,
+        seen: &mut Seen,
+    ) {
+        sights::see(input, actions, machine, seen);
+    }
+
+    fn see_invariants(&self, seen: &mut Seen) {
+        seen.always(sights::LIMITS, 1);
+    }
+
+    fn describe(&self) -> String {
+        format!("{:#?}", self.config)
     }
 
     fn rest(&mut self, _now: Instant, _machine: &Upstream) -> Rest<Event> {

@@ -3,8 +3,10 @@
 
 mod anarchy;
 mod events;
+mod sights;
 
 pub use anarchy::Anarchy;
+pub use sights::{expected, expected_of_anarchy};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -24,6 +26,7 @@ use regatta_core::{Instant, Machine};
 
 use crate::books::{Books, Connection, Doom, End, Kindness, Place, Rules};
 use crate::harness::{Input, Rest, Subject};
+use crate::seen::Seen;
 use crate::settings;
 use crate::settings::{HUGE, count, ms};
 use crate::tape::Tape;
@@ -98,7 +101,7 @@ fn draw(tape: &mut Tape) -> Config {
     config.pool_idle_timeout = tape.pick("pool idle", &[ms(60_000), ms(0), ms(500), HUGE]);
     config.address_lifetime = tape.pick("lifetime", &[ms(60_000), ms(0), ms(100), HUGE]);
     config.burst = count(tape.pick("burst", &[64, 64, 1, 2]));
-    config.records = tape.pick("records", &[4, 0, 1]);
+    config.records = tape.pick("records", &[64, 0, 1]);
     config
 }
 
@@ -198,6 +201,7 @@ impl World {
                 self.names.insert(*host, Arc::clone(name));
                 let before = self.resolving.insert(*host, false);
                 assert!(before.is_none(), "{name} is looked up twice at once");
+                books.tally.held(sights::LOOKUP);
             }
             Action::Connect { attempt, connection, transport, address, origin, profile } => {
                 let pool = self.keys.iter().position(|key| key.origin == *origin);
@@ -214,6 +218,7 @@ impl World {
                 assert!(before.is_none(), "{attempt} started twice");
                 let past = self.past_attempts.insert(*attempt, *address);
                 assert!(past.is_none(), "{attempt} was given out before");
+                books.tally.held(sights::ATTEMPT);
             }
             Action::AbortAttempt(attempt) => {
                 assert!(self.attempts.remove(attempt).is_some(), "{attempt} is not under way");
@@ -249,6 +254,7 @@ impl World {
             assert!(same, "{} went elsewhere", line.attempt);
             let over = !self.attempts.contains_key(&line.attempt);
             assert!(over, "{} failed and is under way", line.attempt);
+            self.books.tally.held(sights::TRUTH);
         }
         if let Some((name, true)) = &self.looked_up
             && *name == self.keys[pool].origin.host
@@ -318,6 +324,7 @@ impl World {
         assert_eq!(machine.requests(), books.requests.len(), "living requests");
         let seen: usize = after.iter().map(|view| view.connections.len()).sum();
         assert!(books.connections.len() <= seen, "a connection is forgotten");
+        books.tally.held(sights::COUNTS);
     }
 }
 
@@ -385,6 +392,7 @@ impl Subject for World {
                 self.enter(event, machine);
             } else {
                 assert!(actions.is_empty(), "{event:?} is stale and did {actions:?}");
+                self.books.tally.held(sights::STALE);
             }
         }
         self.notice_failures(&after);
@@ -401,6 +409,24 @@ impl Subject for World {
         self.compare(machine, &after);
         self.resolving.retain(|host, _| machine.host_name(*host).is_some());
         self.before = after;
+    }
+
+    fn see(
+        &self,
+        input: &Input<Event>,
+        actions: &[Action],
+        machine: &mut Upstream,
+        seen: &mut Seen,
+    ) {
+        sights::see(input, actions, machine, seen);
+    }
+
+    fn see_invariants(&self, seen: &mut Seen) {
+        self.books.tally.tell(seen);
+    }
+
+    fn describe(&self) -> String {
+        format!("{:#?}", self.config)
     }
 
     fn rest(&mut self, _now: Instant, machine: &Upstream) -> Rest<Event> {
@@ -436,6 +462,7 @@ impl Subject for World {
     fn at_rest(&self, machine: &Upstream) {
         assert_eq!(machine.snapshot(Instant::MAX), vec![], "every pool is gone");
         assert_eq!((machine.sockets(), machine.requests()), (0, 0), "nothing is left");
+        self.books.tally.held(sights::EMPTY);
     }
 
     fn actions_max(&self) -> usize {

@@ -1,0 +1,88 @@
+//! What runs of an upstream have reached, and what a sweep over them must reach.
+
+use regatta_core::record::Kind;
+use regatta_core::upstream::{Action, Event, Upstream};
+
+use crate::books;
+use crate::harness::{self, Input};
+use crate::seen::{Expected, STREAMS_END_FIRST, Seen, never};
+
+pub(super) const LOOKUP: &str = "a name is looked up once at a time";
+pub(super) const ATTEMPT: &str = "an attempt is for a connection of its key, to an address told";
+pub(super) const TRUTH: &str = "what a failed connection says of its attempts is true";
+pub(super) const COUNTS: &str = "sockets, pools and requests are those that there are";
+pub(super) const STALE: &str = "a stale event does nothing";
+pub(super) const EMPTY: &str = "everything is gone at rest";
+pub(super) const LIMITS: &str = "sockets and requests stay within their limits";
+
+/// What a sweep over lawful worlds must have seen.
+pub fn expected() -> Expected {
+    Expected::default()
+        .with_all_of_upstream()
+        .with("action", &ACTIONS)
+        .with_always(&harness::INVARIANTS)
+        .with_always(&books::INVARIANTS)
+        .with_always(&[LOOKUP, ATTEMPT, TRUTH, COUNTS, STALE, EMPTY])
+        .without(&[never("record", Kind::DestroyedWithStreams.name(), STREAMS_END_FIRST)])
+}
+
+/// What a sweep over lawless worlds must have seen.
+pub fn expected_of_anarchy() -> Expected {
+    Expected::default()
+        .with_all_of_upstream()
+        .with("action", &ACTIONS)
+        .with_always(&harness::INVARIANTS)
+        .with_always(&[LIMITS])
+        .without(&[never("refusal", "unknown_key", "only known keys are asked for")])
+}
+
+const ACTIONS: [&str; 11] = [
+    "resolve",
+    "connect",
+    "abort attempt",
+    "assign",
+    "reset",
+    "resend",
+    "refuse",
+    "finished",
+    "probe",
+    "shutdown",
+    "abort",
+];
+
+pub(super) fn see(
+    input: &Input<Event>,
+    actions: &[Action],
+    machine: &mut Upstream,
+    seen: &mut Seen,
+) {
+    while let Some(record) = machine.poll_record() {
+        seen.record(&record);
+    }
+    for action in actions {
+        seen.sometimes("action", name(action));
+        match (action, input) {
+            (Action::Refuse { reason, failed, .. }, _) => seen.refusal(reason, failed.as_deref()),
+            (Action::Resend(_), Input::Event(Event::StreamEnded { retry, .. })) => {
+                seen.resend(*retry);
+            }
+            _ => {}
+        }
+    }
+}
+
+const fn name(action: &Action) -> &'static str {
+    match action {
+        Action::Resolve { .. } => "resolve",
+        Action::Connect { .. } => "connect",
+        Action::AbortAttempt(_) => "abort attempt",
+        Action::Assign { .. } => "assign",
+        Action::Reset { .. } => "reset",
+        Action::Resend(_) => "resend",
+        Action::Refuse { .. } => "refuse",
+        Action::Finished { .. } => "finished",
+        Action::Probe(_) => "probe",
+        Action::Shutdown(_) => "shutdown",
+        Action::Abort(_) => "abort",
+    }
+}
