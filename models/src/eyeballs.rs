@@ -40,7 +40,7 @@ struct Try {
 }
 
 /// The model, and the generator of its events.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Race {
     config: Config,
     pool: Vec<IpAddr>,
@@ -93,7 +93,25 @@ const NEVER: [Exception; 9] = [
 ];
 
 impl Race {
-    fn is_done(&self) -> bool {
+    /// A race of this configuration that has not begun.
+    pub(crate) fn of(config: Config) -> Self {
+        Self {
+            config,
+            pool: addresses(),
+            answers: vec![],
+            first_answer: None,
+            resolved: None,
+            history: vec![],
+            tries: vec![],
+            chosen: None,
+            finishes: 0,
+            cancelled: false,
+            tally: Tally::default(),
+        }
+    }
+
+    /// Whether it was told how the race ended, or nobody wants to know.
+    pub(crate) fn is_done(&self) -> bool {
         self.cancelled || self.finishes > 0
     }
 
@@ -101,7 +119,8 @@ impl Race {
         self.history.iter().any(|(_, step)| matches!(step, Step::Opened { .. }))
     }
 
-    fn running(&self) -> Vec<u32> {
+    /// The attempts under way, by number.
+    pub(crate) fn running(&self) -> Vec<u32> {
         if self.is_done() {
             return vec![];
         }
@@ -296,19 +315,7 @@ impl Subject for Race {
         config.max_addresses = tape.pick("addresses", &[32, 0, 1, 3]);
         config.max_parallel = tape.pick("parallel", &[4, 0, 1, 2, u32::MAX]);
         config.max_attempts = tape.pick("attempts", &[12, 0, 1, 3, u32::MAX]);
-        Self {
-            config,
-            pool: addresses(),
-            answers: vec![],
-            first_answer: None,
-            resolved: None,
-            history: vec![],
-            tries: vec![],
-            chosen: None,
-            finishes: 0,
-            cancelled: false,
-            tally: Tally::default(),
-        }
+        Self::of(config)
     }
 
     fn machine(&self) -> Eyeballs {

@@ -9,6 +9,7 @@
 mod books;
 pub mod campaign;
 pub mod catch;
+pub mod exhaust;
 pub mod eyeballs;
 pub mod harness;
 pub mod pool;

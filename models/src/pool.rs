@@ -17,12 +17,12 @@ use crate::tape::Tape;
 use crate::{settings, streams};
 
 /// The world around one pool.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct World {
     config: SoloConfig,
-    books: Books,
+    pub(crate) books: Books,
     /// Those whose time was up: `ConnectFailed` is due.
-    timed_out: Vec<ConnectionId>,
+    pub(crate) timed_out: Vec<ConnectionId>,
 }
 
 const POOL: usize = 0;
@@ -106,6 +106,16 @@ const NEVER: [Exception; 22] = [
 ];
 
 impl World {
+    /// The world around a pool of this configuration.
+    pub(crate) fn of(config: SoloConfig) -> Self {
+        let books = Books {
+            rules: vec![Rules::new(config.pool.clone(), 0, config.http1_alone)],
+            breakers: vec![config.limits.clone()],
+            ..Books::default()
+        };
+        Self { config, books, timed_out: vec![] }
+    }
+
     fn is_connecting(&self, id: ConnectionId) -> bool {
         self.books.connections.get(&id).is_some_and(Connection::is_connecting)
     }
@@ -363,19 +373,13 @@ impl Subject for World {
     type Machine = Solo;
 
     fn new(tape: &mut Tape) -> Self {
-        let config = SoloConfig {
+        Self::of(SoloConfig {
             pool: settings::pool(tape),
             limits: settings::breakers(tape),
             http1_alone: tape.one_in("plain", 4),
             max_sockets: tape.pick("sockets", &[16_384, 16_384, 1, 2, 3, 0]),
             burst: tape.pick("burst", &[64, 64, 1, 2]),
-        };
-        let books = Books {
-            rules: vec![Rules::new(config.pool.clone(), 0, config.http1_alone)],
-            breakers: vec![config.limits.clone()],
-            ..Books::default()
-        };
-        Self { config, books, timed_out: vec![] }
+        })
     }
 
     fn machine(&self) -> Solo {

@@ -29,6 +29,8 @@
 
 mod config;
 mod order;
+#[cfg(feature = "verify")]
+mod snapshot;
 #[cfg(test)]
 mod tests;
 
@@ -36,6 +38,8 @@ use core::net::{IpAddr, SocketAddr};
 use std::collections::VecDeque;
 
 pub use config::{Config, Family, Success};
+#[cfg(feature = "verify")]
+pub use snapshot::Snapshot;
 
 use crate::id::AttemptId;
 use crate::machine::{Machine, Outbox};

@@ -35,6 +35,8 @@ mod connections;
 mod event;
 mod queue;
 mod resend;
+#[cfg(feature = "verify")]
+mod snapshot;
 mod solo;
 mod tables;
 #[cfg(test)]
@@ -46,6 +48,8 @@ use std::sync::Arc;
 pub use admission::Admission;
 pub use config::Config;
 pub use event::{Action, Event};
+#[cfg(feature = "verify")]
+pub use snapshot::{Names, Snapshot};
 pub use solo::{Solo, SoloConfig};
 pub(crate) use tables::{Place, Request, Tables};
 

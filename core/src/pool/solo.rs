@@ -12,8 +12,8 @@ use crate::time::Instant;
 /// One pool with tables of its own: the machine as models and tests drive it.
 #[derive(Clone, Debug)]
 pub struct Solo {
-    pool: Pool,
-    tables: Tables,
+    pub(super) pool: Pool,
+    pub(super) tables: Tables,
     last: Option<RequestId>,
 }
 

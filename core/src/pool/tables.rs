@@ -22,7 +22,7 @@ pub(crate) enum Place {
 }
 
 /// Why an assigned request's stream was reset.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Ending {
     Cancelled,
     Deadline,
@@ -76,7 +76,7 @@ impl Request {
 }
 
 /// Which of its pool's clocks runs for a connection, beside its age.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Clock {
     /// `connect_timeout`: connecting, or waiting for the answer to a probe.
     Connect,

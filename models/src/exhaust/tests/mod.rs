@@ -1,0 +1,50 @@
+//! The counts of the small worlds, and proof that the search can fail.
+
+mod planted;
+mod toy;
+
+use super::search::{Bounds, World, search};
+use super::{BOUNDS, Counterexample, Size, Walk, eyeballs, pool};
+
+/// Walks a world to its end, and makes states that look alike prove that they are.
+fn alike<W: World>(name: &'static str, world: W) -> Walk {
+    let bounds = Bounds { lookalikes: true, ..BOUNDS };
+    search(name, world, bounds, &mut |_| ()).unwrap_or_else(|found| panic!("{found}"))
+}
+
+fn broken<W: World>(world: W) -> Counterexample {
+    *search("planted", world, BOUNDS, &mut |_| ()).expect_err("a fault is planted")
+}
+
+/// Compares with the counts in the table; a change of the machine's behaviour changes them.
+fn compare(walks: &[Walk], table: &[(&str, [u64; 5])]) {
+    let counted = walks.iter().map(|walk| {
+        assert!(!walk.cut_short, "{}: the search did not end", walk.name);
+        let Walk { states, moves, ends, depth, rest_within, .. } = *walk;
+        (walk.name, [states, moves, ends, depth.into(), rest_within.into()])
+    });
+    let counted: Vec<_> = counted.collect();
+    assert_eq!(counted, table, "states, moves, ends, depth, steps to rest");
+}
+
+#[test]
+fn every_order_of_a_pool() {
+    let settings = pool::settings::all(Size::Small).into_iter();
+    let walks: Vec<_> = settings.map(|it| alike(it.name, pool::Around::new(it))).collect();
+    let table = [("http1", [12_190, 40_887, 6, 29, 17]), ("http2", [50_531, 178_318, 9, 30, 17])];
+    compare(&walks, &table);
+}
+
+#[test]
+fn every_order_of_a_race() {
+    let settings = eyeballs::settings(Size::Small).into_iter();
+    let walks: Vec<_> = settings.map(|it| alike(it.name, eyeballs::Around::new(it))).collect();
+    let table = [
+        ("TLS decides", [8_943, 16_334, 5_946, 17, 2]),
+        ("TCP decides", [3_088, 4_812, 2_024, 15, 2]),
+        ("two at once", [4_839, 8_390, 3_002, 15, 2]),
+        ("two in all", [1_763, 2_904, 1_098, 13, 2]),
+        ("an attempt waits longer than the resolver", [10_095, 18_748, 6_686, 19, 2]),
+    ];
+    compare(&walks, &table);
+}
