@@ -55,7 +55,7 @@ pub struct Race {
     chosen: Option<u32>,
     finishes: usize,
     cancelled: bool,
-    tally: Tally,
+    pub(crate) tally: Tally,
 }
 
 const ACTIONS: &str = "a race does what the model does";

@@ -8,11 +8,12 @@ use regatta_core::types::Cause;
 use regatta_core::{Duration, Instant, Machine, Outbox};
 
 use super::menu::{Menu, Move};
+use super::met::Fingerprint;
 use super::search::{World, search};
-use super::seen::Fingerprint;
 use super::{BOUNDS, Listener, Size, Verdict};
 use crate::eyeballs::Race;
 use crate::harness::{Input, Subject as _};
+use crate::seen::Tally;
 
 /// Time passes in steps of the least attempt delay that there is.
 const TICK: Duration = Duration::from_millis(10);
@@ -222,6 +223,8 @@ impl World for Around {
         self.machine.check();
         let input = self.input(step.choice);
         self.model.observe(self.now, &input, actions, &self.machine);
+        // It is copied with every state, and nobody reads it here.
+        self.model.tally = Tally::default();
     }
 
     fn poke(&self) {

@@ -14,9 +14,9 @@
 
 mod eyeballs;
 mod menu;
+mod met;
 mod pool;
 mod search;
-mod seen;
 #[cfg(test)]
 mod tests;
 

@@ -1,11 +1,11 @@
 //! Breadth first over every state of a world, so that the path to a violation is the shortest.
 
 use core::fmt::Debug;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::menu::{Menu, Move};
-use super::seen::Seen;
+use super::met::Met;
 use super::{Counterexample, Listener, Progress, Walk};
+use crate::catch::caught;
 
 /// A machine and a small environment around it.
 ///
@@ -56,7 +56,7 @@ pub(super) struct Search<'a, W: World> {
     origin: W,
     bounds: Bounds,
     progress: &'a mut Listener<'a>,
-    seen: Seen,
+    met: Met,
     /// By state: which one it was first reached from, and how.
     parents: Vec<(u32, Option<Move<W::Choice>>)>,
     /// By state: which one the kind world makes of it.
@@ -85,7 +85,7 @@ pub(super) fn search<W: World>(
         origin: origin.clone(),
         bounds,
         progress,
-        seen: Seen::new(),
+        met: Met::new(),
         parents: vec![],
         next: vec![],
         futures: vec![],
@@ -104,12 +104,12 @@ pub(super) fn search<W: World>(
 
 impl<W: World> Search<'_, W> {
     fn meet(&mut self, print: u128, from: u32, by: Option<Move<W::Choice>>) -> (u32, bool) {
-        let (number, fresh) = self.seen.meet(print);
+        let (number, fresh) = self.met.meet(print);
         if fresh {
             self.parents.push((from, by));
             self.next.push(UNKNOWN);
             self.futures.push(0);
-            self.walk.states = u64::from(self.seen.len());
+            self.walk.states = u64::from(self.met.len());
         }
         (number, fresh)
     }
@@ -121,7 +121,7 @@ impl<W: World> Search<'_, W> {
                 let Walk { name, states, moves, depth, .. } = self.walk;
                 (self.progress)(&Progress { name, states, moves, depth });
             }
-            if self.seen.len() >= self.bounds.states {
+            if self.met.len() >= self.bounds.states {
                 self.walk.cut_short = true;
                 return Ok(vec![]);
             }
@@ -142,7 +142,7 @@ impl<W: World> Search<'_, W> {
             world.poke();
             world.is_over()
         });
-        if over.map_err(|why| self.broken(number, None, why))? {
+        if over.map_err(|failure| self.broken(number, None, failure.message))? {
             self.walk.ends += 1;
             self.next[number as usize] = OVER;
             return Ok(());
@@ -193,7 +193,7 @@ impl<W: World> Search<'_, W> {
         });
         match judged {
             Ok(()) => Ok(after),
-            Err(why) => Err(self.broken(number, Some(step), why)),
+            Err(failure) => Err(self.broken(number, Some(step), failure.message)),
         }
     }
 
@@ -283,13 +283,4 @@ impl<W: World> Search<'_, W> {
         }
         Box::new(Counterexample { world: self.walk.name, why, path })
     }
-}
-
-/// What `act` returns, or what it panicked with.
-fn caught<T>(act: impl FnOnce() -> T) -> Result<T, String> {
-    catch_unwind(AssertUnwindSafe(act)).map_err(|panic| {
-        let text = panic.downcast_ref::<String>().cloned();
-        let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).into()));
-        text.unwrap_or_else(|| "a panic without words".into())
-    })
 }

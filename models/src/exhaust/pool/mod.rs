@@ -8,12 +8,13 @@ use regatta_core::types::{AllFailed, BodyState, Cause, Limit, Outcome, Protocol,
 use regatta_core::{Duration, Instant, Machine, Outbox};
 
 use super::menu::{Menu, Move};
+use super::met::Fingerprint;
 use super::search::{World, search};
-use super::seen::Fingerprint;
 use super::{BOUNDS, Listener, Size, Verdict};
 use crate::books::{Books, Place};
 use crate::harness::{Input, Subject as _};
 use crate::pool::World as Observer;
+use crate::seen::Tally;
 
 pub(super) mod settings;
 
@@ -281,6 +282,8 @@ impl World for Around {
         }
         self.machine.check();
         self.observer.observe(self.now, &input, actions, &self.machine);
+        // It is copied with every state, and nobody reads it here.
+        self.observer.books.tally = Tally::default();
         let living = &self.observer.books.connections;
         self.dying.retain(|id| living.contains_key(id));
         self.refusing.retain(|id| living.contains_key(id));

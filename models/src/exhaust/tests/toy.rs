@@ -62,7 +62,7 @@ impl World for Dial {
     }
 
     fn fingerprint(&self) -> u128 {
-        super::super::seen::Fingerprint::of(&self.at)
+        super::super::met::Fingerprint::of(&self.at)
     }
 }
 

@@ -81,13 +81,13 @@ const fn mix(word: u64) -> u64 {
 
 /// Numbers the states that were met, from 0 on. Looked up, never iterated.
 #[derive(Debug)]
-pub(super) struct Seen {
+pub(super) struct Met {
     /// Open addressing; a power of two long, at most two thirds full.
     slots: Vec<Option<(u128, u32)>>,
     len: u32,
 }
 
-impl Seen {
+impl Met {
     pub(super) fn new() -> Self {
         Self { slots: vec![None; 1_024], len: 0 }
     }
@@ -132,19 +132,19 @@ mod tests {
 
     use regatta_core::rng::Rng;
 
-    use super::{Fingerprint, Seen};
+    use super::{Fingerprint, Met};
 
     #[test]
     fn numbers_agree_with_an_ordered_map() {
-        let (mut seen, mut model, mut rng) = (Seen::new(), BTreeMap::new(), Rng::new(3));
+        let (mut met, mut model, mut rng) = (Met::new(), BTreeMap::new(), Rng::new(3));
         for _ in 0..50_000 {
             let print = Fingerprint::of(&rng.below(20_000));
             let next = model.len() as u32;
             let fresh = !model.contains_key(&print);
             let number = *model.entry(print).or_insert(next);
-            assert_eq!(seen.meet(print), (number, fresh));
+            assert_eq!(met.meet(print), (number, fresh));
         }
-        assert_eq!(seen.len() as usize, model.len());
+        assert_eq!(met.len() as usize, model.len());
     }
 
     #[test]
