@@ -369,11 +369,12 @@ impl H1 {
             };
             return scanned.map(|_| None).map_err(fault);
         };
-        let lines = core::mem::take(&mut self.scanner).lines;
         // The start line and the empty line are no fields.
-        if lines.saturating_sub(2) > self.config.max_head_fields as usize {
+        if self.scanner.lines.saturating_sub(2) > self.config.max_head_fields as usize {
+            self.scanner.check_start(buf, kind)?;
             return Err(Fault::LARGE);
         }
+        let lines = core::mem::take(&mut self.scanner).lines;
         Ok(buf.get(..length).map(|head| (Bytes::copy_from_slice(head), lines)))
     }
 

@@ -88,6 +88,26 @@ fn many_fields() {
     assert_eq!(server(&more, Then::Open), LARGE);
 }
 
+/// However the bytes come: the start line comes before the fields.
+#[test]
+fn a_bad_start_line_of_a_head_with_too_many_fields() {
+    let config = Config { max_head_fields: 1, ..Config::default() };
+    let long = "y".repeat(20);
+    for (start, expected) in [
+        (
+            format!("HTTP/1.1 200 {long}\0"),
+            "reset Protocol(StartLine) Answered; closed Protocol(StartLine)",
+        ),
+        (
+            format!("HTTP/1.1 200 {long}"),
+            "reset Protocol(HeadTooLarge) Answered; closed Protocol(HeadTooLarge)",
+        ),
+    ] {
+        let input = format!("{start}\r\nx: y\r\nx: y\r\n\r\n");
+        assert_eq!(client_with(&config, &get(), input.as_bytes(), Then::Open), expected);
+    }
+}
+
 /// Fields that are the connection's are never the caller's.
 #[test]
 fn connection_fields_are_ours() {
