@@ -1,6 +1,10 @@
 //! How the tests of this crate get their tapes.
 
 use core::any::type_name;
+use core::hash::{Hash as _, Hasher as _};
+use std::fs;
+use std::hash::DefaultHasher;
+use std::path::Path;
 
 use proptest::collection::vec;
 use proptest::prelude::any;
@@ -36,12 +40,26 @@ pub(crate) fn tapes<S: Subject>(share: u32, length: usize) {
 /// Runs every tape that once failed, and the one in `REGATTA_TAPE` (numbers, commas between).
 pub(crate) fn regressions<S: Subject>(tapes: &[&[u8]]) {
     for tape in tapes {
+        harvest::<S>(tape);
         run::<S>(tape);
     }
     if let Ok(text) = std::env::var("REGATTA_TAPE") {
         let numbers = text.split(',').map(|number| number.trim().parse());
         run::<S>(&numbers.collect::<Result<Vec<u8>, _>>().expect("REGATTA_TAPE is bytes"));
     }
+}
+
+/// With `REGATTA_HARVEST` set to a folder, `cargo xtask corpus` collects there what once failed.
+fn harvest<S: Subject>(tape: &[u8]) {
+    let Some(folder) = std::env::var_os("REGATTA_HARVEST") else { return };
+    // `regatta_models::pool::World` is the subject of the target `pool`.
+    let mut path = type_name::<S>().rsplit("::");
+    let target = path.nth(1).expect("the subject lies in a module");
+    let folder = Path::new(&folder).join(target);
+    fs::create_dir_all(&folder).expect("a folder for what is harvested");
+    let mut hasher = DefaultHasher::new();
+    tape.hash(&mut hasher);
+    fs::write(folder.join(format!("{:016x}", hasher.finish())), tape).expect("a file for it");
 }
 
 /// Event sequences in all, where `REGATTA_CASES` says nothing.

@@ -2,8 +2,10 @@
 //!
 //! - `test [STEP..]` checks everything that a change must satisfy, or only the steps named.
 //! - `tidy` checks what no compiler does: arrows between crates, lengths, words, dead files.
+//! - `fuzz [TARGET..]` looks for inputs that break what must hold, `corpus` keeps the good ones.
 //! - `bench` prints the ratios against peers.
 
+mod fuzz;
 mod run;
 mod test;
 mod tidy;
@@ -14,6 +16,8 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 usage: cargo xtask test [STEP..]   all checks, or only these; `test --list` names them
        cargo xtask tidy            the checks of the source tree alone
+       cargo xtask fuzz [TARGET..] [--seconds N]   libFuzzer on all targets, or only these
+       cargo xtask corpus [TARGET..] [--check]     make their corpora small, or compare
        cargo xtask bench           ratios against peers";
 
 fn main() -> ExitCode {
@@ -26,6 +30,8 @@ fn main() -> ExitCode {
     let result = match arguments.as_slice() {
         ["test", steps @ ..] => test::run(&root, steps),
         ["tidy"] => tidy::run(&root),
+        ["fuzz", words @ ..] => fuzz::run(&root, words),
+        ["corpus", words @ ..] => fuzz::corpus(&root, words),
         ["bench"] => {
             run::shown(&root, &["cargo", "run", "--release", "-p", "regatta-benches", "--", "all"])
         }

@@ -79,10 +79,11 @@ pub(super) fn deny(root: &Path, _: &Peers) -> Outcome {
     run::quiet(root, &["cargo", "deny", "check", "bans", "licenses", "sources"], &[])
 }
 
-/// Every test but the end-to-end ones and the long ones of the models.
+/// Every test but those that have a step of their own.
 pub(super) fn tests(root: &Path, _: &Peers) -> Outcome {
-    let which = ["--workspace", "--exclude", "regatta-tests", "--exclude", "regatta-models"];
-    cargo_test(root, &which, &[])
+    let own = ["regatta-tests", "regatta-models", "regatta-fuzz"];
+    let which = own.iter().flat_map(|package| ["--exclude", package]);
+    cargo_test(root, &["--workspace"].into_iter().chain(which).collect::<Vec<_>>(), &[])
 }
 
 /// nextest's run where it is installed, else cargo's; both end with their counts.
@@ -104,6 +105,11 @@ pub(super) fn models(root: &Path, _: &Peers) -> Outcome {
     let cases = env::var("REGATTA_CASES").unwrap_or_else(|_| SEQUENCES.to_string());
     println!("{cases} sequences of events");
     cargo_test(root, &["--package", "regatta-models"], &[var("REGATTA_CASES", cases)])
+}
+
+/// The corpora and some random inputs through the functions that are fuzzed; no fuzzer is needed.
+pub(super) fn corpora(root: &Path, _: &Peers) -> Outcome {
+    cargo_test(root, &["--package", "regatta-fuzz"], &[])
 }
 
 /// loom replaces the locks and atomics of the runtime crate, so it has a target of its own.

@@ -5,11 +5,12 @@ use super::code::{find_word, line_of};
 use super::{File, Tree, Violation};
 
 /// Each package with what it may use of the others. A new package needs a line here.
-const ARROWS: [(&str, &[&str]); 9] = [
+const ARROWS: [(&str, &[&str]); 10] = [
     ("regatta-core", &[]),
     ("regatta-runtime", &["regatta-core"]),
     ("regatta-tokio", &["regatta-core", "regatta-runtime"]),
     ("regatta-models", &["regatta-core"]),
+    ("regatta-fuzz", &["regatta-core", "regatta-models"]),
     ("regatta", &["regatta-core", "regatta-runtime", "regatta-tokio"]),
     ("regatta-sim", &["regatta-core", "regatta-runtime", "regatta-models"]),
     ("regatta-tests", ANY),

@@ -29,7 +29,7 @@ pub(crate) fn check(tree: &Tree) -> Vec<Violation> {
 fn is_root(path: &str) -> bool {
     let Some((_, inside)) = path.split_once('/') else { return false };
     let parts: Vec<&str> = inside.split('/').collect();
-    let target = |folder: &str| matches!(folder, "tests" | "benches" | "examples");
+    let target = |folder: &str| matches!(folder, "tests" | "benches" | "examples" | "fuzz_targets");
     match parts.as_slice() {
         ["build.rs"] | ["src", "lib.rs" | "main.rs"] => true,
         ["src", "bin", rest @ ..] => matches!(rest, [_] | [_, "main.rs"]),

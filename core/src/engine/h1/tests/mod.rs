@@ -12,6 +12,7 @@ use crate::rng::Rng;
 use crate::time::Duration;
 
 mod expect;
+mod harvest;
 mod lifetime;
 mod mutants;
 mod pairs;
@@ -184,6 +185,7 @@ fn server(input: &str, then: Then) -> String {
 }
 
 fn server_with(config: &Config, input: &[u8], then: Then) -> String {
+    harvest::request(then, input);
     every_cut(input, |cuts| {
         let mut engine = H1::server(config, NOW);
         let (mut log, mut promises) = (Log::default(), Promises::default());
@@ -231,6 +233,7 @@ fn client(request: &Request<()>, input: &str, then: Then) -> String {
 }
 
 fn client_with(config: &Config, request: &Request<()>, input: &[u8], then: Then) -> String {
+    harvest::response(request, then, input);
     every_cut(input, |cuts| {
         let mut engine = H1::client(config, NOW);
         let mut promises = Promises::default();
@@ -280,6 +283,7 @@ fn asked(head: &Request<()>, end: bool) -> (H1, StreamId) {
 
 /// A server that has heard `input`, which makes one request.
 fn heard(input: &str) -> (H1, StreamId) {
+    harvest::request(Then::Open, input.as_bytes());
     let mut engine = H1::server(&Config::default(), NOW);
     engine.receive(NOW, input.as_bytes());
     let Some(Event::Head { stream, .. }) = engine.poll_event() else {

@@ -1,0 +1,4 @@
+//! The target `eyeballs`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| regatta_fuzz::machines::eyeballs(bytes));

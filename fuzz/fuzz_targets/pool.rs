@@ -1,0 +1,4 @@
+//! The target `pool`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| regatta_fuzz::machines::pool(bytes));

@@ -1,0 +1,59 @@
+//! regatta-fuzz: what is fuzzed, one function of bytes for each target.
+//!
+//! libFuzzer calls it (`fuzz_targets/`, by `cargo xtask fuzz`), the committed corpora are
+//! replayed through it (`cargo xtask test corpora`), and the property tests here draw for it: all
+//! three run the very same function. Each has an oracle beyond "no panic", and says it.
+#![forbid(unsafe_code)]
+
+mod body;
+mod cuts;
+pub mod h1;
+mod log;
+pub mod machines;
+#[cfg(test)]
+mod tests;
+
+/// One thing that is fuzzed.
+#[derive(Clone, Copy, Debug)]
+pub struct Target {
+    /// The name of its file in `fuzz_targets/` and of its folder in `corpus/`.
+    pub name: &'static str,
+    /// What must be true of every input.
+    pub oracle: &'static str,
+    /// Runs one input; panics when it is not.
+    pub run: fn(&[u8]),
+}
+
+/// Every target.
+pub const TARGETS: &[Target] = &[
+    Target {
+        name: "eyeballs",
+        oracle: "the machine keeps its contract and does what the model of RFC 8305 does",
+        run: machines::eyeballs,
+    },
+    Target {
+        name: "pool",
+        oracle: "the pool loses nobody, serves in order and keeps every limit of the books",
+        run: machines::pool,
+    },
+    Target {
+        name: "upstream",
+        oracle: "all machines together lose nobody and agree with the books of their world",
+        run: machines::upstream,
+    },
+    Target {
+        name: "anarchy",
+        oracle: "events in no order at all break no part of the contract",
+        run: machines::anarchy,
+    },
+    Target {
+        name: "h1_requests",
+        oracle: "a server hears the same however the bytes are cut, and the same as hyper",
+        run: h1::requests,
+    },
+    Target {
+        name: "h1_responses",
+        oracle: "a client hears the same however the bytes are cut, and the same as hyper",
+        run: h1::responses,
+    },
+];

@@ -1,0 +1,23 @@
+//! The machines: the bytes are the tape of the harness, the models are the oracle.
+
+use regatta_models::{eyeballs as races, harness, pool as pools, upstream as upstreams};
+
+/// Happy eyeballs beside its model.
+pub fn eyeballs(bytes: &[u8]) {
+    harness::run::<races::Race>(bytes);
+}
+
+/// The pool in a world that keeps books.
+pub fn pool(bytes: &[u8]) {
+    harness::run::<pools::World>(bytes);
+}
+
+/// The whole upstream in a world that keeps books.
+pub fn upstream(bytes: &[u8]) {
+    harness::run::<upstreams::World>(bytes);
+}
+
+/// The whole upstream in a world without any law.
+pub fn anarchy(bytes: &[u8]) {
+    harness::run::<upstreams::Anarchy>(bytes);
+}
