@@ -30,6 +30,12 @@ pub enum Output {
     Action(Action),
 }
 
+impl Output {
+    pub(super) const fn is_action(&self) -> bool {
+        matches!(self, Self::Action(_))
+    }
+}
+
 /// A line that begins with a word which says what it is.
 pub(super) trait Line: Sized {
     fn write(&self, out: &mut String);

@@ -1,6 +1,7 @@
 //! The command line: one file a subcommand.
 
 mod canary;
+mod replay;
 
 use std::process::ExitCode;
 
@@ -18,10 +19,13 @@ struct Cli {
 enum Command {
     /// Fails on purpose, to prove that a failure is noticed.
     Canary(canary::Args),
+    /// Runs the journal of a real run again and names the first decision that differs.
+    Replay(replay::Args),
 }
 
 pub(crate) fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Canary(args) => canary::run(&args),
+        Command::Replay(args) => replay::run(&args),
     }
 }

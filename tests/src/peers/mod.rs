@@ -6,6 +6,7 @@ mod clients;
 mod envoy;
 mod failures;
 mod get;
+mod journal;
 mod nghttpd;
 mod nginx;
 mod program;

@@ -41,25 +41,34 @@ pub(super) fn find(program: &str) -> Option<PathBuf> {
 /// The `regatta` binary beside this test, built once.
 pub(super) fn regatta() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
-    BINARY.get_or_init(|| {
-        if let Some(named) = env::var_os("REGATTA_BINARY") {
-            return named.into();
-        }
-        let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let test = env::current_exe().unwrap();
-        // target/<profile>/deps/<test>: the binary goes to the folder above.
-        let folder = test.parent().and_then(Path::parent).unwrap();
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-        let mut build = Command::new(cargo);
-        build.args(["build", "--quiet", "--locked", "--package", "regatta"]);
-        build.arg("--target-dir").arg(folder.parent().unwrap());
-        if folder.ends_with("release") {
-            build.arg("--release");
-        }
-        let status = build.current_dir(root).status().unwrap();
-        assert!(status.success(), "the regatta binary cannot be built");
-        folder.join("regatta")
-    })
+    BINARY.get_or_init(|| ours("regatta", "REGATTA_BINARY"))
+}
+
+/// The `regatta-sim` binary beside this test, built once.
+pub(super) fn simulator() -> &'static Path {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| ours("regatta-sim", "REGATTA_SIM_BINARY"))
+}
+
+/// A binary of this workspace, or the one that the variable names.
+fn ours(name: &str, var: &str) -> PathBuf {
+    if let Some(named) = env::var_os(var) {
+        return named.into();
+    }
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let test = env::current_exe().unwrap();
+    // target/<profile>/deps/<test>: the binary goes to the folder above.
+    let folder = test.parent().and_then(Path::parent).unwrap();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let mut build = Command::new(cargo);
+    build.args(["build", "--quiet", "--locked", "--package", name, "--bin", name]);
+    build.arg("--target-dir").arg(folder.parent().unwrap());
+    if folder.ends_with("release") {
+        build.arg("--release");
+    }
+    let status = build.current_dir(root).status().unwrap();
+    assert!(status.success(), "the {name} binary cannot be built");
+    folder.join(name)
 }
 
 /// A port that was free a moment ago.

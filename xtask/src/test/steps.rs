@@ -124,14 +124,16 @@ pub(super) fn loom(root: &Path, _: &Peers) -> Outcome {
     run::shown_with(root, &words, &vars)
 }
 
-/// The binary is built once and its place told, lest every test process asks cargo for it.
+/// The binaries are built once and their places told, lest every test process asks cargo for
+/// them.
 pub(super) fn end_to_end(root: &Path, peers: &Peers) -> Outcome {
-    let build = ["cargo", "build", "--quiet", "--locked", "--package", "regatta"];
-    run::quiet(root, &build, &[])?;
     let target = env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
-    let binary = root.join(target).join("debug/regatta");
+    let folder = root.join(target).join("debug");
     let mut vars = peers.vars();
-    vars.push(var("REGATTA_BINARY", binary.to_string_lossy()));
+    for (name, place) in [("regatta", "REGATTA_BINARY"), ("regatta-sim", "REGATTA_SIM_BINARY")] {
+        run::quiet(root, &["cargo", "build", "--quiet", "--locked", "--package", name], &[])?;
+        vars.push(var(place, folder.join(name).to_string_lossy()));
+    }
     cargo_test(root, &["--package", "regatta-tests"], &vars)
 }
 
