@@ -11,11 +11,11 @@ use std::sync::Arc;
 
 use regatta_core::Instant;
 use regatta_core::engine::tls::Provider;
-use regatta_core::types::Cause;
-use regatta_runtime::{Address, Answer, Listener, Resolution, Runtime, Stream, Timer};
+use regatta_runtime::{Address, Listener, Runtime, Stream, Timer};
 
 use crate::executor::Shared;
-use crate::net::{self, HostId, tcp};
+use crate::net::lookup::Lookup;
+use crate::net::{HostId, tcp};
 use crate::tls;
 
 /// The first of January 2026: what every run's wall clock says at its epoch.
@@ -24,7 +24,7 @@ const UNIX_AT_EPOCH: Duration = Duration::from_secs(1_767_225_600);
 /// One host: a runtime whose sockets, names and clock are the net's.
 #[derive(Clone)]
 pub struct Host {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     id: HostId,
 }
 
@@ -121,8 +121,7 @@ impl Runtime for Host {
     }
 
     fn resolve(&self, name: &str) -> Lookup {
-        let answer = net::look_up(&mut self.shared.world(), name);
-        Lookup { answers: vec![answer] }
+        Lookup::new(self, name)
     }
 }
 
@@ -225,17 +224,5 @@ impl Drop for SimTimer {
 impl fmt::Debug for SimTimer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("SimTimer").field(&self.slot).finish()
-    }
-}
-
-/// The answers of one look-up.
-#[derive(Debug)]
-pub struct Lookup {
-    answers: Vec<Result<Answer, Cause>>,
-}
-
-impl Resolution for Lookup {
-    fn poll_answer(&mut self, _: &mut Context<'_>) -> Poll<Option<Result<Answer, Cause>>> {
-        Poll::Ready(self.answers.pop())
     }
 }

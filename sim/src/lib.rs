@@ -47,5 +47,6 @@ pub mod tls;
 mod world;
 
 pub use executor::{Net, Stuck};
-pub use host::{Host, Listening, Lookup, SimTimer, Socket};
+pub use host::{Host, Listening, SimTimer, Socket};
 pub use net::link::Link;
+pub use net::lookup::Lookup;

@@ -6,7 +6,6 @@ mod tasks;
 
 use core::fmt;
 use core::future::Future;
-use core::net::IpAddr;
 use core::pin::pin;
 use core::task::{Context, Poll};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,8 +14,6 @@ use regatta_core::Instant;
 use regatta_models::tape::Tape;
 
 use crate::choice::{Choices, Point};
-use crate::host::Host;
-use crate::net::link::Link;
 use crate::step::{StepKind, Steps};
 use crate::tls;
 use crate::world::World;
@@ -30,7 +27,7 @@ const POLLS_PER_INSTANT: u64 = 1_000_000;
 ///
 /// One thread runs it. Its tasks are dropped with it.
 pub struct Net {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
 }
 
 /// What a net's hosts share.
@@ -111,24 +108,6 @@ impl Net {
             seed,
         };
         Self { shared: Arc::new(shared) }
-    }
-
-    /// Adds a host with these addresses, besides its loopback.
-    pub fn host(&self, name: &str, addresses: impl IntoIterator<Item = IpAddr>) -> Host {
-        let id = self.shared.world().network.add_host(name, addresses.into_iter().collect());
-        Host::new(Arc::clone(&self.shared), id)
-    }
-
-    /// Links two hosts, the same in both directions. Hosts that are not linked reach each other
-    /// without delay.
-    pub fn link(&self, one: &Host, other: &Host, link: Link) {
-        self.shared.world().network.link(one.id(), other.id(), link);
-    }
-
-    /// What every host's resolver answers for a name.
-    pub fn name(&self, name: &str, addresses: impl IntoIterator<Item = IpAddr>) {
-        let addresses = addresses.into_iter().collect();
-        self.shared.world().network.add_name(name, addresses);
     }
 
     /// Virtual time now.

@@ -7,6 +7,7 @@ use std::io;
 
 use bytes::{Buf, Bytes};
 
+use super::routes::Ends;
 use super::{HostId, Network};
 use crate::choice::Point;
 use crate::step::StepKind;
@@ -378,9 +379,15 @@ fn reset(world: &mut World, end: End) {
 /// Lets something arrive at the other end of `from`.
 fn send(world: &mut World, from: End, what: Arrival) {
     let to = from.peer();
-    let Some(here) = world.network.side(from).map(|side| side.host) else { return };
-    let Some(there) = world.network.side(to).map(|side| side.host) else { return };
-    let at = world.now + world.network.link_of(here, there).delay;
+    let Some((here, source)) = world.network.side(from).map(|s| (s.host, s.address.ip())) else {
+        return;
+    };
+    let Some((there, at)) = world.network.side(to).map(|s| (s.host, s.address.ip())) else {
+        return;
+    };
+    let ends = Ends { from: here, source, to: there, destination: at };
+    let path = world.network.routes.find(ends);
+    let at = world.now + world.network.routes.link_of(path).delay;
     let happening = super::Happening::Tcp(Happening { to, what });
     world.schedule(at, world::Happening::Net(happening));
 }
