@@ -8,7 +8,7 @@ use regatta_core::id::{AttemptId, ConnectionId, HostId, RequestId};
 use regatta_core::types::{Cause, Timing};
 use regatta_core::upstream::{Action, Config, Event, Upstream};
 
-use super::{ADDRESSES, draw, keys, sights};
+use super::{ADDRESSES, Configured, draw, keys, sights};
 use crate::harness::{Input, Rest, Subject};
 use crate::seen::Seen;
 use crate::streams;
@@ -48,6 +48,12 @@ impl Anarchy {
 fn one<I: Copy>(tape: &mut Tape, ids: &BTreeSet<I>) -> Option<I> {
     let count = u32::try_from(ids.len()).unwrap_or(u32::MAX);
     ids.iter().nth_back(tape.draw("id", count) as usize).copied()
+}
+
+impl Configured for Anarchy {
+    fn config(&self) -> &Config {
+        &self.config
+    }
 }
 
 impl Subject for Anarchy {

@@ -3,9 +3,11 @@
 
 mod anarchy;
 mod events;
+mod journaled;
 mod sights;
 
 pub use anarchy::Anarchy;
+pub use journaled::{Configured, Journaled};
 pub use sights::{expected, expected_of_anarchy};
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -334,6 +336,12 @@ fn connecting(view: &PoolView) -> impl Iterator<Item = ConnectionId> {
 
 const fn is_open(view: &ConnectionView) -> bool {
     matches!(view.state, State::Ready | State::Busy)
+}
+
+impl Configured for World {
+    fn config(&self) -> &Config {
+        &self.config
+    }
 }
 
 impl Subject for World {
