@@ -14,7 +14,6 @@ use tokio::io::{Interest, Ready};
 use tokio::net::UdpSocket;
 
 /// A UDP socket.
-#[derive(Debug)]
 pub struct DatagramSocket {
     socket: Arc<UdpSocket>,
     state: UdpSocketState,
@@ -87,9 +86,9 @@ impl Failure {
     }
 }
 
-impl fmt::Debug for Failure {
+impl fmt::Debug for DatagramSocket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Failure")
+        f.debug_tuple("DatagramSocket").field(&self.socket).finish()
     }
 }
 

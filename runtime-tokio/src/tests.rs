@@ -40,3 +40,14 @@ async fn a_timer_wakes_also_a_task_that_had_used_its_budget_up() {
     assert!(tokio::time::timeout(late, task).await.is_ok());
     assert!(runtime.now() < at + late / 2, "it was the other timer that woke the task");
 }
+
+#[tokio::test]
+async fn a_udp_socket_can_what_the_system_can() {
+    let at = SocketAddr::from(([127, 0, 0, 1], 0));
+    let other = std::net::UdpSocket::bind(at).unwrap();
+    let system = quinn_udp::UdpSocketState::new((&other).into()).unwrap();
+    let socket = Tokio::new().bind(at, None).await.unwrap();
+    assert_eq!(socket.max_segments(), system.max_gso_segments());
+    assert_eq!(socket.max_received_segments(), system.gro_segments());
+    assert_eq!(socket.may_fragment(), system.may_fragment());
+}

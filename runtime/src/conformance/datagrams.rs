@@ -8,7 +8,7 @@ use core::time::Duration;
 use std::collections::BTreeSet;
 use std::io::{self, ErrorKind, IoSliceMut};
 
-use super::io::{ANY, both, pause};
+use super::io::{ANY, both, listen, pause};
 use super::{Fact, ensure};
 use crate::datagrams::{Datagrams, Ecn, Received, Transmit};
 use crate::runtime::{Address, Runtime};
@@ -337,7 +337,9 @@ pub async fn bound_port_zero_becomes_a_port<R: Runtime>(runtime: R) -> Fact {
 
 /// A port that a socket has is in use, until the socket is dropped. TCP's ports are others.
 pub async fn bound_port_is_in_use_until_the_drop<R: Runtime>(runtime: R) -> Fact {
-    let (first, at) = socket(&runtime).await?;
+    let (_listener, at) = listen(&runtime).await?;
+    let first = runtime.bind(at, None).await;
+    let first = first.map_err(|error| format!("binding to a port of TCP's: {error}"))?;
     match runtime.bind(at, None).await {
         Ok(_) => return Err(format!("two sockets have {at}")),
         Err(error) if error.kind() == ErrorKind::AddrInUse => {}

@@ -6,6 +6,7 @@
 
 mod clock;
 mod datagrams;
+mod ends;
 mod exchanges;
 mod io;
 mod names;
@@ -25,6 +26,13 @@ pub use datagrams::{
     dropped_socket_forgets_what_came, ecn_marks_are_carried, impossible_transmits_are_invalid,
     segments_are_datagrams, send_tells_an_earlier_refusal,
     unconnected_socket_hears_of_no_closed_port,
+};
+pub use ends::{
+    accepted_half_may_close_first, both_directions_can_be_full, both_ends_close_at_once,
+    bytes_before_a_reset_are_read, connect_can_be_dropped, connections_wait_to_be_accepted,
+    dropped_listener_resets_who_waits, dropped_listeners_port_is_free,
+    dropping_unread_bytes_resets, end_outlives_a_reset, finishing_twice_is_finishing,
+    reset_wakes_the_reader, reset_wakes_the_writer, writing_after_finishing_fails,
 };
 pub use exchanges::{
     dropped_request_ends_at_the_service, http1_exchange, http1_keeps_its_connection,
@@ -69,6 +77,13 @@ macro_rules! conformance_tests {
             megabytes_arrive_whole_and_in_order, write_waits_for_the_reader,
             each_half_closes_by_itself, end_is_told_again, dropped_stream_is_the_end,
             writing_to_nobody_fails, refused_port_says_so, dropped_listener_refuses,
+            accepted_half_may_close_first, both_ends_close_at_once,
+            finishing_twice_is_finishing, writing_after_finishing_fails,
+            dropping_unread_bytes_resets, bytes_before_a_reset_are_read,
+            reset_wakes_the_reader, reset_wakes_the_writer, end_outlives_a_reset,
+            both_directions_can_be_full, connections_wait_to_be_accepted,
+            dropped_listener_resets_who_waits, dropped_listeners_port_is_free,
+            connect_can_be_dropped,
             bound_port_zero_becomes_a_port, bound_port_is_in_use_until_the_drop,
             datagrams_keep_their_boundaries, datagram_says_who_sent_it,
             answer_comes_from_the_address_that_was_asked, segments_are_datagrams,
