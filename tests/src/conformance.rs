@@ -1,22 +1,50 @@
-//! The runtime crate's conformance suite on both flavours of tokio.
+//! The runtime crate's conformance suite on both flavours of tokio, over the system's loopback,
+//! and on simulated hosts.
+//!
+//! What holds on the one holds on the others: that is what the simulator's network is compared
+//! with.
 
 use core::future::Future;
 
+use regatta_models::tape::Tape;
 use regatta_runtime::conformance::Fact;
+use regatta_sim::choice::Choices;
+use regatta_sim::{Host, Net};
 use regatta_tokio::Tokio;
 
 use crate::dsl;
 
-fn on_one_thread<F: Future<Output = Fact>>(fact: impl FnOnce(Tokio) -> F) -> Fact {
+/// Nets in which the legal but rare happens.
+const RARE: u64 = 16;
+
+fn on_one_thread<F: Future<Output = Fact>>(fact: impl Fn(Tokio) -> F) -> Fact {
     let mut said = Ok(());
     dsl::run(async { said = fact(Tokio::new()).await });
     said
 }
 
-fn on_two_threads<F: Future<Output = Fact>>(fact: impl FnOnce(Tokio) -> F) -> Fact {
+fn on_two_threads<F: Future<Output = Fact>>(fact: impl Fn(Tokio) -> F) -> Fact {
     let mut said = Ok(());
     dsl::run_on_two(async { said = fact(Tokio::new()).await });
     said
+}
+
+fn on_a_host<F: Future<Output = Fact>>(fact: impl Fn(Host) -> F) -> Fact {
+    run(&Net::seeded(1), fact)
+}
+
+fn on_a_host_of_rare_luck<F: Future<Output = Fact>>(fact: impl Fn(Host) -> F) -> Fact {
+    for seed in 0..RARE {
+        let net = Net::new(Choices::new(Tape::seeded(seed)), seed);
+        run(&net, &fact).map_err(|sentence| format!("seed {seed}: {sentence}"))?;
+    }
+    Ok(())
+}
+
+fn run<F: Future<Output = Fact>>(net: &Net, fact: impl Fn(Host) -> F) -> Fact {
+    let addresses = ["192.0.2.1", "2001:db8::1"].map(|address| address.parse().unwrap());
+    let host = net.host("host", addresses);
+    net.run(fact(host)).map_err(|stuck| stuck.to_string())?
 }
 
 mod current_thread {
@@ -25,4 +53,12 @@ mod current_thread {
 
 mod multi_thread {
     regatta_runtime::conformance_tests!(super::on_two_threads);
+}
+
+mod simulated {
+    regatta_runtime::conformance_tests!(super::on_a_host, without datagrams);
+}
+
+mod simulated_rarely {
+    regatta_runtime::conformance_tests!(super::on_a_host_of_rare_luck, without datagrams);
 }

@@ -47,7 +47,9 @@ pub use sockets::{
     refused_port_says_so, slices_are_written_in_order, write_waits_for_the_reader,
     writing_to_nobody_fails,
 };
-pub use tasks::{many_tasks_end, task_is_woken_from_another, tasks_take_turns};
+pub use tasks::{
+    busy_task_stops_no_timer, many_tasks_end, task_is_woken_from_another, tasks_take_turns,
+};
 
 /// `Ok`, or what was expected and what came, in one sentence.
 pub type Fact = Result<(), String>;
@@ -63,15 +65,31 @@ macro_rules! ensure {
 use ensure;
 
 /// Makes one `#[test]` of every fact. `$run` is a function that takes a fact, an
-/// `FnOnce(R) -> impl Future<Output = Fact>`, runs it on a new runtime, and returns what it says.
+/// `Fn(R) -> impl Future<Output = Fact>`, runs it on a new runtime, and returns what it says.
+///
+/// A runtime that has no UDP says `conformance_tests!(run, without datagrams)`.
 #[macro_export]
 macro_rules! conformance_tests {
     ($run:path) => {
+        $crate::conformance_tests! { $run, without datagrams }
+        $crate::conformance_tests! { $run:
+            bound_port_zero_becomes_a_port, bound_port_is_in_use_until_the_drop,
+            datagrams_keep_their_boundaries, datagram_says_who_sent_it,
+            answer_comes_from_the_address_that_was_asked, segments_are_datagrams,
+            impossible_transmits_are_invalid, ecn_marks_are_carried,
+            connected_socket_hears_only_its_remote, connected_socket_hears_of_a_closed_port,
+            send_tells_an_earlier_refusal, unconnected_socket_hears_of_no_closed_port,
+            burst_is_neither_changed_nor_doubled, dropped_socket_forgets_what_came,
+            datagrams_over_ipv6,
+        }
+    };
+    ($run:path, without datagrams) => {
         $crate::conformance_tests! { $run:
             clock_never_goes_back, wall_clock_is_after_2020, timer_is_never_early,
             timer_can_be_moved_closer, timer_can_be_moved_away,
             timer_can_be_moved_after_it_expired, timer_can_be_dropped, timers_expire_in_order,
             many_tasks_end, task_is_woken_from_another, tasks_take_turns,
+            busy_task_stops_no_timer,
             port_zero_becomes_a_port, listening_twice_fails, accept_tells_the_peers_address,
             bytes_go_both_ways, slices_are_written_in_order,
             megabytes_arrive_whole_and_in_order, write_waits_for_the_reader,
@@ -84,14 +102,6 @@ macro_rules! conformance_tests {
             both_directions_can_be_full, connections_wait_to_be_accepted,
             dropped_listener_resets_who_waits, dropped_listeners_port_is_free,
             connect_can_be_dropped,
-            bound_port_zero_becomes_a_port, bound_port_is_in_use_until_the_drop,
-            datagrams_keep_their_boundaries, datagram_says_who_sent_it,
-            answer_comes_from_the_address_that_was_asked, segments_are_datagrams,
-            impossible_transmits_are_invalid, ecn_marks_are_carried,
-            connected_socket_hears_only_its_remote, connected_socket_hears_of_a_closed_port,
-            send_tells_an_earlier_refusal, unconnected_socket_hears_of_no_closed_port,
-            burst_is_neither_changed_nor_doubled, dropped_socket_forgets_what_came,
-            datagrams_over_ipv6,
             localhost_is_loopback, a_name_that_does_not_exist_fails,
             http1_exchange, http1_keeps_its_connection, http2_exchange, http2_many_at_once,
             http2_body_of_a_megabyte_both_ways, timeout_ends_a_request,

@@ -2,6 +2,7 @@
 
 use core::future::poll_fn;
 use core::task::{Poll, Waker};
+use core::time::Duration;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::io::pause;
@@ -73,18 +74,60 @@ pub async fn task_is_woken_from_another<R: Runtime>(runtime: R) -> Fact {
     Ok(())
 }
 
-/// A task that yields again and again lets the others run, and timers expire meanwhile.
+/// Tasks that yield again and again let each other run.
 pub async fn tasks_take_turns<R: Runtime>(runtime: R) -> Fact {
-    let stop = Arc::new(Count::default());
-    let seen = Arc::clone(&stop);
-    runtime.spawn(poll_fn(move |cx| {
-        if seen.now() > 0 {
+    let (turns, ended) = (Arc::new(Count::default()), Arc::new(Count::default()));
+    for _ in 0..2 {
+        let (seen, ended) = (Arc::clone(&turns), Arc::clone(&ended));
+        runtime.spawn(async move {
+            yielding(|| seen.now() >= 100).await;
+            ended.add();
+        });
+    }
+    for _ in 0..100 {
+        let mut yielded = false;
+        yielding(|| core::mem::replace(&mut yielded, true)).await;
+        turns.add();
+    }
+    ended.reached(2).await;
+    Ok(())
+}
+
+/// Timers expire though a task is always ready, unless time stands still as long as one is.
+pub async fn busy_task_stops_no_timer<R: Runtime>(runtime: R) -> Fact {
+    const TURNS: u32 = 10_000;
+    let (stop, ended) = (Arc::new(Count::default()), Arc::new(Count::default()));
+    let late = Arc::new(Count::default());
+    let (seen, over, too_late, clock) =
+        (Arc::clone(&stop), Arc::clone(&ended), Arc::clone(&late), runtime.clone());
+    runtime.spawn(async move {
+        let (began, mut turns) = (clock.now(), 0);
+        yielding(|| {
+            turns += 1;
+            let now = clock.now();
+            if now > began + Duration::from_secs(10) {
+                too_late.add();
+            }
+            seen.now() > 0 || too_late.now() > 0 || (turns > TURNS && now == began)
+        })
+        .await;
+        over.add();
+    });
+    pause(&runtime, Duration::from_millis(2)).await;
+    stop.add();
+    ended.reached(1).await;
+    ensure!(late.now() == 0, "a timer of 2 ms did not expire in 10 s beside a busy task");
+    Ok(())
+}
+
+/// Polls until the condition holds, and wakes itself.
+async fn yielding(mut done: impl FnMut() -> bool) {
+    poll_fn(|cx| {
+        if done() {
             return Poll::Ready(());
         }
         cx.waker().wake_by_ref();
         Poll::Pending
-    }));
-    pause(&runtime, core::time::Duration::from_millis(2)).await;
-    stop.add();
-    Ok(())
+    })
+    .await;
 }

@@ -255,7 +255,10 @@ pub(crate) fn poll_read(
 ) -> Poll<io::Result<usize>> {
     let Some(side) = world.network.side(end) else { return Poll::Ready(Err(gone())) };
     if side.arrived.is_empty() {
-        if let Phase::Failed(kind) = side.phase {
+        // As on Linux, a reset is told once and is the end from then on; it undoes no end.
+        if let Phase::Failed(kind) = side.phase
+            && !core::mem::replace(&mut side.fin_arrived, true)
+        {
             return Poll::Ready(Err(kind.into()));
         }
         if side.fin_arrived {
@@ -411,7 +414,7 @@ pub(super) fn happen(world: &mut World, happening: Happening) {
                 Phase::Connecting => io::ErrorKind::ConnectionRefused,
                 _ => io::ErrorKind::ConnectionReset,
             });
-            side.arrived.clear();
+            // What came before it can still be read.
             side.wake_both();
             world.note(StepKind::Answered, to.number(), 0, 1);
         }
