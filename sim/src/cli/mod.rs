@@ -1,7 +1,12 @@
 //! The command line: one file a subcommand.
 
 mod canary;
+mod crew;
+mod machines;
+mod merge;
+mod pace;
 mod replay;
+mod summary;
 
 use std::process::ExitCode;
 
@@ -21,11 +26,29 @@ enum Command {
     Canary(canary::Args),
     /// Runs the journal of a real run again and names the first decision that differs.
     Replay(replay::Args),
+    /// Runs the decision machines beside their models over many seeds.
+    Machines(machines::Args),
+    /// Makes one summary of several sweeps over different seeds.
+    Merge(merge::Args),
+}
+
+/// Exit code: a machine did what it must not.
+const VIOLATION: u8 = 1;
+/// Exit code: something that must be seen was not.
+const LACKING: u8 = 4;
+/// Exit code: nothing was run (sysexits' EX_USAGE).
+const USAGE: u8 = 64;
+
+fn fail(error: &str) -> ExitCode {
+    eprintln!("regatta-sim: {error}");
+    ExitCode::from(USAGE)
 }
 
 pub(crate) fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Canary(args) => canary::run(&args),
         Command::Replay(args) => replay::run(&args),
+        Command::Machines(args) => machines::run(&args),
+        Command::Merge(args) => merge::run(&args),
     }
 }
