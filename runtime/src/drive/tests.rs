@@ -14,10 +14,12 @@ use bytes::Bytes;
 use http::{Request, StatusCode};
 use http_body_util::Empty;
 use regatta_core::Instant;
+use regatta_core::engine::tls::{Provider, ServerOptions};
 use regatta_core::types::Cause;
 
 use crate::client::{Client, ResponseFuture};
 use crate::runtime::{Address, Answer, Listener, Resolution, Runtime, Stream, Timer};
+use crate::server::Server;
 
 #[derive(Clone, Default)]
 struct Bench(Arc<Mutex<World>>);
@@ -31,6 +33,8 @@ struct World {
     answered: Vec<u32>,
     /// While this dial is answered, all other tasks run.
     meanwhile: Option<u32>,
+    /// TLS is given no cipher.
+    no_cipher: bool,
 }
 
 impl Bench {
@@ -83,6 +87,14 @@ impl Runtime for Bench {
 
     fn seed(&self) -> u64 {
         1
+    }
+
+    fn tls_provider(&self) -> Provider {
+        let mut provider = rustls::crypto::ring::default_provider();
+        if self.world().no_cipher {
+            provider.cipher_suites.clear();
+        }
+        Provider::custom(provider)
     }
 
     fn timer(&self, at: Instant) -> Alarm {
@@ -223,4 +235,49 @@ fn an_attempt_that_wins_too_late_does_not_close_the_winner() {
     let stats = client.stats();
     let [pool] = stats.pools() else { panic!("{stats:?}") };
     assert_eq!(pool.connections.len(), 1, "{stats:?}");
+}
+
+/// What a future that is done has come to.
+fn now<T>(future: impl Future<Output = T>) -> T {
+    let mut future = core::pin::pin!(future);
+    match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(done) => done,
+        Poll::Pending => panic!("the future is not done"),
+    }
+}
+
+#[test]
+fn a_clients_cryptography_is_its_runtimes() {
+    let bench = Bench::default();
+    bench.world().no_cipher = true;
+    let client = Client::builder(bench.clone()).resolve("a.test", vec![[192, 0, 2, 1].into()]);
+    let client = client.build().unwrap();
+    let request = Request::get("https://a.test/").body(Empty::<Bytes>::new()).unwrap();
+    let mut asked = Box::pin(client.request(request));
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(asked.as_mut().poll(&mut cx).is_pending());
+    bench.turn();
+    bench.world().answered.push(1);
+    bench.turn();
+    let error = now(asked).unwrap_err().to_string();
+    assert!(error.contains("no usable cipher suites"), "{error}");
+}
+
+#[test]
+fn a_servers_cryptography_is_its_runtimes_unless_it_names_another() {
+    let bench = Bench::default();
+    bench.world().no_cipher = true;
+    let key = rcgen::KeyPair::generate().unwrap();
+    let certificate = rcgen::CertificateParams::default().self_signed(&key).unwrap();
+    let mut options = ServerOptions::new(vec![certificate.der().to_vec()], key.serialize_der());
+    let at = SocketAddr::from(([127, 0, 0, 1], 0));
+    let bind = |options: &ServerOptions| {
+        let server = Server::builder(bench.clone()).tls(options.clone());
+        now(server.bind(at)).unwrap_err().to_string()
+    };
+    let error = bind(&options);
+    assert!(error.contains("no usable cipher suites"), "{error}");
+    options.provider = Some(Provider::default());
+    let error = bind(&options);
+    assert!(error.contains("cannot listen"), "{error}");
 }
