@@ -42,6 +42,10 @@ pub mod choice;
 mod executor;
 mod host;
 pub mod net;
+#[cfg(feature = "scenario")]
+pub mod report;
+#[cfg(feature = "scenario")]
+pub mod scenario;
 pub mod step;
 pub mod tls;
 mod world;

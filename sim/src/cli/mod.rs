@@ -6,6 +6,7 @@ mod machines;
 mod merge;
 mod pace;
 mod replay;
+mod run;
 mod summary;
 
 use std::process::ExitCode;
@@ -30,6 +31,8 @@ enum Command {
     Machines(machines::Args),
     /// Makes one summary of several sweeps over different seeds.
     Merge(merge::Args),
+    /// Runs a scenario and prints what came of it.
+    Run(Box<run::Args>),
 }
 
 /// Exit code: a machine did what it must not.
@@ -50,5 +53,6 @@ pub(crate) fn main() -> ExitCode {
         Command::Replay(args) => replay::run(&args),
         Command::Machines(args) => machines::run(&args),
         Command::Merge(args) => merge::run(&args),
+        Command::Run(args) => run::run(&args),
     }
 }

@@ -42,6 +42,6 @@ impl Pace {
     }
 }
 
-fn now() -> Instant {
+pub(super) fn now() -> Instant {
     Instant::now()
 }

@@ -1,0 +1,102 @@
+//! The table that is printed.
+
+use std::fmt::Write as _;
+
+use super::Row;
+use crate::scenario::metric::Value;
+
+/// Columns: the figure, and its head in two lines.
+const COLUMNS: [(&str, &str, &str); 16] = [
+    ("requests", "", "requests"),
+    ("ok", "", "ok"),
+    ("failed", "", "failed"),
+    ("first_byte_p50", "first byte", "p50"),
+    ("first_byte_p90", "in ms", "p90"),
+    ("first_byte_p99", "", "p99"),
+    ("first_byte_max", "", "max"),
+    ("total_p50", "whole answer", "p50"),
+    ("total_p90", "in ms", "p90"),
+    ("total_p99", "", "p99"),
+    ("total_max", "", "max"),
+    ("connections", "connec-", "tions"),
+    ("attempts_per_success", "attempts", "/success"),
+    ("handshakes", "TLS hand-", "shakes"),
+    ("resends", "sent", "again"),
+    ("virtual_time", "virtual", "seconds"),
+];
+
+/// Draws the table, each line with a line feed at its end.
+pub fn draw(rows: &[Row]) -> String {
+    let swept: Vec<&str> = rows
+        .first()
+        .map_or_else(Vec::new, |row| row.settings.iter().map(|(path, _)| path.as_str()).collect());
+    let mut lines: Vec<Vec<String>> = vec![Vec::new(), Vec::new()];
+    for path in swept {
+        let (folder, name) = path.rsplit_once('.').unwrap_or(("", path));
+        lines[0].push(folder.to_owned());
+        lines[1].push(name.to_owned());
+    }
+    for (_, over, head) in COLUMNS {
+        lines[0].push(over.to_owned());
+        lines[1].push(head.to_owned());
+    }
+    for row in rows {
+        let mut line: Vec<String> = row.settings.iter().map(|(_, value)| value.clone()).collect();
+        line.extend(COLUMNS.iter().map(|(name, ..)| cell(name, row)));
+        lines.push(line);
+    }
+    let mut text = aligned(&lines);
+    for row in rows {
+        causes(row, &mut text);
+    }
+    text
+}
+
+fn cell(name: &str, row: &Row) -> String {
+    match row.figures.get(name) {
+        None => "-".to_owned(),
+        Some(Value::Time(time)) if name == "virtual_time" => crate::scenario::seconds(time),
+        Some(Value::Time(time)) => {
+            let tenths = (time.as_micros() + 50) / 100;
+            format!("{}.{}", tenths / 10, tenths % 10)
+        }
+        Some(value) => value.to_string(),
+    }
+}
+
+/// Right-aligned columns, two spaces apart.
+fn aligned(lines: &[Vec<String>]) -> String {
+    let columns = lines.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |column: usize| {
+        lines.iter().filter_map(|line| line.get(column)).map(|cell| cell.chars().count()).max()
+    };
+    let widths: Vec<usize> = (0..columns).map(|column| width(column).unwrap_or(0)).collect();
+    let mut text = String::new();
+    for line in lines {
+        let mut whole = String::new();
+        for (cell, width) in line.iter().zip(&widths) {
+            let _ = write!(whole, "{cell:>width$}  ");
+        }
+        text.push_str(whole.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+/// Why requests failed, and what kept a run from its end.
+fn causes(row: &Row, text: &mut String) {
+    let label = row.label();
+    let label = if label.is_empty() { label } else { format!("{label}: ") };
+    let unfinished = row.figures.unfinished();
+    let mut causes: Vec<String> =
+        row.figures.failed().iter().map(|(cause, count)| format!("{cause} {count}")).collect();
+    if unfinished > 0 {
+        causes.push(format!("not ended in time {unfinished}"));
+    }
+    if !causes.is_empty() {
+        let _ = writeln!(text, "{label}failed: {}", causes.join(", "));
+    }
+    for (seed, says) in &row.failed {
+        let _ = writeln!(text, "{label}the run of seed {seed} broke off: {says}");
+    }
+}

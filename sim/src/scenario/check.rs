@@ -1,0 +1,106 @@
+//! What no single field can say of itself: names that must exist, fields that need each other.
+
+use std::net::IpAddr;
+
+use http::{Method, Uri};
+
+use super::format::File;
+use super::format::service::{Behaviour, Server, Tls};
+use super::format::work::Load;
+use super::plan::{Wrong, host_of};
+
+/// Most users of one load.
+const MOST_USERS: u32 = 100_000;
+
+pub(super) fn check(file: &File) -> Result<(), Wrong> {
+    if file.duration.0.is_zero() {
+        return wrong("duration", "expected more than no time");
+    }
+    for (name, host) in &file.host {
+        let path = format!("host.{name}.addresses");
+        if host.addresses.is_empty() {
+            return wrong(&path, "expected at least one address");
+        }
+        let other = |address: &IpAddr| {
+            file.host
+                .iter()
+                .find(|(other, host)| *other != name && host.addresses.contains(address))
+        };
+        for address in &host.addresses {
+            if let Some((other, _)) = other(address) {
+                return wrong(&path, &format!("{address} is an address of `{other}` too"));
+            }
+        }
+    }
+    for (name, server) in &file.server {
+        check_server(file, &format!("server.{name}"), server)?;
+    }
+    host_of(file, "client.host", &file.client.host)?;
+    if file.load.is_empty() {
+        return wrong("load", "expected at least one");
+    }
+    for (name, load) in &file.load {
+        check_load(&format!("load.{name}"), load)?;
+    }
+    Ok(())
+}
+
+fn check_server(file: &File, path: &str, server: &Server) -> Result<(), Wrong> {
+    host_of(file, &format!("{path}.host"), &server.host)?;
+    let known = &file.host[&server.host].addresses;
+    let strange = server.addresses.iter().flatten().find(|address| !known.contains(address));
+    if let Some(address) = strange {
+        let says = format!("{address} is no address of the host `{}`", server.host);
+        return wrong(&format!("{path}.addresses"), &says);
+    }
+    if server.protocols.is_empty() {
+        return wrong(&format!("{path}.protocols"), "expected \"h2\", \"http/1.1\" or both");
+    }
+    if server.behaviour == Behaviour::ResetsAtReuse && server.tls != Tls::None {
+        return wrong(&format!("{path}.tls"), "a server that resets at reuse has none");
+    }
+    if !(200..=599).contains(&server.status) {
+        return wrong(&format!("{path}.status"), "expected a final status, 200 to 599");
+    }
+    Ok(())
+}
+
+fn check_load(path: &str, load: &Load) -> Result<(), Wrong> {
+    for (what, weights) in [("origins", &load.origins), ("methods", &load.methods)] {
+        if weights.values().all(|weight| *weight == 0) {
+            return wrong(&format!("{path}.{what}"), "expected one whose weight is above 0");
+        }
+    }
+    for origin in load.origins.keys() {
+        let uri = origin.parse::<Uri>().ok();
+        let scheme = uri.as_ref().and_then(|uri| uri.scheme_str());
+        if !matches!(scheme, Some("http" | "https")) {
+            let says = format!("`{origin}` is no origin: expected one such as https://www.test");
+            return wrong(&format!("{path}.origins"), &says);
+        }
+    }
+    if let Some(method) = load.methods.keys().find(|name| name.parse::<Method>().is_err()) {
+        return wrong(&format!("{path}.methods"), &format!("`{method}` is no method"));
+    }
+    if load.users.is_some() && load.rate.is_some() {
+        return wrong(&format!("{path}.rate"), "a load has `users` or a `rate`, not both");
+    }
+    if load.users.is_some_and(|users| users == 0 || users > MOST_USERS) {
+        return wrong(&format!("{path}.users"), "expected 1 to 100000");
+    }
+    if load.rate.is_some_and(|rate| !(1e-6..=1e9).contains(&rate)) {
+        return wrong(&format!("{path}.rate"), "expected requests in a second, above 0");
+    }
+    let endless = load.users.is_some() || load.rate.is_some();
+    match (load.requests, load.lasts) {
+        (None, None) => wrong(path, "expected `requests` or `lasts`: when is it done?"),
+        (None, Some(_)) if !endless => {
+            wrong(path, "all requests come at once: expected `requests`, `users` or a `rate`")
+        }
+        _ => Ok(()),
+    }
+}
+
+fn wrong(path: &str, says: &str) -> Result<(), Wrong> {
+    Err((path.to_owned(), says.to_owned()))
+}

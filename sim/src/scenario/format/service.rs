@@ -1,0 +1,135 @@
+//! Servers and what they do.
+
+use std::net::IpAddr;
+
+use regatta_core::types;
+use serde::Deserialize;
+
+use super::policy::{Engine, Versions};
+use crate::scenario::units::{Range, Time, TimeOrNone};
+
+/// `[server.NAME]`: a server on one port of one host.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Server {
+    /// The host that it runs on.
+    pub host: String,
+    /// Where it listens; all addresses of its host.
+    pub addresses: Option<Vec<IpAddr>>,
+    /// The port; 443 with TLS and 80 without.
+    pub port: Option<u16>,
+    /// Which certificate it shows, if any.
+    #[serde(default)]
+    pub tls: Tls,
+    /// What ALPN accepts, best first.
+    #[serde(default = "both_protocols")]
+    pub protocols: Vec<Alpn>,
+    /// Which versions of TLS.
+    #[serde(default)]
+    pub tls_versions: Versions,
+    /// How many tickets a connection gets.
+    pub tickets: Option<u8>,
+    /// What kind of server it is.
+    #[serde(default)]
+    pub behaviour: Behaviour,
+    /// How long an answer takes.
+    #[serde(default)]
+    pub answer_after: Range<Time>,
+    /// The status of its answers.
+    #[serde(default = "status")]
+    pub status: u16,
+    /// It ends a connection with so many requests on it (GOAWAY, `Connection: close`).
+    pub requests_per_connection: Option<u32>,
+    /// Most connections at once.
+    pub max_connections: Option<u32>,
+    /// How long streams may go on after a drain began.
+    pub drain_timeout: Option<TimeOrNone>,
+    /// Limits of each connection's engine.
+    #[serde(default)]
+    pub engine: Engine,
+    /// What changes, and when.
+    #[serde(default)]
+    pub changes: Vec<Change>,
+}
+
+/// One of a server's `changes`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Change {
+    /// When.
+    pub at: Time,
+    /// It stops listening and lets its connections end.
+    #[serde(default)]
+    pub drain: bool,
+    /// It listens again after a drain.
+    #[serde(default)]
+    pub restart: bool,
+    /// HTTP/2: it grants so many concurrent streams, on connections that stand too.
+    pub stream_limit: Option<u32>,
+    /// How long an answer takes from now on.
+    pub answer_after: Option<Range<Time>>,
+}
+
+/// Which certificate a server shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Tls {
+    /// One that the client trusts.
+    #[default]
+    Good,
+    /// One that expired.
+    Expired,
+    /// One for another name.
+    Stranger,
+    /// No TLS: plain text.
+    None,
+}
+
+/// A protocol as ALPN names it (RFC 7301, RFC 9113 3.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub enum Alpn {
+    /// HTTP/2.
+    #[serde(rename = "h2")]
+    Http2,
+    /// HTTP/1.1.
+    #[serde(rename = "http/1.1")]
+    Http1,
+}
+
+/// What kind of server it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Behaviour {
+    /// It answers every request with as many bytes as the request asks for.
+    #[default]
+    Answers,
+    /// It accepts connections, reads, and never says a word.
+    Silent,
+    /// HTTP/1.1 in plain text: it answers the first request of a connection, and resets the
+    /// connection when the second comes.
+    ResetsAtReuse,
+}
+
+fn both_protocols() -> Vec<Alpn> {
+    vec![Alpn::Http2, Alpn::Http1]
+}
+
+const fn status() -> u16 {
+    200
+}
+
+impl Server {
+    /// The port that it listens on.
+    pub fn port(&self) -> u16 {
+        self.port.unwrap_or(if self.tls == Tls::None { 80 } else { 443 })
+    }
+}
+
+impl From<Alpn> for types::Protocol {
+    fn from(alpn: Alpn) -> Self {
+        match alpn {
+            Alpn::Http1 => Self::Http1,
+            Alpn::Http2 => Self::Http2,
+        }
+    }
+}

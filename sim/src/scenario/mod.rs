@@ -1,0 +1,126 @@
+//! Scenarios: a world, servers, a client's policy, a workload and what must come of it, written
+//! in TOML. The repository's docs/scenarios.md has every field.
+
+mod asking;
+mod board;
+mod build;
+mod check;
+mod document;
+pub mod expect;
+pub mod format;
+pub mod metric;
+mod nearest;
+mod outcome;
+mod plan;
+mod serving;
+mod troubles;
+pub mod units;
+mod zeros;
+
+use core::time::Duration;
+
+use regatta_core::Instant;
+
+pub use document::{Mistake, Setting};
+use format::File;
+pub use outcome::{Asked, End, Outcome};
+
+use crate::executor::{Net, Stuck};
+use board::Board;
+use document::Document;
+use plan::Plan;
+
+/// A scenario that makes sense.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    file: File,
+    settings: Vec<Setting>,
+    plan: Plan,
+}
+
+impl Scenario {
+    /// Reads `text`, the content of the file `name`, with the fields of `settings` changed.
+    pub fn read(name: &str, text: &str, settings: &[Setting]) -> Result<Self, Mistake> {
+        let document = Document::parse(name, text, settings)?;
+        let file = document.file()?;
+        let checked = check::check(&file).and_then(|()| Plan::of(&file));
+        let plan = checked.map_err(|(path, says)| document.mistake(&path, says))?;
+        Ok(Self { file, settings: settings.to_vec(), plan })
+    }
+
+    /// What its file says.
+    pub const fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// What was changed in it.
+    pub fn settings(&self) -> &[Setting] {
+        &self.settings
+    }
+
+    /// Runs it once with this seed.
+    pub fn run(&self, seed: u64) -> Outcome {
+        self.run_on(&Net::seeded(seed), seed)
+    }
+
+    /// Runs it on a net that has nothing in it yet.
+    pub fn run_on(&self, net: &Net, seed: u64) -> Outcome {
+        let hosts = build::world(net, &self.plan);
+        let board = Board::default();
+        let until = Instant::EPOCH + self.file.duration.0;
+        let (mut client, mut failed) = (None, None);
+        let ran = net.run_until(
+            until,
+            async {
+                match build::start(&hosts, &self.file, &board, seed).await {
+                    Ok(started) => client = Some(started),
+                    Err(error) => failed = Some(error),
+                }
+                board.done().await;
+            },
+            || {},
+        );
+        let (digest, steps) = net.steps(|steps| (steps.digest(), steps.count()));
+        Outcome {
+            seed,
+            asked: board.take(),
+            counters: outcome::counters(client.map(|client| client.stats()).as_ref()),
+            ended: net.now(),
+            failed: failed.map(|error| error.to_string()).or_else(|| trouble(ran.err())),
+            digest,
+            steps,
+        }
+    }
+}
+
+/// What a run could not go on for; that its time was up is none.
+fn trouble(stuck: Option<Stuck>) -> Option<String> {
+    stuck.filter(|stuck| !matches!(stuck, Stuck::TimeIsUp { .. })).map(|stuck| stuck.to_string())
+}
+
+/// All combinations of the values of a sweep, the last field the fastest. One that is empty when
+/// nothing is swept.
+pub fn combinations(sweep: &[(String, Vec<String>)]) -> Vec<Vec<Setting>> {
+    let mut all = vec![Vec::new()];
+    for (path, values) in sweep {
+        all = all
+            .iter()
+            .flat_map(|before: &Vec<Setting>| {
+                values.iter().map(|value| {
+                    let mut settings = before.clone();
+                    settings.push((path.clone(), value.clone()));
+                    settings
+                })
+            })
+            .collect();
+    }
+    all
+}
+
+/// Virtual time in seconds, for people.
+pub fn seconds(time: Duration) -> String {
+    format!("{}.{:03}", time.as_secs(), time.subsec_millis())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,133 @@
+//! What is wrong with a file is told by file, line and field.
+
+use super::*;
+
+/// A world in which one page is asked for.
+const PLAIN: &str = r#"
+about = "a page"
+duration = "10s"
+
+[host.client]
+addresses = ["192.0.2.9"]
+
+[host.server]
+addresses = ["192.0.2.1"]
+
+[link.way]
+between = ["client", "server"]
+delay = "20ms"
+
+[dns."www.test"]
+addresses = ["192.0.2.1"]
+
+[server.www]
+host = "server"
+
+[client]
+host = "client"
+
+[load.page]
+origins = { "https://www.test" = 1 }
+requests = 1
+"#;
+
+fn settings(all: &[(&str, &str)]) -> Vec<Setting> {
+    all.iter().map(|(path, value)| ((*path).to_owned(), (*value).to_owned())).collect()
+}
+
+#[test]
+fn a_page_takes_three_round_trips() {
+    let scenario = Scenario::read("a.toml", PLAIN, &[]).unwrap();
+    let outcome = scenario.run(1);
+    assert_eq!(outcome.failed, None);
+    assert_eq!(outcome.asked.len(), 1);
+    assert_eq!(outcome.asked[0].end, End::Answered(200));
+    assert_eq!(outcome.ended, Instant::from_millis(120));
+}
+
+#[test]
+fn mistakes_are_told_by_line_and_field() {
+    let all = [
+        (
+            ("delay = \"20ms\"", "dealy = \"20ms\""),
+            "a.toml:13: link.way.dealy: `dealy` is not known here: did you mean `delay`?",
+        ),
+        (
+            ("delay = \"20ms\"", "delay = 20"),
+            "a.toml:13: link.way.delay: invalid value: integer `20`, expected a time such as \
+             \"250us\", \"20ms\", \"1.5s\" or \"2min\"",
+        ),
+        (
+            ("host = \"client\"", "host = \"cleint\""),
+            "a.toml:22: client.host: there is no host `cleint`: did you mean `client`?",
+        ),
+        (("host = \"client\"", ""), "a.toml:21: client.host: it is missing and has no default"),
+        (
+            ("\"192.0.2.9\"", "\"192.0.2\""),
+            "a.toml:6: host.client.addresses: invalid IP address syntax",
+        ),
+        (
+            ("requests = 1", ""),
+            "a.toml:24: load.page: expected `requests` or `lasts`: when is it done?",
+        ),
+        (
+            ("requests = 1", "requests = 1\nusers = 2\nrate = 5"),
+            "a.toml:28: load.page.rate: a load has `users` or a `rate`, not both",
+        ),
+        (
+            ("https://www.test", "www.test"),
+            "a.toml:25: load.page.origins: `www.test` is no origin: expected one such as \
+             https://www.test",
+        ),
+    ];
+    for ((from, to), says) in all {
+        let text = PLAIN.replace(from, to);
+        let mistake = Scenario::read("a.toml", &text, &[]).unwrap_err();
+        assert_eq!(mistake.to_string(), says);
+    }
+    let broken = Scenario::read("a.toml", "about = \"x\"\nduration = = 1", &[]).unwrap_err();
+    assert!(broken.to_string().starts_with("a.toml:2: "), "{broken}");
+}
+
+#[test]
+fn a_sweep_sets_any_field() {
+    let all = settings(&[("link.way.delay", "5ms"), ("load.page.requests", "3")]);
+    let outcome = Scenario::read("a.toml", PLAIN, &all).unwrap().run(1);
+    assert_eq!(outcome.asked.len(), 3);
+    assert_eq!(outcome.ended, Instant::from_millis(30));
+    // What the file does not mention can be set too.
+    let all = settings(&[("client.pool.max_requests_per_connection", "1")]);
+    assert!(Scenario::read("a.toml", PLAIN, &all).is_ok());
+}
+
+#[test]
+fn a_wrong_sweep_is_told_by_its_setting() {
+    let all = [
+        (
+            ("link.way.loss", "2"),
+            "link.way.loss=2: link.way.loss: invalid value: integer `2`, expected a share such \
+             as \"1%\" or 0.01, from 0 to 1",
+        ),
+        (
+            ("client.pol.max_resends", "2"),
+            "client.pol.max_resends=2: client.pol.max_resends: `pol` is not known here: did you mean `pool`?",
+        ),
+        (("about.x", "2"), "about.x=2: about.x: `about` is no table, so nothing in it can be set"),
+    ];
+    for ((path, value), says) in all {
+        let settings = settings(&[(path, value)]);
+        let mistake = Scenario::read("a.toml", PLAIN, &settings).unwrap_err();
+        assert_eq!(mistake.to_string(), says);
+    }
+}
+
+#[test]
+fn sweeps_combine() {
+    let sweep = [
+        ("a".to_owned(), vec!["1".to_owned(), "2".to_owned()]),
+        ("b".to_owned(), vec!["3".into()]),
+    ];
+    let all = combinations(&sweep);
+    assert_eq!(all, [settings(&[("a", "1"), ("b", "3")]), settings(&[("a", "2"), ("b", "3")])]);
+    assert_eq!(combinations(&[]), [settings(&[])]);
+}
