@@ -308,7 +308,12 @@ pub(crate) fn poll_write(
 ) -> Poll<io::Result<usize>> {
     let Some(side) = world.network.side(end) else { return Poll::Ready(Err(gone())) };
     match side.phase {
-        Phase::Failed(_) => return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
+        // As on Linux, a reset is told once, here or by a read.
+        Phase::Failed(kind) => {
+            let told = core::mem::replace(&mut side.fin_arrived, true);
+            let kind = if told { io::ErrorKind::BrokenPipe } else { kind };
+            return Poll::Ready(Err(kind.into()));
+        }
         _ if side.fin_sent => return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
         _ => {}
     }

@@ -4,6 +4,8 @@
 //! What holds on the one holds on the others: that is what the simulator's network is compared
 //! with.
 
+mod scripts;
+
 use core::future::Future;
 
 use regatta_models::tape::Tape;
