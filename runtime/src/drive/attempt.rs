@@ -249,7 +249,8 @@ impl<R: Runtime> Party for Upward<R> {
 
     fn on_ended(&mut self, ended: Ended) {
         let Ended { parcel, outcome, retry, timing, .. } = ended;
-        if self.protocol == Protocol::Http1 && outcome != Outcome::Complete {
+        let opened = timing.opened.is_some();
+        if self.protocol == Protocol::Http1 && outcome != Outcome::Complete && opened {
             // The connection ends with such a stream. The pool hears that first, or the next
             // waiting request would be sent there in vain.
             self.on_go_away();

@@ -49,7 +49,8 @@ fn a_body_of_another_length_than_it_says() {
     });
 }
 
-/// A head that the protocol cannot say is the caller's fault, and says so.
+/// A head that the protocol cannot say is the caller's fault, and says so; the connection has
+/// heard nothing of it and serves the next.
 #[test]
 fn a_head_that_cannot_be_said() {
     run(async {
@@ -60,6 +61,7 @@ fn a_head_that_cannot_be_said() {
         assert!(matches!(error.kind(), ErrorKind::Request(_)), "{error}");
         assert!(error.to_string().contains("/x"), "{error}");
         assert_eq!(get(&client, server.url("/")).await.unwrap(), "next");
+        assert_eq!(server.handle.accepted_connections(), 1);
     });
 }
 
