@@ -152,6 +152,23 @@ impl<R: Runtime> Client<R> {
         self.inner.hub.feed(Event::NetworkChanged);
     }
 
+    /// Recounts everything that the client holds and panics on the first lie. For tests, fuzzers
+    /// and the simulator; production never calls it.
+    pub fn check(&self) {
+        self.inner.hub.check();
+    }
+
+    /// Looks at the decision machines, under their lock: `look` must not use the client.
+    pub fn inspect<T>(&self, look: impl FnOnce(&Upstream) -> T) -> T {
+        self.inner.hub.look(look)
+    }
+
+    /// The most bytes that one direction of one request holds between its two tasks now, what is
+    /// kept for sending it again included, and the most letters that wait for one connection.
+    pub fn held(&self) -> (usize, usize) {
+        self.inner.hub.held()
+    }
+
     /// Takes what happened inside since the last call, oldest first.
     pub fn records(&self) -> Vec<regatta_core::record::Record> {
         self.inner.hub.records()
@@ -284,6 +301,14 @@ struct Start {
 }
 
 impl<R: Runtime> ResponseFuture<R> {
+    /// The id of the request while its response's head is awaited: what records and views name.
+    pub const fn id(&self) -> Option<RequestId> {
+        match self.stage {
+            Stage::Waiting(request) => Some(request),
+            Stage::Failed(_) | Stage::Start | Stage::Done => None,
+        }
+    }
+
     fn failed(inner: Arc<Inner<R>>, error: Error) -> Self {
         let exchange = Arc::new(Exchange::new(inner.hub.runtime.now(), 0));
         let (answers, stage) = (Answers::Other, Stage::Failed(error));

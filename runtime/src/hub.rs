@@ -235,6 +235,35 @@ impl<R: Runtime> Hub<R> {
         look(&self.lock().upstream)
     }
 
+    /// Recounts the upstream, and compares the tickets with its requests.
+    pub(crate) fn check(&self) {
+        let state = self.lock();
+        if state.dead {
+            return;
+        }
+        state.upstream.check();
+        let mut tickets = 0;
+        for ticket in state.tickets.iter().flatten() {
+            tickets += 1;
+            let request = ticket.request;
+            assert!(state.upstream.pool_of(request).is_some(), "the ticket of {request} is stale");
+            let assigned = state.upstream.connection_of(request).is_some();
+            assert_eq!(ticket.parcel.is_none(), assigned, "who has the parcel of {request}");
+        }
+        assert_eq!(tickets, state.upstream.requests(), "requests without a ticket");
+    }
+
+    /// Most bytes of one pipe, and most letters of one mailbox.
+    pub(crate) fn held(&self) -> (usize, usize) {
+        let state = self.lock();
+        let pipes = state.tickets.iter().flatten().map(|ticket| {
+            let exchange = &ticket.exchange;
+            exchange.up.held().max(exchange.down.held())
+        });
+        let mailboxes = state.connections.iter().flatten().map(|(_, mailbox)| mailbox.len());
+        (pipes.max().unwrap_or(0), mailboxes.max().unwrap_or(0))
+    }
+
     /// Takes the newest records out.
     pub(crate) fn records(&self) -> Vec<regatta_core::record::Record> {
         let mut state = self.lock();

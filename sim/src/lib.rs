@@ -40,8 +40,10 @@
 
 pub mod choice;
 mod executor;
+pub mod explore;
 mod host;
 pub mod net;
+pub mod peer;
 #[cfg(feature = "scenario")]
 pub mod report;
 #[cfg(feature = "scenario")]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::config::{Cluster, Profile, Protocols};
 use crate::eyeballs;
-use crate::id::{HostId, PoolId};
+use crate::id::{ClusterId, HostId, PoolId};
 use crate::limits::Limits;
 use crate::list::{Link, Linked};
 use crate::pool::{self, Pool};
@@ -32,7 +32,12 @@ pub(super) fn limits(clusters: &[Cluster]) -> Vec<Limits> {
 
 /// The index of a key's circuit breakers in [`limits`].
 pub(super) const fn breaker(key: &Key) -> usize {
-    key.cluster.slot() * 2 + matches!(key.priority, Priority::High) as usize
+    breaker_of(key.cluster, key.priority)
+}
+
+/// As above, of a cluster and priority.
+pub(super) const fn breaker_of(cluster: ClusterId, priority: Priority) -> usize {
+    cluster.slot() * 2 + matches!(priority, Priority::High) as usize
 }
 
 /// Whether only HTTP/1 can come out of a connection.

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use super::race::AttemptLine;
 use super::{Place, Upstream};
-use crate::id::{ConnectionId, HostId, PoolId, RequestId};
+use crate::id::{ClusterId, ConnectionId, HostId, PoolId, RequestId};
+use crate::limits::Resource;
 use crate::pool::State;
 use crate::time::{Duration, Instant};
-use crate::types::{Key, Limit, Origin, Protocol};
+use crate::types::{Key, Limit, Origin, Priority, Protocol};
 
 /// One pool at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -114,6 +115,12 @@ impl Upstream {
     /// Attempts and connections at this moment, each connecting one counting for one at least.
     pub const fn sockets(&self) -> u32 {
         self.tables.sockets
+    }
+
+    /// How much of a circuit breaker is in use.
+    pub fn in_use(&self, cluster: ClusterId, priority: Priority, what: Resource) -> u32 {
+        let limits = self.tables.limits.get(super::cluster::breaker_of(cluster, priority));
+        limits.map_or(0, |limits| limits.used(what))
     }
 
     /// How many requests wait or are on a connection.

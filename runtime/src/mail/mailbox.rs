@@ -53,6 +53,11 @@ impl<T> Mailbox<T> {
         Poll::Ready(())
     }
 
+    /// How many letters wait.
+    pub(crate) fn len(&self) -> usize {
+        lock(&self.state).letters.len()
+    }
+
     /// Takes nothing more and returns what was left.
     pub(crate) fn close(&self) -> VecDeque<T> {
         let mut state = lock(&self.state);

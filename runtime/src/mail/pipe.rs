@@ -180,6 +180,12 @@ impl<E> Pipe<E> {
         read
     }
 
+    /// Bytes that are queued, and kept for a replay.
+    pub(crate) fn held(&self) -> usize {
+        let state = lock(&self.state);
+        state.queued + state.kept_bytes
+    }
+
     /// Adds a frame. False when nobody reads any more.
     pub(crate) fn write(&self, frame: Frame) -> bool {
         self.put(frame, false)

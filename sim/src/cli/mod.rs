@@ -2,6 +2,7 @@
 
 mod canary;
 mod crew;
+mod explore;
 mod machines;
 mod merge;
 mod pace;
@@ -25,6 +26,8 @@ struct Cli {
 enum Command {
     /// Fails on purpose, to prove that a failure is noticed.
     Canary(canary::Args),
+    /// Runs the full stack in random worlds over many seeds.
+    Explore(explore::Args),
     /// Runs the journal of a real run again and names the first decision that differs.
     Replay(replay::Args),
     /// Runs the decision machines beside their models over many seeds.
@@ -37,6 +40,10 @@ enum Command {
 
 /// Exit code: a machine did what it must not.
 const VIOLATION: u8 = 1;
+/// Exit code: something never came to its end.
+const LIVENESS: u8 = 2;
+/// Exit code: two runs of one tape differed.
+const DETERMINISM: u8 = 3;
 /// Exit code: something that must be seen was not.
 const LACKING: u8 = 4;
 /// Exit code: nothing was run (sysexits' EX_USAGE).
@@ -50,6 +57,7 @@ fn fail(error: &str) -> ExitCode {
 pub(crate) fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Canary(args) => canary::run(&args),
+        Command::Explore(args) => explore::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Machines(args) => machines::run(&args),
         Command::Merge(args) => merge::run(&args),

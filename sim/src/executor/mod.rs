@@ -115,6 +115,11 @@ impl Net {
         self.shared.world().now
     }
 
+    /// How many tasks have not ended.
+    pub fn tasks_left(&self) -> usize {
+        self.tasks().len()
+    }
+
     /// Looks at the steps so far.
     pub fn steps<T>(&self, look: impl FnOnce(&mut Steps) -> T) -> T {
         look(&mut self.shared.world().steps)

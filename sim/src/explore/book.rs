@@ -1,0 +1,145 @@
+//! What callers heard: one entry a request, each closed exactly once.
+
+use core::future::poll_fn;
+use core::task::{Poll, Waker};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use regatta_core::Instant;
+use regatta_core::id::RequestId;
+
+/// How a request ended for its caller.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Result {
+    /// The whole answer came, and was the right one.
+    Answered,
+    /// An answer of a script came, which says little.
+    Scripted,
+    /// Part of the answer was read, as planned.
+    Dropped,
+    /// It failed before an answer began.
+    Failed(String),
+    /// It failed in the middle of the answer.
+    Broken(String),
+    /// Its caller gave up.
+    Cancelled,
+}
+
+impl Result {
+    /// Its stable name.
+    pub(crate) const fn name(&self) -> &'static str {
+        match self {
+            Self::Answered => "answered",
+            Self::Scripted => "answered by a script",
+            Self::Dropped => "dropped",
+            Self::Failed(_) => "failed",
+            Self::Broken(_) => "broken",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+/// What is known of one request.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Entry {
+    pub(crate) begun: Option<Instant>,
+    pub(crate) id: Option<RequestId>,
+    pub(crate) head: Option<Instant>,
+    pub(crate) ended: Option<Instant>,
+    pub(crate) result: Option<Result>,
+    /// How often it was closed.
+    pub(crate) closed: u32,
+    /// Its caller shall give up.
+    pub(crate) give_up: bool,
+}
+
+/// All requests of a run.
+#[derive(Debug)]
+pub(crate) struct Book {
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    entries: Vec<Entry>,
+    done: usize,
+    waiting: Vec<Waker>,
+}
+
+impl Book {
+    pub(crate) fn new(count: usize) -> Self {
+        let state = State { entries: vec![Entry::default(); count], done: 0, waiting: Vec::new() };
+        Self { state: Mutex::new(state) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes an entry.
+    pub(crate) fn note(&self, n: usize, change: impl FnOnce(&mut Entry)) {
+        change(&mut self.lock().entries[n]);
+    }
+
+    /// Closes an entry.
+    pub(crate) fn close(&self, n: usize, at: Instant, result: Result) {
+        let waiting = {
+            let mut state = self.lock();
+            let entry = &mut state.entries[n];
+            entry.closed += 1;
+            entry.ended = Some(at);
+            entry.result = Some(result);
+            state.done += 1;
+            core::mem::take(&mut state.waiting)
+        };
+        waiting.into_iter().for_each(Waker::wake);
+    }
+
+    /// How many have ended.
+    pub(crate) fn done(&self) -> usize {
+        self.lock().done
+    }
+
+    /// A copy of all entries.
+    pub(crate) fn entries(&self) -> Vec<Entry> {
+        self.lock().entries.clone()
+    }
+
+    /// Makes a caller give up.
+    pub(crate) fn give_up(&self, n: usize) {
+        let waiting = {
+            let mut state = self.lock();
+            state.entries[n].give_up = true;
+            core::mem::take(&mut state.waiting)
+        };
+        waiting.into_iter().for_each(Waker::wake);
+    }
+
+    /// Ends when more than `count` requests have ended, or all.
+    pub(crate) async fn more_than(&self, count: usize) {
+        self.until(|state| state.done > count || state.done == state.entries.len()).await;
+    }
+
+    /// Ends when all requests have ended.
+    pub(crate) async fn all(&self) {
+        self.more_than(usize::MAX).await;
+    }
+
+    /// Ends when the caller of request `n` shall give up.
+    pub(crate) async fn wants_end(&self, n: usize) {
+        self.until(|state| state.entries[n].give_up).await;
+    }
+
+    async fn until(&self, is: impl Fn(&State) -> bool) {
+        poll_fn(|cx| {
+            let mut state = self.lock();
+            if is(&state) {
+                return Poll::Ready(());
+            }
+            if !state.waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
+                state.waiting.push(cx.waker().clone());
+            }
+            Poll::Pending
+        })
+        .await;
+    }
+}

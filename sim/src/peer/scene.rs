@@ -1,0 +1,166 @@
+//! What all servers of a run share: the script, the log, and when the world is healed.
+
+use core::future::poll_fn;
+use core::net::IpAddr;
+use core::task::{Poll, Waker};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use http::Method;
+
+use super::plan::Answer;
+
+/// One request as servers must know it.
+#[derive(Clone, Debug)]
+pub struct Script {
+    /// Its method.
+    pub method: Method,
+    /// Bytes of its body.
+    pub upload: usize,
+    /// How it is answered.
+    pub answer: Answer,
+}
+
+/// What servers saw of one request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Fate {
+    /// How often a server has acted on it.
+    pub processed: u32,
+    /// How often its whole body came, and was right.
+    pub complete: u32,
+    /// How often an answer was begun.
+    pub answered: u32,
+}
+
+/// What all servers of a run share.
+#[derive(Debug)]
+pub struct Scene {
+    scripts: Vec<Script>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    fates: Vec<Fate>,
+    healed: BTreeSet<IpAddr>,
+    stopped: bool,
+    waiting: Vec<Waker>,
+    met: BTreeMap<(&'static str, &'static str), u64>,
+    wrong: Option<String>,
+    accepted: u64,
+}
+
+impl Scene {
+    /// A scene with these requests.
+    pub fn new(scripts: Vec<Script>) -> Self {
+        let state = State { fates: vec![Fate::default(); scripts.len()], ..State::default() };
+        Self { scripts, state: Mutex::new(state) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is to be done with request `n`.
+    pub fn script(&self, n: usize) -> Option<&Script> {
+        self.scripts.get(n)
+    }
+
+    /// Notes something of a request.
+    pub fn note(&self, n: usize, change: impl FnOnce(&mut Fate)) {
+        if let Some(fate) = self.lock().fates.get_mut(n) {
+            change(fate);
+        }
+    }
+
+    /// What servers saw of request `n`.
+    pub fn fate(&self, n: usize) -> Fate {
+        self.lock().fates.get(n).copied().unwrap_or_default()
+    }
+
+    /// Something that must be met sometimes was met.
+    pub fn meet(&self, group: &'static str, item: &'static str) {
+        *self.lock().met.entry((group, item)).or_insert(0) += 1;
+    }
+
+    /// What was met, and how often.
+    pub fn met(&self) -> Vec<((&'static str, &'static str), u64)> {
+        self.lock().met.iter().map(|(what, times)| (*what, *times)).collect()
+    }
+
+    /// A server saw what cannot be.
+    pub fn complain(&self, text: String) {
+        self.lock().wrong.get_or_insert(text);
+    }
+
+    /// The first thing that a server saw and that cannot be.
+    pub fn complaint(&self) -> Option<String> {
+        self.lock().wrong.clone()
+    }
+
+    /// A connection was accepted.
+    pub fn accept(&self) {
+        self.lock().accepted += 1;
+    }
+
+    /// How many connections were accepted.
+    pub fn accepted(&self) -> u64 {
+        self.lock().accepted
+    }
+
+    /// From now on an honest server listens at this address.
+    pub fn heal(&self, address: IpAddr) {
+        self.change(|state| {
+            state.healed.insert(address);
+        });
+    }
+
+    /// Whether an address was healed.
+    pub fn is_healed(&self, address: IpAddr) -> bool {
+        self.lock().healed.contains(&address)
+    }
+
+    /// The run is over: all servers end.
+    pub fn stop(&self) {
+        self.change(|state| state.stopped = true);
+    }
+
+    /// Whether the run is over.
+    pub fn is_stopped(&self) -> bool {
+        self.lock().stopped
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        let waiting = {
+            let mut state = self.lock();
+            change(&mut state);
+            core::mem::take(&mut state.waiting)
+        };
+        waiting.into_iter().for_each(Waker::wake);
+    }
+
+    /// Ends when this address is healed or the run is over.
+    pub async fn changed(&self, address: IpAddr) {
+        self.until(|state| state.stopped || state.healed.contains(&address)).await;
+    }
+
+    /// Ends when the run is over.
+    pub async fn over(&self) {
+        self.until(|state| state.stopped).await;
+    }
+
+    async fn until(&self, is: impl Fn(&State) -> bool) {
+        poll_fn(|cx| {
+            let mut state = self.lock();
+            if is(&state) {
+                return Poll::Ready(());
+            }
+            // A task polled again without need stands in line once more; few do.
+            if !state.waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
+                state.waiting.push(cx.waker().clone());
+            }
+            Poll::Pending
+        })
+        .await;
+    }
+}
