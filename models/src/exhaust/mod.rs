@@ -91,6 +91,8 @@ pub struct Progress {
     pub moves: u64,
     /// How many choices lead to the states that are looked at now.
     pub depth: u32,
+    /// Whether the world is walked to its end.
+    pub done: bool,
 }
 
 /// What a search through one world has met.

@@ -99,6 +99,7 @@ pub(super) fn search<W: World>(
     }
     search.twins_agree()?;
     search.rest_is_near()?;
+    search.tell(true);
     Ok(search.walk)
 }
 
@@ -114,12 +115,16 @@ impl<W: World> Search<'_, W> {
         (number, fresh)
     }
 
+    fn tell(&mut self, done: bool) {
+        let Walk { name, states, moves, depth, .. } = self.walk;
+        (self.progress)(&Progress { name, states, moves, depth, done });
+    }
+
     fn level(&mut self, level: Vec<Open<W>>) -> Result<Vec<Open<W>>, Box<Counterexample>> {
         let mut deeper = vec![];
         for (index, open) in level.into_iter().enumerate() {
             if index % 4_096 == 0 {
-                let Walk { name, states, moves, depth, .. } = self.walk;
-                (self.progress)(&Progress { name, states, moves, depth });
+                self.tell(false);
             }
             if self.met.len() >= self.bounds.states {
                 self.walk.cut_short = true;

@@ -3,6 +3,7 @@
 mod canary;
 mod crew;
 mod explore;
+mod exhaust;
 mod machines;
 mod merge;
 mod pace;
@@ -36,6 +37,8 @@ enum Command {
     Merge(merge::Args),
     /// Runs a scenario and prints what came of it.
     Run(Box<run::Args>),
+    /// Walks every order of events of a small world, and counts the states.
+    Exhaust(exhaust::Args),
 }
 
 /// Exit code: a machine did what it must not.
@@ -62,5 +65,6 @@ pub(crate) fn main() -> ExitCode {
         Command::Machines(args) => machines::run(&args),
         Command::Merge(args) => merge::run(&args),
         Command::Run(args) => run::run(&args),
+        Command::Exhaust(args) => exhaust::run(&args),
     }
 }
