@@ -188,7 +188,12 @@ impl Around {
         if protocol != Protocol::Http1 {
             let others = (0..).zip(&self.setting.limits).filter(|(_, new)| **new != limit);
             let others = others.map(|(limit, _)| Choice::Limit { connection, limit });
-            others.for_each(|choice| menu.add(limit == Limit::Concurrent(0), choice));
+            // A peer that grants nothing more will grant something later.
+            let spent = match limit {
+                Limit::Concurrent(granted) => granted == 0,
+                Limit::Total(_) => self.books().room(id) <= 0,
+            };
+            others.for_each(|choice| menu.add(spent, choice));
         }
     }
 
