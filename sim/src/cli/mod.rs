@@ -2,8 +2,8 @@
 
 mod canary;
 mod crew;
-mod explore;
 mod exhaust;
+mod explore;
 mod machines;
 mod merge;
 mod pace;
