@@ -111,6 +111,8 @@ impl Datagrams for DatagramSocket {
                 .try_io(interest, || state.recv((&**socket).into(), buffers, &mut scratch[..]));
             match done {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                // A datagram that was sent is too long for the path (ICMP): a loss like others.
+                Err(error) if quinn_udp::is_msg_size_err(&error) => {}
                 Err(error) => return Poll::Ready(Err(error)),
                 Ok(count) => {
                     for (place, meta) in received.iter_mut().zip(scratch.iter().take(count)) {
@@ -132,7 +134,13 @@ impl Datagrams for DatagramSocket {
             src_ip: transmit.source,
         };
         let Self { socket, state, .. } = self;
-        let done = socket.try_io(Interest::WRITABLE, || state.try_send((&**socket).into(), &sent));
+        let send =
+            || socket.try_io(Interest::WRITABLE, || state.try_send((&**socket).into(), &sent));
+        let mut done = send();
+        if matches!(&done, Err(error) if quinn_udp::is_msg_size_err(error)) {
+            // On a connected socket this may have been said of an earlier datagram.
+            done = send();
+        }
         done.map_err(|error| match quinn_udp::is_msg_size_err(&error) {
             true => invalid(error),
             false => error,

@@ -19,7 +19,8 @@ pub trait Datagrams: Send + Unpin + 'static {
     ///
     /// A connected socket hears only its remote; that nobody is there is the error
     /// `ConnectionRefused`, here or from [`try_send`](Self::try_send), whichever is called first,
-    /// and the socket stays as it was. One that is not connected never hears of it.
+    /// and the socket stays as it was. One that is not connected never hears of it. Nobody hears
+    /// that a datagram was too long for the path: it is lost.
     fn poll_receive(
         &mut self,
         cx: &mut Context<'_>,

@@ -271,6 +271,26 @@ pub async fn impossible_transmits_are_invalid<R: Runtime>(runtime: R) -> Fact {
     invalid("a transmit to another than the remote", done)
 }
 
+/// A connected socket tells once that a datagram is too long, to who sends it, and goes on.
+pub async fn too_long_datagram_is_told_once<R: Runtime>(runtime: R) -> Fact {
+    let (mut far, at) = socket(&runtime).await?;
+    let Some((mut near, from)) = connected(&runtime, ANY, at).await? else { return Ok(()) };
+    let long = pattern(1, LONGEST + 1);
+    for sends_first in [true, false] {
+        invalid("a datagram of 65,508 bytes", send(&mut near, &Transmit::new(at, &long)).await)?;
+        pause(&runtime, Duration::from_millis(2)).await;
+        if sends_first {
+            send(&mut near, &Transmit::new(at, b"usual")).await.map_err(told)?;
+            let (_, came) = receive(&mut far).await.map_err(told)?;
+            ensure!(came == [b"usual"], "came {came:?}");
+        }
+        send(&mut far, &Transmit::new(from, b"answer")).await.map_err(told)?;
+        let (_, came) = receive(&mut near).await.map_err(told)?;
+        ensure!(came == [b"answer"], "came {came:?}");
+    }
+    Ok(())
+}
+
 fn invalid(what: &str, done: io::Result<()>) -> Fact {
     match done {
         Ok(()) => Err(format!("{what} went well")),

@@ -24,7 +24,7 @@ pub use datagrams::{
     connected_socket_hears_of_a_closed_port, connected_socket_hears_only_its_remote,
     datagram_says_who_sent_it, datagrams_keep_their_boundaries, datagrams_over_ipv6,
     dropped_socket_forgets_what_came, ecn_marks_are_carried, impossible_transmits_are_invalid,
-    segments_are_datagrams, send_tells_an_earlier_refusal,
+    segments_are_datagrams, send_tells_an_earlier_refusal, too_long_datagram_is_told_once,
     unconnected_socket_hears_of_no_closed_port,
 };
 pub use ends::{
@@ -80,7 +80,7 @@ macro_rules! conformance_tests {
             connected_socket_hears_only_its_remote, connected_socket_hears_of_a_closed_port,
             send_tells_an_earlier_refusal, unconnected_socket_hears_of_no_closed_port,
             burst_is_neither_changed_nor_doubled, dropped_socket_forgets_what_came,
-            datagrams_over_ipv6,
+            too_long_datagram_is_told_once, datagrams_over_ipv6,
         }
     };
     ($run:path, without datagrams) => {

@@ -4,6 +4,7 @@
 //! What holds on the one holds on the others: that is what the simulator's network is compared
 //! with.
 
+mod datagram_scripts;
 mod scripts;
 
 use core::future::Future;

@@ -82,7 +82,7 @@ fn script(tape: &mut Tape) -> Vec<Call> {
     calls
 }
 
-async fn pause<R: Runtime>(runtime: &R) {
+pub(super) async fn pause<R: Runtime>(runtime: &R) {
     let mut timer = runtime.timer(runtime.now() + SETTLE);
     poll_fn(|cx| timer.poll_expired(cx)).await;
 }
