@@ -16,6 +16,7 @@ use crate::harness::{Input, Subject as _};
 use crate::pool::World as Observer;
 use crate::seen::Tally;
 
+mod laws;
 pub(super) mod settings;
 
 pub(super) use settings::Setting;
@@ -92,6 +93,8 @@ pub(super) struct Around {
     faults: u8,
     dying: Vec<ConnectionId>,
     refusing: Vec<ConnectionId>,
+    /// Who drains, since when; the machine's clocks have that too.
+    draining: Vec<(ConnectionId, Instant)>,
 }
 
 impl Around {
@@ -104,6 +107,7 @@ impl Around {
             faults: setting.faults,
             dying: vec![],
             refusing: vec![],
+            draining: vec![],
             setting: Arc::new(setting),
         }
     }
@@ -287,6 +291,8 @@ impl World for Around {
         }
         self.machine.check();
         self.observer.observe(self.now, &input, actions, &self.machine);
+        self.avoids_who_failed(&input, actions);
+        self.drains_in_time();
         // It is copied with every state, and nobody reads it here.
         self.observer.books.tally = Tally::default();
         let living = &self.observer.books.connections;
