@@ -8,6 +8,7 @@
 mod body;
 mod cuts;
 pub mod h1;
+pub mod journal;
 mod log;
 pub mod machines;
 #[cfg(test)]
@@ -55,5 +56,10 @@ pub const TARGETS: &[Target] = &[
         name: "h1_responses",
         oracle: "a client hears the same however the bytes are cut, and the same as hyper",
         run: h1::responses,
+    },
+    Target {
+        name: "journal",
+        oracle: "a journal has one answer however it is cut, and names a line that there is",
+        run: journal::journal,
     },
 ];

@@ -98,7 +98,7 @@ macro_rules! targets {
 /// Tapes drawn for each target; the fuzzer and the models' own tests draw many more.
 const CASES: u32 = 300;
 
-targets!(eyeballs, pool, upstream, anarchy, h1_requests, h1_responses);
+targets!(eyeballs, pool, upstream, anarchy, h1_requests, h1_responses, journal);
 
 fn target(name: &str) -> &'static Target {
     TARGETS.iter().find(|target| target.name == name).unwrap()

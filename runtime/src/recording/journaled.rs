@@ -11,7 +11,7 @@ use regatta_core::record::Record;
 use regatta_core::types::{Key, MethodClass};
 use regatta_core::upstream::{Action, Event, Upstream};
 
-use super::Shared;
+use super::{Added, Shared};
 
 /// The hub's upstream, with its journal if one is kept.
 pub(crate) struct Journaled {
@@ -25,16 +25,23 @@ pub(crate) struct Journal {
     writer: Writer,
     /// The writing task has not heard of the newest lines.
     fresh: bool,
+    /// Nothing more is wanted. It stays all the same: whoever drops the last of it writes, and
+    /// that must not be the hub under its lock.
+    over: bool,
 }
 
 impl Journal {
     pub(super) const fn new(shared: Arc<Shared>, writer: Writer) -> Self {
-        Self { shared, writer, fresh: false }
+        Self { shared, writer, fresh: false, over: false }
     }
 
     fn pass_on(&mut self) {
         if !self.writer.text().is_empty() {
-            self.fresh |= self.shared.add(self.writer.text(), self.writer.steps());
+            match self.shared.add(self.writer.text(), self.writer.steps()) {
+                Added::First => self.fresh = true,
+                Added::More => {}
+                Added::Over => self.over = true,
+            }
             self.writer.clear();
         }
     }
@@ -45,6 +52,10 @@ impl Journaled {
         Self { upstream, journal: journal.map(Box::new) }
     }
 
+    fn journal(&mut self) -> Option<&mut Journal> {
+        self.journal.as_deref_mut().filter(|journal| !journal.over)
+    }
+
     pub(crate) fn request(
         &mut self,
         now: Instant,
@@ -53,21 +64,21 @@ impl Journaled {
         deadline: Option<Instant>,
     ) -> RequestId {
         let request = self.upstream.request(now, key, method, deadline);
-        if let Some(journal) = &mut self.journal {
+        if let Some(journal) = self.journal() {
             journal.writer.request(now, key, method, deadline, request);
         }
         request
     }
 
     pub(crate) fn handle_event(&mut self, now: Instant, event: Event) {
-        if let Some(journal) = &mut self.journal {
+        if let Some(journal) = self.journal() {
             journal.writer.event(now, &event);
         }
         self.upstream.handle_event(now, event);
     }
 
     pub(crate) fn handle_timeout(&mut self, now: Instant) {
-        if let Some(journal) = &mut self.journal {
+        if let Some(journal) = self.journal() {
             journal.writer.timeout(now);
         }
         self.upstream.handle_timeout(now);
@@ -76,7 +87,7 @@ impl Journaled {
     /// Always called until nothing is left: then all that came of an input is noted.
     pub(crate) fn poll_action(&mut self) -> Option<Action> {
         let action = self.upstream.poll_action();
-        if let Some(journal) = &mut self.journal {
+        if let Some(journal) = self.journal() {
             match &action {
                 Some(action) => journal.writer.action(action),
                 None => journal.pass_on(),

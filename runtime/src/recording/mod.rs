@@ -117,17 +117,27 @@ struct Sink {
     failed: Option<(io::ErrorKind, String)>,
 }
 
+/// What became of a step's text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Added {
+    /// The writing task must be woken, after every lock is let go.
+    First,
+    /// It knows already that there is something.
+    More,
+    /// The journal had ended before.
+    Over,
+}
+
 impl Shared {
     fn buffer(&self) -> MutexGuard<'_, Buffer> {
         self.buffer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds the text of whole steps, up to this one. Whether the writing task is to be woken,
-    /// after every lock is let go.
-    fn add(&self, text: &str, steps: u64) -> bool {
+    /// Adds the text of whole steps, up to this one.
+    fn add(&self, text: &str, steps: u64) -> Added {
         let mut buffer = self.buffer();
         if buffer.over.is_some() {
-            return false;
+            return Added::Over;
         }
         let was_empty = buffer.text.is_empty();
         if buffer.text.len() + text.len() <= buffer.bytes {
@@ -136,7 +146,7 @@ impl Shared {
         } else {
             buffer.end(End::Gap);
         }
-        was_empty
+        if was_empty { Added::First } else { Added::More }
     }
 
     /// Nothing more is added.
