@@ -63,4 +63,8 @@ points! {
     PartialWrite = "partial-write", Normal;
     /// A read or write says once that it is not ready though it is, and wakes at once.
     NotReadyOnce = "not-ready-once", Normal;
+    /// A SYN is lost between hosts whose link loses nothing.
+    SynLost = "syn-lost", Rare;
+    /// A segment with data is lost between hosts whose link loses nothing.
+    SegmentLost = "segment-lost", Rare;
 }

@@ -7,6 +7,7 @@ use super::HostId;
 use super::link::Link;
 use super::names::Records;
 use super::rule::Rule;
+use super::{hosts, tcp};
 use crate::world::World;
 
 /// A change of the world, made at once by [`Net::apply`](crate::Net::apply) or later by
@@ -113,13 +114,16 @@ pub(crate) fn apply(world: &mut World, fault: Fault) {
         Fault::Name(name, records) => network.names.set(&name, records),
         Fault::AddAddress(host, address) => network.add_address(host, address),
         Fault::RemoveAddress(host, address) => network.remove_address(host, address),
-        // These change nothing before TCP knows of loss.
-        Fault::RefusePort { .. }
-        | Fault::Crash { .. }
-        | Fault::Restart(_)
-        | Fault::Stop(_)
-        | Fault::Release(_)
-        | Fault::Swizzle { .. }
-        | Fault::RebindNat(_) => {}
+        Fault::RefusePort { host, port, time } => {
+            let until = world.now + time;
+            network.refuse(host, port, until);
+        }
+        Fault::Crash { host, peers } => hosts::crash(world, host, peers),
+        Fault::Restart(host) => hosts::restart(world, host),
+        Fault::Stop(host) => hosts::stop(world, host),
+        Fault::Release(host) => hosts::release(world, host),
+        Fault::Swizzle { hosts, every, hold } => hosts::swizzle(world, hosts, every, hold),
+        Fault::RebindNat(host) => network.rebind(host),
     }
+    tcp::routes_changed(world);
 }

@@ -1,7 +1,13 @@
 //! Network address translation in front of a host.
 
-use core::net::IpAddr;
+use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
+
+use regatta_core::Instant;
+
+use super::firewall::Seen;
+use super::tcp::End;
+use super::{HostId, Network};
 
 /// A NAT that a host sits behind.
 ///
@@ -44,5 +50,95 @@ impl Nat {
     pub const fn tcp_idle(mut self, time: Duration) -> Self {
         self.tcp_idle = time;
         self
+    }
+}
+
+/// The first port of a NAT's own.
+const FIRST_PORT: u16 = 20_000;
+
+/// A NAT and what it remembers.
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(super) nat: Nat,
+    /// Grows when it forgets everything.
+    epoch: u32,
+    next_port: u16,
+}
+
+/// A NAT's memory of one connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NatFlow {
+    /// How others see who is behind it.
+    pub(crate) public: SocketAddr,
+    epoch: u32,
+    used: Instant,
+}
+
+/// What a NAT makes of a connection's segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Translated {
+    /// It goes on.
+    Same,
+    /// It goes on from another port, where its peer knows nobody.
+    Stray,
+    /// It goes nowhere.
+    Lost,
+}
+
+impl State {
+    pub(super) const fn new(nat: Nat) -> Self {
+        Self { nat, epoch: 0, next_port: FIRST_PORT }
+    }
+
+    pub(super) const fn forget(&mut self) {
+        self.epoch = self.epoch.wrapping_add(1);
+    }
+
+    /// A public address that nobody had before, until all ports were used.
+    pub(super) fn public(&mut self) -> SocketAddr {
+        let port = self.next_port;
+        self.next_port = port.checked_add(1).unwrap_or(FIRST_PORT);
+        SocketAddr::new(self.nat.public, port)
+    }
+
+    /// Whether it translates from this address.
+    pub(super) const fn covers(&self, address: IpAddr) -> bool {
+        self.nat.public.is_ipv4() == address.is_ipv4()
+    }
+}
+
+impl Network {
+    /// Remembers a connection that begins, where its asking host is behind a NAT.
+    pub(super) fn map_connection(&mut self, now: Instant, seen: &Seen) -> Option<NatFlow> {
+        let state = self.host_mut(seen.from)?.nat.as_mut()?;
+        if seen.from == seen.to || !state.covers(seen.source.ip()) {
+            return None;
+        }
+        Some(NatFlow { public: state.public(), epoch: state.epoch, used: now })
+    }
+
+    /// What the NAT between the two ends makes of a segment from one of them.
+    pub(super) fn translate(&mut self, now: Instant, from: End) -> Translated {
+        let Some((host, flow)) = self.asking(from).map(|side| (side.host, side.nat)) else {
+            return Translated::Lost;
+        };
+        let Some(flow) = flow else { return Translated::Same };
+        let known = self.host(host).and_then(|host| host.nat.as_ref()).is_some_and(|state| {
+            state.epoch == flow.epoch && now.saturating_since(flow.used) <= state.nat.tcp_idle
+        });
+        if !known {
+            // From now on nothing that comes back finds it.
+            return if from.asked() { Translated::Stray } else { Translated::Lost };
+        }
+        if let Some(side) = self.asking(from) {
+            side.nat = Some(NatFlow { used: now, ..flow });
+        }
+        Translated::Same
+    }
+
+    pub(super) fn rebind(&mut self, host: HostId) {
+        if let Some(state) = self.host_mut(host).and_then(|host| host.nat.as_mut()) {
+            state.forget();
+        }
     }
 }
