@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::Row;
-use crate::scenario::metric::Value;
+use crate::scenario::metric::{Figures, Value};
 
 /// Columns: the figure, and its head in two lines.
 const COLUMNS: [(&str, &str, &str); 16] = [
@@ -36,14 +36,30 @@ pub fn draw(rows: &[Row]) -> String {
         lines[0].push(folder.to_owned());
         lines[1].push(name.to_owned());
     }
+    let by_load = rows.iter().any(|row| row.figures.loads().len() > 1);
+    if by_load {
+        lines[0].push(String::new());
+        lines[1].push("load".to_owned());
+    }
     for (_, over, head) in COLUMNS {
         lines[0].push(over.to_owned());
         lines[1].push(head.to_owned());
     }
     for row in rows {
         let mut line: Vec<String> = row.settings.iter().map(|(_, value)| value.clone()).collect();
-        line.extend(COLUMNS.iter().map(|(name, ..)| cell(name, row)));
+        if by_load {
+            line.push("all".to_owned());
+        }
+        line.extend(COLUMNS.iter().map(|(name, ..)| cell(name, &row.figures)));
         lines.push(line);
+        for (load, figures) in row.figures.loads().iter().filter(|_| by_load) {
+            let mut line = vec![String::new(); row.settings.len()];
+            line.push(load.clone());
+            // Connections are not one load's own.
+            let own = COLUMNS.iter().take_while(|(name, ..)| *name != "connections");
+            line.extend(own.map(|(name, ..)| cell(name, figures)));
+            lines.push(line);
+        }
     }
     let mut text = aligned(&lines);
     for row in rows {
@@ -52,8 +68,8 @@ pub fn draw(rows: &[Row]) -> String {
     text
 }
 
-fn cell(name: &str, row: &Row) -> String {
-    match row.figures.get(name) {
+fn cell(name: &str, figures: &Figures) -> String {
+    match figures.get(name) {
         None => "-".to_owned(),
         Some(Value::Time(time)) if name == "virtual_time" => crate::scenario::seconds(time),
         Some(Value::Time(time)) => {

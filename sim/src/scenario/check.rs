@@ -4,10 +4,11 @@ use std::net::IpAddr;
 
 use http::{Method, Uri};
 
+use super::expect::Condition;
 use super::format::File;
 use super::format::service::{Behaviour, Server, Tls};
 use super::format::work::Load;
-use super::plan::{Wrong, host_of};
+use super::plan::{Wrong, host_of, place};
 
 /// Most users of one load.
 const MOST_USERS: u32 = 100_000;
@@ -41,6 +42,11 @@ pub(super) fn check(file: &File) -> Result<(), Wrong> {
     }
     for (name, load) in &file.load {
         check_load(&format!("load.{name}"), load)?;
+    }
+    for (list, conditions) in [("holds", &file.expect.holds), ("unmet", &file.expect.unmet)] {
+        for load in conditions.iter().filter_map(Condition::load) {
+            place(&file.load, &format!("expect.{list}"), load, "load")?;
+        }
     }
     Ok(())
 }

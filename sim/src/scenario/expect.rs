@@ -74,6 +74,11 @@ impl Condition {
         Ok(Self { text: words.join(" "), left: (*left).to_owned(), relation: *relation, right })
     }
 
+    /// The load whose figure it is of, where it is one's own.
+    pub fn load(&self) -> Option<&str> {
+        self.left.split_once(':').map(|(load, _)| load)
+    }
+
     /// Whether it holds of these figures.
     pub fn judge(&self, figures: &Figures) -> Verdict {
         let was = figures.get(&self.left);
@@ -110,6 +115,8 @@ impl Condition {
 
 /// What kind of figure this name means.
 fn sample(name: &str) -> Result<Value, String> {
+    // Whether there is such a load, the file's check says.
+    let name = name.split_once(':').map_or(name, |(_, name)| name);
     if name.strip_prefix("failed.").is_some_and(|cause| !cause.is_empty()) {
         return Ok(Value::Count(0));
     }

@@ -75,6 +75,8 @@ pub struct Figures {
     busy: Duration,
     ended: Duration,
     steps: u64,
+    /// The same of each load by itself, as far as its requests tell.
+    loads: BTreeMap<String, Self>,
 }
 
 impl Figures {
@@ -84,20 +86,34 @@ impl Figures {
         for run in runs {
             all.add(run);
         }
-        all.first_byte.sort_unstable();
-        all.total.sort_unstable();
+        all.sort();
         all
     }
 
+    fn sort(&mut self) {
+        self.first_byte.sort_unstable();
+        self.total.sort_unstable();
+        self.loads.values_mut().for_each(Self::sort);
+    }
+
     fn add(&mut self, run: &Outcome) {
-        self.requests += run.asked.len() as u64;
         self.steps += run.steps;
         self.ended += run.ended.saturating_since(Instant::EPOCH);
         for (kind, count) in &run.counters {
             *self.counters.entry(*kind).or_default() += count;
         }
+        self.add_requests(&run.asked.iter().collect::<Vec<_>>());
+        for (number, name) in run.loads.iter().enumerate() {
+            let own = run.asked.iter().filter(|asked| asked.load == number);
+            let figures = self.loads.entry(name.clone()).or_default();
+            figures.add_requests(&own.collect::<Vec<_>>());
+        }
+    }
+
+    fn add_requests(&mut self, all: &[&Asked]) {
+        self.requests += all.len() as u64;
         let mut connections = BTreeMap::new();
-        for asked in &run.asked {
+        for asked in all {
             self.add_request(asked);
             if let Some(made) = &asked.timeline.connection {
                 self.families.insert(made.address.is_ipv6());
@@ -107,8 +123,8 @@ impl Figures {
         let shaken = connections.values().flatten();
         self.handshakes += shaken.clone().count() as u64;
         self.resumed += shaken.filter(|resumed| **resumed).count() as u64;
-        let first = run.asked.iter().map(|asked| asked.requested).min();
-        let last = run.asked.iter().filter_map(|asked| asked.ended).max();
+        let first = all.iter().map(|asked| asked.requested).min();
+        let last = all.iter().filter_map(|asked| asked.ended).max();
         if let (Some(first), Some(last)) = (first, last) {
             self.busy += last.saturating_since(first);
         }
@@ -133,8 +149,11 @@ impl Figures {
         self.counters.get(&kind).copied().unwrap_or(0)
     }
 
-    /// The figure of this name; `failed.CAUSE` is a figure too.
+    /// The figure of this name; `failed.CAUSE` is one too, and `LOAD:NAME` that of one load.
     pub fn get(&self, name: &str) -> Option<Value> {
+        if let Some((load, name)) = name.split_once(':') {
+            return self.loads.get(load)?.get(name);
+        }
         if let Some(cause) = name.strip_prefix("failed.") {
             return Some(Value::Count(self.failed.get(cause).copied().unwrap_or(0)));
         }
@@ -160,6 +179,11 @@ impl Figures {
     /// Times to the end of answered requests, the least first.
     pub fn total(&self) -> &[Duration] {
         &self.total
+    }
+
+    /// The figures of each load by itself, as far as its requests tell.
+    pub const fn loads(&self) -> &BTreeMap<String, Self> {
+        &self.loads
     }
 
     fn failures(&self) -> u64 {

@@ -83,6 +83,7 @@ impl Scenario {
         let (digest, steps) = net.steps(|steps| (steps.digest(), steps.count()));
         Outcome {
             seed,
+            loads: self.file.load.keys().cloned().collect(),
             asked: board.take(),
             counters: outcome::counters(client.map(|client| client.stats()).as_ref()),
             ended: net.now(),

@@ -43,6 +43,8 @@ pub enum End {
 pub struct Outcome {
     /// Its seed.
     pub seed: u64,
+    /// The names of its loads.
+    pub loads: Vec<String>,
     /// Every request, in the order of asking.
     pub asked: Vec<Asked>,
     /// The client's counters.

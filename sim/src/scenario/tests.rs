@@ -131,3 +131,45 @@ fn sweeps_combine() {
     assert_eq!(all, [settings(&[("a", "1"), ("b", "3")]), settings(&[("a", "2"), ("b", "3")])]);
     assert_eq!(combinations(&[]), [settings(&[])]);
 }
+
+/// Where each field of the format is declared.
+const DECLARED: [&str; 6] = [
+    include_str!("format/mod.rs"),
+    include_str!("format/policy.rs"),
+    include_str!("format/service.rs"),
+    include_str!("format/trouble.rs"),
+    include_str!("format/work.rs"),
+    include_str!("format/world.rs"),
+];
+
+#[test]
+fn every_field_and_figure_is_documented() {
+    let page = include_str!("../../../docs/scenarios.md");
+    let fields = DECLARED.iter().flat_map(|source| source.lines()).filter_map(|line| {
+        let (name, _) = line.trim().strip_prefix("pub ")?.split_once(": ")?;
+        name.chars().all(|c| c.is_ascii_lowercase() || c == '_').then_some(name)
+    });
+    let fields: Vec<&str> = fields.collect();
+    assert!(fields.len() > 100, "only {} fields were found", fields.len());
+    let figures = metric::METRICS.iter().map(metric::Metric::name);
+    let words: Vec<&str> = page.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').collect();
+    for name in fields.into_iter().chain(figures) {
+        assert!(words.contains(&name), "docs/scenarios.md does not name {name}");
+    }
+}
+
+#[test]
+fn what_ships_is_understood() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
+    let files = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
+    let mut count = 0;
+    for file in files {
+        let text = std::fs::read_to_string(&file).unwrap();
+        let name = file.file_name().unwrap().to_string_lossy().into_owned();
+        assert!(text.starts_with("# "), "{name} does not begin with what it shows");
+        let scenario = Scenario::read(&name, &text, &[]).unwrap();
+        assert!(!scenario.file().expect.holds.is_empty(), "{name} expects nothing");
+        count += 1;
+    }
+    assert!(count >= 15, "only {count} scenarios");
+}

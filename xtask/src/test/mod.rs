@@ -4,6 +4,7 @@
 mod advisories;
 mod features;
 mod peers;
+mod scenarios;
 mod steps;
 
 use std::path::Path;
@@ -20,7 +21,7 @@ struct Step {
 }
 
 /// Cheap ones first; the peers are looked for before all others.
-const STEPS: [Step; 15] = [
+const STEPS: [Step; 16] = [
     Step { name: "fmt", what: "the code is formatted", run: steps::fmt },
     Step { name: "rust-version", what: "one rust-version, no newer than rustc", run: steps::rust },
     Step {
@@ -37,6 +38,11 @@ const STEPS: [Step; 15] = [
     Step { name: "doc-tests", what: "examples in the documentation", run: steps::doc_tests },
     Step { name: "models", what: "machines beside their models", run: steps::models },
     Step { name: "corpora", what: "every input that fuzzing has kept", run: steps::corpora },
+    Step {
+        name: "scenarios",
+        what: "the simulator's scenarios, each twice, and one that must fail",
+        run: scenarios::check,
+    },
     Step { name: "loom", what: "what threads share, in every order", run: steps::loom },
     Step { name: "peers", what: "end to end, with real peers", run: steps::end_to_end },
     Step { name: "demo", what: "the README's demo does what it claims", run: steps::demo },
