@@ -2,6 +2,7 @@
 
 use core::net::SocketAddr;
 
+use regatta_core::Instant;
 use regatta_core::rng::Rng;
 use regatta_runtime::{Client, Error};
 
@@ -27,7 +28,11 @@ pub(super) fn world(net: &Net, plan: &Plan) -> Vec<Host> {
         net.apply(first.clone());
     }
     for (at, fault) in &plan.later {
-        net.at(*at, fault.clone());
+        match *at {
+            // Before anyone does anything.
+            Instant::EPOCH => net.apply(fault.clone()),
+            at => net.at(at, fault.clone()),
+        }
     }
     hosts
 }

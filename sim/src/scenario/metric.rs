@@ -73,6 +73,8 @@ pub struct Figures {
     received: u64,
     /// From the first request to the last end, of all runs.
     busy: Duration,
+    /// From each answer's first byte to its end, all together.
+    receiving: Duration,
     ended: Duration,
     steps: u64,
     /// The same of each load by itself, as far as its requests tell.
@@ -141,6 +143,9 @@ impl Figures {
                 let since = |at: Instant| at.saturating_since(asked.requested);
                 self.first_byte.extend(asked.timeline.first_byte.map(since));
                 self.total.extend(asked.ended.map(since));
+                if let (Some(first), Some(ended)) = (asked.timeline.first_byte, asked.ended) {
+                    self.receiving += ended.saturating_since(first);
+                }
             }
         }
     }
@@ -204,9 +209,11 @@ impl Figures {
     }
 
     fn goodput(&self) -> Option<Value> {
-        let bits = u128::from(self.sent + self.received) * 8;
-        let nanos = self.busy.as_nanos();
-        (nanos > 0).then(|| Value::Rate(u64::try_from(bits * 1_000_000_000 / nanos).unwrap_or(0)))
+        rate(self.sent + self.received, self.busy)
+    }
+
+    fn body_rate(&self) -> Option<Value> {
+        rate(self.received, self.receiving)
     }
 }
 
@@ -214,6 +221,12 @@ impl Figures {
 pub fn percentile(sorted: &[Duration], permille: usize) -> Option<Duration> {
     let rank = (sorted.len() * permille).div_ceil(1_000).max(1);
     sorted.get(rank - 1).copied()
+}
+
+fn rate(bytes: u64, time: Duration) -> Option<Value> {
+    let nanos = time.as_nanos();
+    let bits = u128::from(bytes) * 8 * 1_000_000_000;
+    (nanos > 0).then(|| Value::Rate(u64::try_from(bits / nanos).unwrap_or(u64::MAX)))
 }
 
 fn time(sorted: &[Duration], permille: usize) -> Option<Value> {
@@ -275,6 +288,8 @@ metrics! {
         |all| Some(Value::Bytes(all.received));
     goodput: Value::Rate(0), "bodies' bits in a second, from the first request to the last end",
         Figures::goodput;
+    body_rate: Value::Rate(0), "answers' bits in a second, from an answer's first byte to its end",
+        Figures::body_rate;
     virtual_time: TIME, "virtual time of all runs together",
         |all| Some(Value::Time(all.ended));
     steps: COUNT, "steps of the simulation", |all| Some(Value::Count(all.steps));
