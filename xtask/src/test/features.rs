@@ -7,7 +7,7 @@ use super::peers::Peers;
 use crate::run::{self, Outcome};
 
 /// Package and features, without the default ones.
-const COMBINATIONS: [(&str, &str); 12] = [
+const COMBINATIONS: [(&str, &str); 14] = [
     ("regatta-core", ""),
     ("regatta-core", "http1"),
     ("regatta-core", "http2"),
@@ -18,6 +18,8 @@ const COMBINATIONS: [(&str, &str); 12] = [
     ("regatta-runtime", "aws-lc-rs"),
     ("regatta-runtime", "ring,aws-lc-rs,tower"),
     ("regatta-runtime", "ring,conformance"),
+    ("regatta-sim", ""),
+    ("regatta-sim", "scenario"),
     ("regatta-tokio", "ring"),
     ("regatta-tokio", "aws-lc-rs,system-roots,tower"),
 ];
