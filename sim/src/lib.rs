@@ -5,6 +5,9 @@
 //! unchanged, with real TLS. Everything that could go one way or another is drawn from a
 //! [`Tape`](regatta_models::tape::Tape): the same tape gives the same steps and the same digest.
 //!
+//! In a test of one's own it reads like this; `tests/library.rs` has an IPv6 that is broken and a
+//! server without power, `examples/fallback.rs` a sweep.
+//!
 //! ```
 //! use std::time::Duration;
 //!

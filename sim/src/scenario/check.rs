@@ -62,6 +62,13 @@ fn check_server(file: &File, path: &str, server: &Server) -> Result<(), Wrong> {
     if server.protocols.is_empty() {
         return wrong(&format!("{path}.protocols"), "expected \"h2\", \"http/1.1\" or both");
     }
+    let script = server.behaviour != Behaviour::Answers;
+    if script && !matches!(server.tls, Tls::Good | Tls::None) {
+        return wrong(&format!("{path}.tls"), "a script has \"good\" or \"none\"");
+    }
+    if script && !server.changes.is_empty() {
+        return wrong(&format!("{path}.changes"), "a script does not change");
+    }
     if server.behaviour == Behaviour::ResetsAtReuse && server.tls != Tls::None {
         return wrong(&format!("{path}.tls"), "a server that resets at reuse has none");
     }

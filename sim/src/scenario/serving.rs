@@ -19,6 +19,7 @@ use super::format::service::{Behaviour, Change, Server, Tls};
 use super::units::{Range, Time};
 use super::zeros::Zeros;
 use crate::host::{Host, Socket};
+use crate::peer::{self, Conduct, Scene};
 use crate::tls;
 
 /// Starts a server at one address and lets it change as the scenario says.
@@ -28,14 +29,16 @@ pub(super) async fn start(
     server: &Server,
     rng: Rng,
 ) -> Result<(), Error> {
-    match server.behaviour {
-        Behaviour::Answers => {
-            let state = Arc::new(State::new(host.clone(), server, rng));
-            let handle = listen(&state, at).await?;
-            host.spawn(change(state, at, handle));
-        }
-        Behaviour::Silent => misbehave(host, at, silent).await,
-        Behaviour::ResetsAtReuse => misbehave(host, at, resets_at_reuse).await,
+    if let Some(script) = server.behaviour.script() {
+        let scene = Arc::new(Scene::new(Vec::new()));
+        let tls = server.tls != Tls::None;
+        host.spawn(peer::endpoint(host.clone(), at, tls, Conduct::Raw(script), scene));
+    } else if server.behaviour == Behaviour::ResetsAtReuse {
+        reset_at_reuse(host, at).await;
+    } else {
+        let state = Arc::new(State::new(host.clone(), server, rng));
+        let handle = listen(&state, at).await?;
+        host.spawn(change(state, at, handle));
     }
     Ok(())
 }
@@ -170,24 +173,15 @@ async fn change(state: Arc<State>, at: SocketAddr, mut handle: ServerHandle<Host
     }
 }
 
-/// Accepts connections and hands each to `serve`.
-async fn misbehave<F>(host: &Host, at: SocketAddr, serve: fn(Socket) -> F)
-where
-    F: Future<Output = ()> + Send + 'static,
-{
+/// Accepts connections that are reset when they are used again.
+async fn reset_at_reuse(host: &Host, at: SocketAddr) {
     let Ok(mut listening) = host.listen(Address::Ip(at)).await else { return };
     let spawner = host.clone();
     host.spawn(async move {
         while let Ok((socket, _)) = poll_fn(|cx| listening.poll_accept(cx)).await {
-            spawner.spawn(serve(socket));
+            spawner.spawn(resets_at_reuse(socket));
         }
     });
-}
-
-/// Reads whatever comes and never says a word.
-async fn silent(mut socket: Socket) {
-    let mut buffer = [0; 4_096];
-    while let Ok(1..) = poll_fn(|cx| socket.poll_read(cx, &mut buffer)).await {}
 }
 
 /// Answers the first head and drops the connection with the second unread: the peer hears a

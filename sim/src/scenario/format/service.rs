@@ -6,6 +6,7 @@ use regatta_core::types;
 use serde::Deserialize;
 
 use super::policy::{Engine, Versions};
+use crate::peer::RawKind;
 use crate::scenario::units::{Range, Time, TimeOrNone};
 
 /// `[server.NAME]`: a server on one port of one host.
@@ -105,6 +106,24 @@ pub enum Behaviour {
     Answers,
     /// It accepts connections, reads, and never says a word.
     Silent,
+    /// It shakes hands, reads, and never answers.
+    Mute,
+    /// It reads a few bytes at a time, and never answers.
+    ReadsSlowly,
+    /// It sends half of an answer, then the end.
+    HalfAnswer,
+    /// HTTP/2: it refuses the first stream of every connection (REFUSED_STREAM) and answers the
+    /// others, with no body; HTTP/1.1: it closes.
+    RefusesFirstStream,
+    /// HTTP/2: it ends every connection by a GOAWAY that has processed nothing; HTTP/1.1: it
+    /// closes.
+    GoawayZero,
+    /// It answers once, with no body, and closes when the connection is used again.
+    ClosesAtReuse,
+    /// It answers, with no body, and says more than was asked for.
+    Unsolicited,
+    /// It says what is not HTTP.
+    Garbage,
     /// HTTP/1.1 in plain text: it answers the first request of a connection, and resets the
     /// connection when the second comes.
     ResetsAtReuse,
@@ -122,6 +141,24 @@ impl Server {
     /// The port that it listens on.
     pub fn port(&self) -> u16 {
         self.port.unwrap_or(if self.tls == Tls::None { 80 } else { 443 })
+    }
+}
+
+impl Behaviour {
+    /// The script that does it, if one does.
+    pub(in crate::scenario) const fn script(self) -> Option<RawKind> {
+        Some(match self {
+            Self::Answers | Self::ResetsAtReuse => return None,
+            Self::Silent => RawKind::Silent,
+            Self::Mute => RawKind::Mute,
+            Self::ReadsSlowly => RawKind::SlowReader,
+            Self::HalfAnswer => RawKind::HalfAnswer,
+            Self::RefusesFirstStream => RawKind::RefuseFirstStream,
+            Self::GoawayZero => RawKind::GoAwayZero,
+            Self::ClosesAtReuse => RawKind::CloseAtReuse,
+            Self::Unsolicited => RawKind::Unsolicited,
+            Self::Garbage => RawKind::Garbage,
+        })
     }
 }
 
