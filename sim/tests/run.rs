@@ -56,6 +56,30 @@ fn exit_codes_tell_what_happened() {
 }
 
 #[test]
+fn a_file_may_sweep_by_itself() {
+    let text = std::fs::read_to_string(
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/a-answer-never-comes.toml"),
+    );
+    let swept = place("swept.toml");
+    let text = text.unwrap() + "\n[sweep]\n\"link.way.delay\" = [\"10ms\", \"30ms\"]\n";
+    std::fs::write(&swept, text).unwrap();
+    let swept = swept.to_str().unwrap();
+    let rows = |arguments: &[&str]| {
+        let output = run(arguments);
+        assert!(output.status.success(), "{output:?}");
+        let said = said(&output);
+        // Behind the title, an empty line and two lines of heads.
+        said.lines().skip(4).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let both = rows(&[swept]);
+    assert!(both[0].trim_start().starts_with("10ms ") && both[0].contains(" 70.0 "), "{both:?}");
+    assert!(both[1].trim_start().starts_with("30ms ") && both[1].contains(" 190.0 "), "{both:?}");
+    // What the command says takes the place of what the file says.
+    let one = rows(&[swept, "--sweep", "link.way.delay=20ms"]);
+    assert!(one[0].contains(" 130.0 ") && one[1].starts_with("seed 1"), "{one:?}");
+}
+
+#[test]
 fn files_are_written() {
     let files = ["json", "csv", "cdf.svg", "waterfall.svg"].map(|name| place(&format!("a.{name}")));
     let [json, csv, cdf, waterfall] = files.each_ref().map(|file| file.to_str().unwrap());
