@@ -227,7 +227,12 @@ impl World {
                 self.timed_out.retain(|other| *other != id);
                 books.gone(id);
             }
-            Action::Assign { request, connection } => books.assign(request, connection),
+            Action::Assign { request, connection } => {
+                let sockets = books.connections.values().filter(|c| !c.gone).count();
+                let left = sockets < self.config.max_sockets as usize;
+                books.avoided_is_last_hope(request, connection, left);
+                books.assign(request, connection);
+            }
             Action::Reset { connection, request } => books.reset(request, connection),
             Action::Resend(id) => books.resend(id),
             Action::Refuse { request, reason, .. } => books.refuse(request, reason),
@@ -392,8 +397,11 @@ impl Subject for World {
 
     fn observe(&mut self, now: Instant, input: &Input<Event>, actions: &[Action], machine: &Solo) {
         self.books.now = now;
+        let mut many_streams_came = false;
         if let Input::Event(event) = input {
             if self.is_legal(event) {
+                many_streams_came = matches!(event, Event::Connected { protocol, .. }
+                    if *protocol != Protocol::Http1);
                 self.enter(event, machine);
             } else {
                 assert!(actions.is_empty(), "{event:?} is stale and did {actions:?}");
@@ -416,6 +424,9 @@ impl Subject for World {
             self.connects_are_in_time();
             self.books.nothing_is_late();
             self.books.nobody_is_forgotten(self.sockets_left());
+            if many_streams_came {
+                self.books.nothing_is_needless(POOL);
+            }
         }
         self.compare(machine);
     }
@@ -543,6 +554,21 @@ mod tests {
             &[
                 0, 0, 0, 23, 59, 0, 0, 0, 0, 0, 2, 32, 78, 154, 0, 0, 0, 0, 187, 0, 1, 0, 0, 0, 0,
                 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+            ],
+            // The last hope was not asked for a sign of life, idle for long as it was.
+            &[
+                0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 3, 6, 0, 0, 0, 0, 0, 0, 0, 0, 17, 3, 0, 1, 0,
+                0, 0, 0, 0, 0, 0, 0, 0, 125, 3, 0, 0, 0, 0, 0, 9, 7, 0, 0, 0, 25,
+            ],
+            // A sign of life of an idle connection was not seen behind one that had to be probed.
+            &[
+                1, 0, 0, 0, 138, 0, 41, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 17, 0, 19, 0,
+                0, 0, 0, 0, 9, 0, 0, 0, 0, 0, 22, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 0,
+                0, 17, 0, 0, 0, 16, 0, 0, 0, 24, 0, 0, 12, 0, 0, 0, 45, 71, 0, 0, 0, 0, 0, 0, 0, 0,
+                0, 0, 0, 0, 0, 0, 0, 0, 17, 0, 0, 0, 0, 0, 22, 0, 0, 0, 0, 168, 0, 0, 0, 0, 17, 13,
+                243, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 22, 0, 0, 0, 0, 0, 24, 194, 0, 0, 0, 9, 1, 0,
+                0, 0, 0, 0, 17, 0, 179, 0, 0, 0, 16, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+                0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 27, 14, 0, 0, 0, 0, 12,
             ],
             // Who avoided a connection held up those behind it.
             &[

@@ -7,6 +7,9 @@
 
 use crate::catch::Failure;
 
+/// Chunks up to this many bytes are tried in every size.
+const EVERY_SIZE: usize = 16;
+
 /// A shrunk tape.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shrunk {
@@ -83,7 +86,8 @@ impl<F: FnMut(&[u8]) -> Option<Failure>> Shrinker<F> {
         }
     }
 
-    /// Drops chunks, large ones first, from the end to the beginning.
+    /// Drops chunks, large ones first, from the end to the beginning. Among the small ones every
+    /// size is tried: what one event draws is of any.
     fn drop_chunks(&mut self) {
         let mut size = self.best.len().next_power_of_two() / 2;
         while size > 0 {
@@ -95,7 +99,7 @@ impl<F: FnMut(&[u8]) -> Option<Failure>> Shrinker<F> {
                 self.take(tape);
                 end = start.min(self.best.len());
             }
-            size /= 2;
+            size = if size > EVERY_SIZE { size / 2 } else { size - 1 };
         }
     }
 

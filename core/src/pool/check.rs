@@ -1,11 +1,14 @@
 //! Recounts a pool from its tables.
 
+use core::cmp::Reverse;
+
 use super::tables::{Clock, Connection, Place, Request};
 use super::{Pool, State, Tables};
 use crate::arena::Arena;
 use crate::id::{ConnectionId, PoolId};
 use crate::limits::Resource;
 use crate::list::List;
+use crate::types::Protocol;
 
 /// What one pool has taken from its circuit breakers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -93,6 +96,10 @@ impl Pool {
                 assert_eq!(connection.best_shelf(), shelf, "{id} is on the wrong shelf");
                 assert!(connection.room(&self.config) > 0, "{id} is ready without room");
             }
+            let idle = list.iter(arena).filter(|(_, slot)| slot.streams.is_empty());
+            let probed = idle.filter(|(_, slot)| slot.protocol == Protocol::Http2);
+            let heard: Vec<_> = probed.map(|(_, slot)| Reverse(slot.alive)).collect();
+            assert!(heard.is_sorted(), "the one heard of last is not the first to be taken");
         }
         for (id, connection) in self.held.iter(arena) {
             let held = matches!(connection.state, State::Busy | State::Draining);

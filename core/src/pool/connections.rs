@@ -70,10 +70,14 @@ impl<O: Out> Turn<'_, O> {
                 self.probe(slot);
             }
         }
-        last_hope.filter(|_| {
-            let pool = &*self.pool;
-            pool.connecting.is_empty() && pool.probing.is_none() && !pool.may_connect(self.tables)
-        })
+        let pool = &*self.pool;
+        let elsewhere = !pool.connecting.is_empty() || pool.probing.is_some();
+        let hope = last_hope.filter(|_| !elsewhere && !pool.may_connect(self.tables))?;
+        if self.needs_probe(self.tables.connections.get(hope)?) {
+            self.probe(hope.slot());
+            return None;
+        }
+        Some(hope)
     }
 
     fn needs_probe(&self, connection: &Connection) -> bool {
@@ -213,7 +217,23 @@ impl<O: Out> Turn<'_, O> {
         self.count_in(connection);
         self.learn(connection);
         self.refresh(connection);
+        self.freshen(connection);
         self.settle();
+    }
+
+    /// Puts an idle connection that gave a sign of life before the others of its shelf, which
+    /// were idle for longer: where the first one needs a probe, so do all.
+    fn freshen(&mut self, connection: ConnectionId) {
+        let Some(slot) = self.tables.connections.get(connection) else { return };
+        let idle = slot.state == State::Ready && slot.streams.is_empty();
+        // The others are not probed.
+        if !idle || slot.protocol != Protocol::Http2 {
+            return;
+        }
+        if let Some(list) = self.pool.ready.get_mut(slot.shelf) {
+            list.remove(&mut self.tables.connections, connection.slot());
+            list.push_front(&mut self.tables.connections, connection.slot());
+        }
     }
 
     pub(super) fn on_refusing(&mut self, connection: ConnectionId) {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use regatta_core::Instant;
 use regatta_core::id::{ConnectionId, RequestId};
 use regatta_core::types::{BodyState, Outcome, Phase, Protocol, Refusal, RetrySafe};
 
@@ -30,6 +31,7 @@ impl Books {
             pool,
             up: None,
             stopped: None,
+            stopped_at: Instant::MAX,
             probing: false,
             closing: false,
             aborted: false,
@@ -114,6 +116,8 @@ impl Books {
         assert!(to.up.is_some() && !to.gone, "{id} is assigned to {connection}, which is not up");
         assert_eq!(to.stopped, None, "{id} is assigned to {connection}, which takes nothing");
         assert!(!to.probing, "{id} is assigned to {connection}, which is being probed");
+        assert!(!self.needs_probe(connection), "{id} is assigned to {connection}, idle for long");
+        self.tally.held(law::PROBED_FIRST);
         self.tally.held(law::DRAINING);
         assert!(self.room(connection) > 0, "{id} is one stream too many on {connection}");
         self.tally.held(law::CAPACITY);
@@ -131,6 +135,30 @@ impl Books {
         if most.is_some_and(|most| carried >= most.get().into()) {
             self.stop(connection, "it has carried all it may");
         }
+    }
+
+    /// A request goes again on the connection that failed it only where nothing else is left.
+    pub(crate) fn avoided_is_last_hope(
+        &self,
+        id: RequestId,
+        taken: ConnectionId,
+        sockets_left: bool,
+    ) {
+        let request = self.request(id);
+        let pool = request.pool;
+        if request.avoid != Some(taken) || self.is_uncertain(pool) {
+            return;
+        }
+        let mine = || self.connections.values().filter(|c| c.pool == pool && !c.gone);
+        assert!(
+            !mine().any(Connection::is_connecting),
+            "{id} goes on {taken} again, not on a new one"
+        );
+        let probing = mine().any(|c| c.probing);
+        let could = sockets_left && self.has_room_for_one_more(pool);
+        let backs_off = self.rules[pool].backs_off;
+        assert!(backs_off || !probing && !could, "{id} goes again on {taken}, which failed it");
+        self.tally.held(law::AVOIDS);
     }
 
     /// No other connection of the pool would have been the better choice.

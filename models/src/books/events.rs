@@ -161,17 +161,15 @@ impl Books {
     pub(crate) fn stop_all(&mut self, pool: usize, why: &'static str) {
         for connection in self.connections.values_mut() {
             if connection.pool == pool && connection.up.is_some() {
-                connection.stopped.get_or_insert(why);
-                connection.probing = false;
+                connection.stop(self.now, why);
             }
         }
     }
 
     /// It takes nothing new any more.
     pub(crate) fn stop(&mut self, id: ConnectionId, why: &'static str) {
-        let connection = self.connection_mut(id);
-        connection.stopped.get_or_insert(why);
-        connection.probing = false;
+        let now = self.now;
+        self.connection_mut(id).stop(now, why);
     }
 
     pub(crate) fn stream_ended(&mut self, id: RequestId, end: End) {

@@ -7,11 +7,16 @@ pub(crate) const NEEDED: &str = "a connection is made only where one is needed";
 pub(crate) const SHUTDOWN: &str = "a connection is shut down without streams and for a reason";
 pub(crate) const ABORT: &str = "a connection is aborted once and for a reason";
 pub(crate) const PROBE: &str = "one connection is probed at a time, and needs it";
+pub(crate) const PROBED_FIRST: &str = "what was idle for long is asked before it is used";
+pub(crate) const DRAIN_TIMEOUT: &str = "no connection drains for longer than it may";
+pub(crate) const NOTHING_NEEDLESS: &str =
+    "a connection that carries many streams ends the making of needless ones";
 pub(crate) const FAIR: &str = "first come, first served";
 pub(crate) const DRAINING: &str = "a draining connection gets no new stream";
 pub(crate) const CAPACITY: &str = "no connection carries more streams than it grants";
 pub(crate) const ACTIVE_LIMIT: &str = "max_requests is never exceeded";
 pub(crate) const BEST: &str = "no other connection would have been the better choice";
+pub(crate) const AVOIDS: &str = "what failed a request is the last to carry it again";
 pub(crate) const RESET: &str = "a stream is reset once and for a reason";
 pub(crate) const RESEND: &str = "only what may go again is sent again";
 pub(crate) const RETRY_LIMIT: &str = "max_retries is never exceeded";
@@ -23,14 +28,17 @@ pub(crate) const IN_TIME: &str = "nothing outlives its deadline, age or idle tim
 pub(crate) const NOBODY_FORGOTTEN: &str = "nobody waits beside room, or for nothing";
 
 /// Those that ask for connections being made in sight, and not behind a race.
-pub(crate) const INVARIANTS_IN_SIGHT: [&str; 2] = [CONNECTION_LIMIT, NEEDED];
+pub(crate) const INVARIANTS_IN_SIGHT: [&str; 4] =
+    [CONNECTION_LIMIT, NEEDED, AVOIDS, NOTHING_NEEDLESS];
 
 /// All others.
-pub(crate) const INVARIANTS: [&str; 18] = [
+pub(crate) const INVARIANTS: [&str; 20] = [
     IDS,
     SHUTDOWN,
     ABORT,
     PROBE,
+    PROBED_FIRST,
+    DRAIN_TIMEOUT,
     FAIR,
     DRAINING,
     CAPACITY,

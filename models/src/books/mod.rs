@@ -119,6 +119,8 @@ pub(crate) struct Connection {
     pub(crate) up: Option<(Protocol, Limit)>,
     /// It takes nothing new, because of this.
     pub(crate) stopped: Option<&'static str>,
+    /// Since then.
+    stopped_at: Instant,
     pub(crate) probing: bool,
     /// The machine said `Shutdown` or `Abort`.
     pub(crate) closing: bool,
@@ -137,6 +139,15 @@ pub(crate) struct Connection {
 impl Connection {
     pub(crate) const fn is_connecting(&self) -> bool {
         self.up.is_none() && !self.gone
+    }
+
+    /// It takes nothing new from `now` on, unless that began before.
+    pub(crate) const fn stop(&mut self, now: Instant, why: &'static str) {
+        if self.stopped.is_none() {
+            self.stopped = Some(why);
+            self.stopped_at = now;
+        }
+        self.probing = false;
     }
 
     /// Established, and nothing is known to stand against streams on it.

@@ -57,7 +57,14 @@ impl Books {
             let late = request.deadline.is_some_and(|at| at <= self.now);
             assert!(!late || request.was_reset, "{id} lives beyond its deadline");
         }
-        for (id, connection) in &self.connections {
+        for (id, connection) in self.connections.iter().filter(|(_, c)| !c.aborted) {
+            if let Some(most) = self.rules[connection.pool].pool.drain_timeout
+                && connection.stopped.is_some()
+            {
+                let late = connection.stopped_at + most <= self.now;
+                assert!(!late, "{id} drains for longer than it may");
+                self.tally.held(law::DRAIN_TIMEOUT);
+            }
             if connection.closing || !connection.streams.is_empty() || connection.up.is_none() {
                 continue;
             }
@@ -103,8 +110,25 @@ impl Books {
             || self.waiting(|other| other == pool).any(perhaps)
     }
 
+    /// A connection that carries many streams came up: what it makes needless is given up.
+    pub(crate) fn nothing_is_needless(&self, pool: usize) {
+        let mine = self.connections.values().filter(|c| c.pool == pool && c.is_connecting());
+        let connecting = mine.count() as i64;
+        if connecting > 0 && !self.is_uncertain(pool) {
+            let wanted = self.wish_beside(pool, connecting - 1);
+            assert!(wanted, "{connecting} connections are being made, one less would do");
+            self.tally.held(law::NOTHING_NEEDLESS);
+        }
+    }
+
     /// Whether one more connection is wanted: for those who wait, or ahead of need.
     pub(super) fn wish(&self, pool: usize) -> bool {
+        let mine = self.connections.values().filter(|c| c.pool == pool && c.is_connecting());
+        self.wish_beside(pool, mine.count() as i64)
+    }
+
+    /// As [`Books::wish`], if so many were connecting.
+    fn wish_beside(&self, pool: usize, connecting: i64) -> bool {
         let rules = &self.rules[pool];
         let config = &rules.pool;
         let mine = || self.connections.iter().filter(|(_, c)| c.pool == pool && !c.gone);
@@ -116,7 +140,6 @@ impl Books {
                 config.assumed_streams.get().min(config.max_concurrent_streams.get()).min(carries)
             }
         };
-        let connecting = mine().filter(|(_, c)| c.is_connecting()).count() as i64;
         let connecting = connecting * i64::from(assumed);
         let probed: i64 = mine().filter(|(_, c)| c.probing).map(|(id, _)| self.room(*id)).sum();
         let in_line = self.waiting(|other| other == pool).filter(|id| self.is_in_line(*id));
@@ -138,15 +161,20 @@ impl Books {
         mine.filter(|r| matches!(r.place, Place::Arriving)).count() as i64
     }
 
+    /// Whether neither a circuit breaker nor unkind peers stand against one more connection.
+    pub(super) fn has_room_for_one_more(&self, pool: usize) -> bool {
+        let mine = self.connections.values().filter(|c| c.pool == pool && c.is_open());
+        let shut = mine.filter(|c| matches!(c.up, Some((_, Limit::Concurrent(0))))).count();
+        let all = self.connections.values().filter(|c| !c.gone && self.shares(pool, c.pool));
+        let most = self.limits(pool).max_connections.unwrap_or(u32::MAX) as usize;
+        shut < 2 && all.count() < most
+    }
+
     /// A wanted connection that nothing stands against has been made.
     pub(super) fn enough_is_made(&self, pool: usize, sockets_left: bool) {
         let mine = || self.connections.values().filter(|c| c.pool == pool && !c.gone);
-        let shut = mine().filter(|c| c.is_open());
-        let shut = shut.filter(|c| matches!(c.up, Some((_, Limit::Concurrent(0))))).count();
-        let all = self.connections.values().filter(|c| !c.gone && self.shares(pool, c.pool));
-        let most = self.limits(pool).max_connections.unwrap_or(u32::MAX) as usize;
-        let allowed = mine().count() == 0 || all.count() < most;
-        let free = allowed && sockets_left && shut < 2 && !self.rules[pool].backs_off;
+        let allowed = mine().count() == 0 || self.has_room_for_one_more(pool);
+        let free = allowed && sockets_left && !self.rules[pool].backs_off;
         let wanted = free && !self.is_uncertain(pool) && self.wish(pool);
         assert!(!wanted, "a connection is wanted, allowed, and not made");
     }

@@ -46,6 +46,10 @@ pub struct World {
     resolving: BTreeMap<HostId, bool>,
     told: BTreeSet<IpAddr>,
     names: BTreeMap<HostId, Arc<str>>,
+    /// Until when the addresses of a name may be used without asking again.
+    known: BTreeMap<Arc<str>, Instant>,
+    /// Lookups that began in an old network: what they tell is not kept.
+    outdated: BTreeSet<HostId>,
     /// The name whose lookup ended in this call, and whether it has addresses.
     looked_up: Option<(Arc<str>, bool)>,
     /// The pools after the last call.
@@ -166,6 +170,14 @@ impl World {
             Event::ResolveFinished { host, .. } => {
                 let told = self.resolving.remove(host).expect("it is legal");
                 self.looked_up = self.names.get(host).map(|name| (Arc::clone(name), told));
+                let outdated = self.outdated.remove(host);
+                if told
+                    && !outdated
+                    && let Some(name) = self.names.get(host)
+                {
+                    let until = books.now + self.config.address_lifetime;
+                    self.known.insert(Arc::clone(name), until);
+                }
             }
             Event::AttemptProgress(_) | Event::BudgetSpent(_) => {}
             Event::Connected { attempt, protocol, limit } => {
@@ -188,6 +200,8 @@ impl World {
                 for pool in 0..self.keys.len() {
                     books.stop_all(pool, "the network changed");
                 }
+                self.known.clear();
+                self.outdated.extend(self.resolving.keys());
             }
             Event::Drain => books.draining = true,
         }
@@ -213,7 +227,9 @@ impl World {
                 assert!(self.told.contains(&address.ip()), "{address} was never told");
                 if !books.connections.contains_key(connection) {
                     books.made(*connection, pool);
+                    self.may_be_used(&origin.host);
                 }
+                let books = &mut self.books;
                 let slot = books.connection(*connection);
                 assert!(slot.pool == pool && slot.is_connecting(), "{attempt} for {connection}");
                 let before = self.attempts.insert(*attempt, *connection);
@@ -245,6 +261,25 @@ impl World {
             Action::Probe(id) => books.probe(*id),
             Action::Shutdown(id) => books.shutdown(*id),
             Action::Abort(id) => books.abort(*id),
+        }
+    }
+
+    /// The addresses that a new connection begins with are not too old.
+    fn may_be_used(&self, name: &Arc<str>) {
+        let asked = self.resolving.keys().any(|host| self.names.get(host) == Some(name));
+        let told = self.looked_up.as_ref().is_some_and(|(now, _)| now == name);
+        let known = self.known.get(name).is_some_and(|until| self.books.now < *until);
+        assert!(asked || told || known, "the addresses of {name} are too old, or bad");
+        self.books.tally.held(sights::FRESH);
+    }
+
+    /// The last attempt of a connection failed: its addresses are not to be used again.
+    fn notice_bad_addresses(&mut self, lost: Option<ConnectionId>, after: &[PoolView]) {
+        let Some(lost) = lost else { return };
+        if !after.iter().flat_map(|view| &view.connections).any(|view| view.id == lost) {
+            let pool = self.books.connection(lost).pool;
+            let name = &self.keys[pool].origin.host;
+            self.known.remove(name);
         }
     }
 
@@ -372,6 +407,8 @@ impl Subject for World {
             resolving: BTreeMap::new(),
             told: BTreeSet::new(),
             names: BTreeMap::new(),
+            known: BTreeMap::new(),
+            outdated: BTreeSet::new(),
             looked_up: None,
             before: vec![],
         }
@@ -395,7 +432,11 @@ impl Subject for World {
         self.books.now = now;
         self.looked_up = None;
         let after = machine.snapshot(now);
+        let mut failing = None;
         if let Input::Event(event) = input {
+            if let Event::AttemptFailed { attempt, .. } = event {
+                failing = self.attempts.get(attempt).copied();
+            }
             if self.is_legal(event) {
                 self.enter(event, machine);
             } else {
@@ -407,6 +448,7 @@ impl Subject for World {
         for action in actions {
             self.obey(action);
         }
+        self.notice_bad_addresses(failing, &after);
         self.sweep(&after);
         self.books.close();
         self.books.no_pool_left = false;

@@ -8,6 +8,7 @@ use crate::harness::{self, Input};
 use crate::seen::{Expected, STREAMS_END_FIRST, Seen, never};
 
 pub(super) const LOOKUP: &str = "a name is looked up once at a time";
+pub(super) const FRESH: &str = "a connection begins with addresses that are fresh";
 pub(super) const ATTEMPT: &str = "an attempt is for a connection of its key, to an address told";
 pub(super) const TRUTH: &str = "what a failed connection says of its attempts is true";
 pub(super) const COUNTS: &str = "sockets, pools and requests are those that there are";
@@ -22,7 +23,7 @@ pub fn expected() -> Expected {
         .with("action", &ACTIONS)
         .with_always(&harness::INVARIANTS)
         .with_always(&books::INVARIANTS)
-        .with_always(&[LOOKUP, ATTEMPT, TRUTH, COUNTS, STALE, EMPTY])
+        .with_always(&[LOOKUP, FRESH, ATTEMPT, TRUTH, COUNTS, STALE, EMPTY])
         .without(&[never("record", Kind::DestroyedWithStreams.name(), STREAMS_END_FIRST)])
 }
 
