@@ -3,8 +3,10 @@
 //! - `test [STEP..]` checks everything that a change must satisfy, or only the steps named.
 //! - `tidy` checks what no compiler does: arrows between crates, lengths, words, dead files.
 //! - `fuzz [TARGET..]` looks for inputs that break what must hold, `corpus` keeps the good ones.
+//! - `faults` plants bugs in core and asks the models to find them.
 //! - `bench` prints the ratios against peers.
 
+mod faults;
 mod fuzz;
 mod run;
 mod test;
@@ -18,6 +20,7 @@ usage: cargo xtask test [STEP..]   all checks, or only these; `test --list` name
        cargo xtask tidy            the checks of the source tree alone
        cargo xtask fuzz [TARGET..] [--seconds N]   libFuzzer on all targets, or only these
        cargo xtask corpus [TARGET..] [--check]     make their corpora small, or compare
+       cargo xtask faults [NAME..] planted bugs: all, or only these, must be found
        cargo xtask bench           ratios against peers";
 
 fn main() -> ExitCode {
@@ -29,6 +32,7 @@ fn main() -> ExitCode {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let result = match arguments.as_slice() {
         ["test", steps @ ..] => test::run(&root, steps),
+        ["faults", names @ ..] => faults::run(&root, names),
         ["tidy"] => tidy::run(&root),
         ["fuzz", words @ ..] => fuzz::run(&root, words),
         ["corpus", words @ ..] => fuzz::corpus(&root, words),

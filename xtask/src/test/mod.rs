@@ -21,7 +21,7 @@ struct Step {
 }
 
 /// Cheap ones first; the peers are looked for before all others.
-const STEPS: [Step; 16] = [
+const STEPS: [Step; 17] = [
     Step { name: "fmt", what: "the code is formatted", run: steps::fmt },
     Step { name: "rust-version", what: "one rust-version, no newer than rustc", run: steps::rust },
     Step {
@@ -37,6 +37,7 @@ const STEPS: [Step; 16] = [
     Step { name: "tests", what: "tests beside the code", run: steps::tests },
     Step { name: "doc-tests", what: "examples in the documentation", run: steps::doc_tests },
     Step { name: "models", what: "machines beside their models", run: steps::models },
+    Step { name: "faults", what: "every planted fault still fits", run: steps::faults },
     Step { name: "corpora", what: "every input that fuzzing has kept", run: steps::corpora },
     Step {
         name: "scenarios",

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::peers::Peers;
 use crate::run::{self, Outcome};
-use crate::tidy;
+use crate::{faults, tidy};
 
 /// How many event sequences the machines are driven through, all together.
 const SEQUENCES: u32 = 200_000;
@@ -22,6 +22,10 @@ pub(super) fn fmt(root: &Path, _: &Peers) -> Outcome {
 
 pub(super) fn tidy(root: &Path, _: &Peers) -> Outcome {
     tidy::run(root)
+}
+
+pub(super) fn faults(root: &Path, _: &Peers) -> Outcome {
+    faults::check(root)
 }
 
 pub(super) fn clippy(root: &Path, _: &Peers) -> Outcome {
