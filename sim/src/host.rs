@@ -1,8 +1,7 @@
 //! A host of a net as a [`Runtime`].
 
-use core::convert::Infallible;
 use core::fmt;
-use core::future::{Future, poll_fn, ready};
+use core::future::{Future, poll_fn};
 use core::net::SocketAddr;
 use core::task::{Context, Poll};
 use core::time::Duration;
@@ -13,13 +12,14 @@ use regatta_core::Instant;
 use regatta_core::engine::tls::Provider;
 use regatta_runtime::{Address, Listener, Runtime, Stream, Timer};
 
+use crate::datagrams::UdpSocket;
 use crate::executor::Shared;
 use crate::net::lookup::Lookup;
-use crate::net::{HostId, tcp};
+use crate::net::{HostId, tcp, udp};
 use crate::tls;
 
 /// The first of January 2026: what every run's wall clock says at its epoch.
-const UNIX_AT_EPOCH: Duration = Duration::from_secs(1_767_225_600);
+pub(crate) const UNIX_AT_EPOCH: Duration = Duration::from_secs(1_767_225_600);
 
 /// One host: a runtime whose sockets, names and clock are the net's.
 #[derive(Clone)]
@@ -56,7 +56,7 @@ impl fmt::Debug for Host {
 impl Runtime for Host {
     type Stream = Socket;
     type Listener = Listening;
-    type Datagrams = Infallible;
+    type Datagrams = UdpSocket;
     type Timer = SimTimer;
     type Resolution = Lookup;
 
@@ -114,10 +114,14 @@ impl Runtime for Host {
 
     fn bind(
         &self,
-        _: SocketAddr,
-        _: Option<SocketAddr>,
-    ) -> impl Future<Output = io::Result<Infallible>> + Send + 'static {
-        ready(Err(io::Error::new(io::ErrorKind::Unsupported, "no datagrams in this net")))
+        local: SocketAddr,
+        remote: Option<SocketAddr>,
+    ) -> impl Future<Output = io::Result<UdpSocket>> + Send + 'static {
+        let host = self.clone();
+        async move {
+            let bound = udp::bind(&mut host.shared.world(), host.id, local, remote)?;
+            Ok(UdpSocket { shared: host.shared, bound })
+        }
     }
 
     fn resolve(&self, name: &str) -> Lookup {

@@ -42,6 +42,7 @@
 #![forbid(unsafe_code)]
 
 pub mod choice;
+mod datagrams;
 mod executor;
 pub mod explore;
 mod host;
@@ -55,6 +56,7 @@ pub mod step;
 pub mod tls;
 mod world;
 
+pub use datagrams::UdpSocket;
 pub use executor::{Net, Stuck};
 pub use host::{Host, Listening, SimTimer, Socket};
 pub use net::link::Link;

@@ -67,4 +67,12 @@ points! {
     SynLost = "syn-lost", Rare;
     /// A segment with data is lost between hosts whose link loses nothing.
     SegmentLost = "segment-lost", Rare;
+    /// A datagram is lost between hosts whose link loses nothing.
+    DatagramLost = "datagram-lost", Rare;
+    /// A datagram comes twice.
+    DatagramTwice = "datagram-twice", Rare;
+    /// A datagram leaves up to 100 ms late, so that others overtake it.
+    DatagramLate = "datagram-late", Rare;
+    /// An answer of the resolver comes up to 100 ms late.
+    SlowAnswer = "slow-answer", Normal;
 }

@@ -32,7 +32,7 @@ pub struct Link {
     /// How much later those come. Default 1 ms.
     pub reorder_by: Duration,
     /// The longest IP packet in bytes. TCP's segments are made to fit; a longer datagram is lost
-    /// without a word (RFC 4459 calls it a black hole), and its sender's own link tells it.
+    /// without a word.
     /// Default 1,500, as on Ethernet.
     pub mtu: u16,
 }

@@ -3,12 +3,14 @@
 use core::fmt;
 use core::net::IpAddr;
 use core::task::{Context, Poll};
+use core::time::Duration;
 
 use regatta_core::types::Cause;
 use regatta_runtime::{Answer, Resolution, Runtime as _, Timer as _};
 
 use super::names::{RecordType, Reply};
 use super::resolver::Coming;
+use crate::choice::Point;
 use crate::host::{Host, SimTimer};
 use crate::step::StepKind;
 
@@ -40,8 +42,16 @@ impl Lookup {
         let (coming, together) = match name {
             "localhost" => (vec![loopback()], false),
             name => {
-                let asked = [RecordType::Aaaa, RecordType::A].map(|one| names.ask(now, name, one));
-                (asked.into(), names.is_together(name))
+                let together = names.is_together(name);
+                let mut asked =
+                    [RecordType::Aaaa, RecordType::A].map(|one| names.ask(now, name, one));
+                for one in &mut asked {
+                    if world.choices.fires(Point::SlowAnswer) {
+                        let late = world.choices.draw("late answer", 100_000);
+                        one.after += Duration::from_micros(u64::from(late) + 1);
+                    }
+                }
+                (asked.into(), together)
             }
         };
         world.note(StepKind::LookedUp, 0, 0, coming.len() as u64);
@@ -130,5 +140,5 @@ impl fmt::Debug for Lookup {
 
 fn loopback() -> Coming {
     let addresses = vec![IpAddr::from([127, 0, 0, 1])];
-    Coming { after: core::time::Duration::ZERO, ttl: None, reply: Reply::Addresses(addresses) }
+    Coming { after: Duration::ZERO, ttl: None, reply: Reply::Addresses(addresses) }
 }

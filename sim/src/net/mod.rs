@@ -4,8 +4,10 @@ pub mod fault;
 pub mod link;
 pub mod names;
 pub mod nat;
+pub mod pcap;
 pub mod rule;
 pub mod stack;
+pub mod tap;
 
 mod api;
 mod firewall;
@@ -15,8 +17,9 @@ mod resolver;
 mod routes;
 pub(crate) mod tcp;
 mod transit;
+pub(crate) mod udp;
 
-use core::net::IpAddr;
+use core::net::{IpAddr, SocketAddr};
 use std::collections::BTreeMap;
 
 use crate::world::World;
@@ -24,10 +27,11 @@ use crate::world::World;
 mod tests;
 
 use fault::Fault;
-use firewall::Firewall;
+use firewall::{Firewall, Seen};
 use hosts::HostState;
 use resolver::Names;
 use routes::Routes;
+use tap::Tap;
 use transit::Held;
 
 /// Which host.
@@ -39,6 +43,10 @@ pub struct HostId(pub(crate) u32);
 pub(crate) enum Happening {
     /// Of TCP.
     Tcp(tcp::Happening),
+    /// Of UDP.
+    Udp(udp::Coming),
+    /// A packet goes only now.
+    Late(Seen, Box<Self>),
     /// The world changes.
     Fault(Box<Fault>),
 }
@@ -53,16 +61,21 @@ pub(crate) struct Network {
     firewall: Firewall,
     names: Names,
     tcp: tcp::Tcp,
+    udp: udp::Udp,
+    /// Public addresses of flows of datagrams behind NATs.
+    publics: BTreeMap<SocketAddr, (HostId, SocketAddr)>,
     /// Packets that wait for hosts to be released.
     held: Vec<Held>,
+    tap: Option<Tap>,
 }
 
 impl Happening {
     /// A number that names where it arrives, in steps.
-    const fn number(&self) -> u64 {
+    fn number(&self) -> u64 {
         match self {
             Self::Tcp(happening) => happening.to.number(),
-            Self::Fault(_) => 0,
+            Self::Udp(coming) => coming.number(),
+            Self::Late(..) | Self::Fault(_) => 0,
         }
     }
 }
@@ -70,6 +83,8 @@ impl Happening {
 pub(crate) fn happen(world: &mut World, happening: Happening) {
     match happening {
         Happening::Tcp(happening) => tcp::happen(world, happening),
+        Happening::Udp(coming) => udp::happen(world, coming),
+        Happening::Late(seen, what) => udp::launch(world, seen, *what),
         Happening::Fault(fault) => fault::apply(world, *fault),
     }
 }

@@ -2,6 +2,7 @@
 
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
 
 use regatta_core::Instant;
 
@@ -63,6 +64,17 @@ pub(crate) struct State {
     /// Grows when it forgets everything.
     epoch: u32,
     next_port: u16,
+    /// By the address behind it.
+    flows: BTreeMap<SocketAddr, UdpFlow>,
+}
+
+/// A NAT's memory of what one socket sends.
+#[derive(Debug)]
+struct UdpFlow {
+    public: SocketAddr,
+    used: Instant,
+    /// Who was sent something, and so may answer.
+    peers: BTreeSet<SocketAddr>,
 }
 
 /// A NAT's memory of one connection.
@@ -87,11 +99,12 @@ pub(crate) enum Translated {
 
 impl State {
     pub(super) const fn new(nat: Nat) -> Self {
-        Self { nat, epoch: 0, next_port: FIRST_PORT }
+        Self { nat, epoch: 0, next_port: FIRST_PORT, flows: BTreeMap::new() }
     }
 
-    pub(super) const fn forget(&mut self) {
+    pub(super) fn forget(&mut self) {
         self.epoch = self.epoch.wrapping_add(1);
+        self.flows.clear();
     }
 
     /// A public address that nobody had before, until all ports were used.
@@ -134,6 +147,59 @@ impl Network {
             side.nat = Some(NatFlow { used: now, ..flow });
         }
         Translated::Same
+    }
+
+    /// How others see the source of a datagram.
+    pub(super) fn udp_source(
+        &mut self,
+        now: Instant,
+        host: HostId,
+        source: SocketAddr,
+        to: SocketAddr,
+    ) -> SocketAddr {
+        let local = self.host_of(host, to.ip()) == Some(host);
+        let state = self.host_mut(host).and_then(|host| host.nat.as_mut());
+        let Some(state) = state.filter(|state| !local && state.covers(source.ip())) else {
+            return source;
+        };
+        let idle = state.nat.udp_idle;
+        let known = state.flows.get(&source);
+        if known.is_none_or(|flow| now.saturating_since(flow.used) > idle) {
+            let flow = UdpFlow { public: state.public(), used: now, peers: BTreeSet::new() };
+            state.flows.insert(source, flow);
+        }
+        let Some(flow) = state.flows.get_mut(&source) else { return source };
+        flow.used = now;
+        flow.peers.insert(to);
+        let public = flow.public;
+        self.publics.insert(public, (host, source));
+        public
+    }
+
+    /// Who gets a datagram that is sent to an address, and at which of its own; nobody where a
+    /// NAT knows nothing of it.
+    pub(super) fn udp_destination(
+        &mut self,
+        now: Instant,
+        from: HostId,
+        source: SocketAddr,
+        to: SocketAddr,
+    ) -> Option<(HostId, SocketAddr)> {
+        let Some((host, own)) = self.publics.get(&to).copied() else {
+            let host = self.host_of(from, to.ip())?;
+            let hidden = host != from
+                && self.host(host)?.nat.as_ref().is_some_and(|state| state.covers(to.ip()));
+            return (!hidden).then_some((host, to));
+        };
+        let state = self.host_mut(host)?.nat.as_mut()?;
+        let idle = state.nat.udp_idle;
+        let flow = state.flows.get_mut(&own).filter(|flow| flow.public == to)?;
+        let known = now.saturating_since(flow.used) <= idle && flow.peers.contains(&source);
+        if !known {
+            return None;
+        }
+        flow.used = now;
+        Some((host, own))
     }
 
     pub(super) fn rebind(&mut self, host: HostId) {

@@ -5,7 +5,7 @@ use regatta_core::Instant;
 use super::firewall::{Seen, Verdict};
 use super::routes::{Arrivals, Ends, PathId};
 use super::rule::Transport;
-use super::{Happening, HostId, Network};
+use super::{Happening, HostId, Network, tap};
 use crate::step::StepKind;
 use crate::world::{self, World};
 
@@ -86,8 +86,14 @@ impl Network {
 /// Sends a packet, which is `what` when it arrives.
 pub(crate) fn transmit(world: &mut World, seen: Seen, what: Happening) -> Fate {
     let fate = decide(world, &seen, &what);
-    if fate == Fate::Lost {
-        world.note(StepKind::Lost, what.number(), 0, seen.size);
+    match fate {
+        Fate::Arrives(at) => tap::offer(world, &seen, &what, Some(at)),
+        Fate::Lost => {
+            world.note(StepKind::Lost, what.number(), 0, seen.size);
+            tap::offer(world, &seen, &what, None);
+        }
+        Fate::Rejected(..) => tap::offer(world, &seen, &what, None),
+        Fate::Waits => {}
     }
     fate
 }

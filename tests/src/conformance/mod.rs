@@ -59,9 +59,9 @@ mod multi_thread {
 }
 
 mod simulated {
-    regatta_runtime::conformance_tests!(super::on_a_host, without datagrams);
+    regatta_runtime::conformance_tests!(super::on_a_host);
 }
 
 mod simulated_rarely {
-    regatta_runtime::conformance_tests!(super::on_a_host_of_rare_luck, without datagrams);
+    regatta_runtime::conformance_tests!(super::on_a_host_of_rare_luck);
 }

@@ -26,7 +26,7 @@ pub(crate) use close::{close, crash, shut_down};
 pub(crate) use handshake::{connect, poll_connected};
 pub(crate) use listen::{ListenerId, listen, local_address, poll_accept, stop_listening};
 pub(crate) use read::poll_read;
-pub(crate) use segment::Segment;
+pub(crate) use segment::{Kind, Segment};
 pub(crate) use slots::{End, Tcp};
 pub(crate) use turn::routes_changed;
 pub(crate) use write::poll_write;

@@ -6,8 +6,10 @@ use super::ack;
 use super::close::{refuse, reset_arrived};
 use super::handshake::{acknowledge, acknowledged, syn, syn_ack};
 use super::segment::{Kind, Segment};
+use super::send::tcp_packet;
 use super::side::{Phase, Receiver};
 use super::slots::End;
+use crate::net::tap;
 use crate::step::StepKind;
 use crate::world::World;
 
@@ -54,9 +56,25 @@ fn data(world: &mut World, to: End, segment: Segment) {
     if count > 0 {
         world.note(StepKind::Arrived, to.number(), 0, count as u64);
     }
-    if !is_flat {
+    if is_flat {
+        show_acknowledgement(world, to);
+    } else {
         acknowledge(world, to);
     }
+}
+
+/// A tap sees the acknowledgement that is only reckoned with.
+fn show_acknowledgement(world: &mut World, end: End) {
+    let now = world.now;
+    if world.network.tap.is_none() {
+        return;
+    }
+    let Some((side, peer)) = world.network.both(end) else { return };
+    let Some(flat) = side.flat else { return };
+    let seq = side.sender.next;
+    let segment = side.segment(now, seq, bytes::Bytes::new(), false);
+    let seen = tcp_packet(side, peer, 0, segment.header(side.address.is_ipv4()));
+    tap::offer_segment(world, &seen, end, &segment, Some(now + flat.there));
 }
 
 impl Receiver {

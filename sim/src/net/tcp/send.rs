@@ -15,7 +15,7 @@ use crate::net::firewall::{Seen, Verdict};
 use crate::net::nat::Translated;
 use crate::net::rule::Transport;
 use crate::net::transit::{Fate, transmit};
-use crate::net::{self};
+use crate::net::{self, tap};
 use crate::step::StepKind;
 use crate::world::{self, World};
 
@@ -191,6 +191,7 @@ pub(super) fn emit(world: &mut World, from: End, segment: Segment) {
         && seen.from != seen.to
         && world.choices.fires(Point::SegmentLost);
     if lost {
+        tap::offer_segment(world, &seen, from, &segment, None);
         turn(world, from);
         return world.note(StepKind::Lost, to.number(), 0, seen.size);
     }
@@ -198,6 +199,9 @@ pub(super) fn emit(world: &mut World, from: End, segment: Segment) {
     let flat = side.flat;
     let what = Happening { to, what: What::Segment(segment) };
     if let Some(flat) = flat {
+        if let What::Segment(segment) = &what.what {
+            tap::offer_segment(world, &seen, from, segment, Some(now + flat.there));
+        }
         let happening = world::Happening::Net(net::Happening::Tcp(what));
         return world.schedule(now + flat.there, happening);
     }

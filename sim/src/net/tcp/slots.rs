@@ -36,6 +36,12 @@ impl End {
         self.side == 0
     }
 
+    /// The sequence number of its SYN, as packets have it.
+    pub(in crate::net) const fn first_number(self) -> u32 {
+        let mixed = (self.number() as u32 ^ self.generation << 20).wrapping_mul(0x9e37_79b9);
+        mixed ^ mixed >> 15
+    }
+
     /// A number that names it in steps: of the connection twice, and the side.
     pub(crate) const fn number(self) -> u64 {
         (self.slot as u64) << 1 | self.side as u64

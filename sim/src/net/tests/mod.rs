@@ -5,6 +5,8 @@ mod flows;
 mod handshake;
 mod links;
 mod names;
+mod pcap;
+mod udp;
 
 use core::future::poll_fn;
 use core::net::{IpAddr, SocketAddr};
