@@ -168,12 +168,9 @@ impl H2 {
         let Some(found) = self.streams.get_mut(stream) else {
             return;
         };
-        let sent = self.io.wire().tap.was_sent(found.number);
-        let retry = match (found.answered, sent) {
-            (true, _) => RetrySafe::Answered,
-            (false, true) => RetrySafe::Unknown,
-            (false, false) => RetrySafe::Unsent,
-        };
+        // A stream may not be reset before it was opened (RFC 9113 6.4), so a head that waits to
+        // be sent still goes out in front of the RST_STREAM: it is never unsent.
+        let retry = if found.answered { RetrySafe::Answered } else { RetrySafe::Unknown };
         if matches!(self.connection, Connection::Client(_)) {
             found.reset(h2::Reason::CANCEL);
         } else if !found.has_sent_all() {

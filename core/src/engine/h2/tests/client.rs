@@ -191,6 +191,18 @@ fn five_thousand_cancelled_streams_with_late_frames() {
     assert_eq!(peer.told(), [format!("{stream} 200 end"), format!("{stream} ended")]);
 }
 
+/// The head still goes out: a stream that was not opened cannot be reset.
+#[test]
+fn a_request_given_up_before_it_was_sent_is_not_unsent() {
+    let mut peer = Scripted::server(&Config::default(), &[]);
+    peer.told();
+    let stream = peer.open(&post("/"), false);
+    peer.engine.reset(NOW, stream);
+    assert_eq!(peer.told(), [format!("{stream} Cancelled Unknown")]);
+    let kinds: Vec<u8> = peer.frames().iter().map(|frame| frame.kind).collect();
+    assert_eq!(kinds, [kind::HEADERS, kind::RST_STREAM]);
+}
+
 #[test]
 fn requests_given_up_do_not_pile_up_behind_a_peer_that_reads_nothing() {
     let mut peer = Scripted::server(&Config::default(), &[(3, 10)]);
