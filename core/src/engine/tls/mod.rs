@@ -116,21 +116,20 @@ impl Tls {
         let mut rest = input;
         // rustls takes a few KiB at a time, and no more than one record that is not decrypted.
         while !rest.is_empty() && !self.is_peer_closed {
-            let first = self.rustls.protocol_version().is_none();
             let taken = match self.phase {
                 Phase::Failed => Ok(0),
                 _ => self.rustls.read_tls(&mut rest),
             };
             let done = self.rustls.process_new_packets();
             self.take_plain(plain);
-            let state = done.map_err(|error| self.fail(error, first))?;
+            let state = done.map_err(|error| self.fail(error))?;
             self.is_peer_closed = state.peer_has_closed();
             match taken {
                 Ok(0) => break,
                 Ok(_) => {}
                 Err(error) => {
                     // A handshake message larger than rustls wants to keep.
-                    return Err(self.fail(rustls::Error::General(error.to_string()), first));
+                    return Err(self.fail(rustls::Error::General(error.to_string())));
                 }
             }
         }
@@ -266,7 +265,9 @@ impl Tls {
         }
     }
 
-    fn fail(&mut self, error: rustls::Error, first: bool) -> TlsError {
+    fn fail(&mut self, error: rustls::Error) -> TlsError {
+        // Looked at now: what came with it, in front of it, was understood.
+        let first = self.rustls.protocol_version().is_none();
         self.phase = Phase::Failed;
         TlsError::connection(error, self.name.clone(), first)
     }

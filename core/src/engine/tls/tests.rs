@@ -185,6 +185,27 @@ fn one_byte_at_a_time_is_enough() {
     }
 }
 
+/// However the bytes come, and however often it is asked.
+#[test]
+fn nonsense_behind_a_hello_is_not_called_no_tls() {
+    let (client, server) = configs();
+    for together in [true, false] {
+        let mut pair = Pair::new(&client, &server, "example.com");
+        let mut hello = Output::new();
+        pair.client.send(T0, &mut pair.client_plain, &mut hello);
+        let mut bytes = hello.pop().unwrap().to_vec();
+        if !together {
+            pair.server.receive(T0, &bytes, &mut pair.server_heard).unwrap();
+            bytes.clear();
+        }
+        bytes.extend_from_slice(b"nonsense");
+        for _ in 0..2 {
+            let result = pair.server.receive(T0, &bytes, &mut pair.server_heard);
+            assert_eq!(cause_of(result).0, Cause::Tls(TlsFault::Other), "together: {together}");
+        }
+    }
+}
+
 #[test]
 fn plain_text_stays_where_it_is_until_the_handshake_is_done() {
     let (client, server) = configs();
