@@ -11,8 +11,12 @@ pub mod h1;
 pub mod journal;
 mod log;
 pub mod machines;
+pub mod pair;
 #[cfg(test)]
 mod tests;
+pub mod text;
+pub mod tls;
+pub mod world;
 
 /// One thing that is fuzzed.
 #[derive(Clone, Copy, Debug)]
@@ -58,8 +62,43 @@ pub const TARGETS: &[Target] = &[
         run: h1::responses,
     },
     Target {
+        name: "h1_pair",
+        oracle: "what an HTTP/1 engine says its peer hears, whole, in order and once",
+        run: pair::http1,
+    },
+    Target {
+        name: "h2_pair",
+        oracle: "what an HTTP/2 engine says its peer hears, whole, in order and once",
+        run: pair::http2,
+    },
+    Target {
+        name: "tls",
+        oracle: "what is heard was said, whatever befalls the records; an error is the last word",
+        run: tls::records,
+    },
+    Target {
+        name: "small_world",
+        oracle: "every invariant of the explorer holds, and everything comes to its end",
+        run: world::small,
+    },
+    Target {
+        name: "journaled",
+        oracle: "the journal of any run gives the same actions again",
+        run: machines::journaled,
+    },
+    Target {
         name: "journal",
         oracle: "a journal has one answer however it is cut, and names a line that there is",
         run: journal::journal,
+    },
+    Target {
+        name: "scenario",
+        oracle: "a scenario is read in one way, and what is wrong has its place",
+        run: text::scenario,
+    },
+    Target {
+        name: "certificate",
+        oracle: "what is shown of a certificate is one line of text",
+        run: text::certificate,
     },
 ];

@@ -21,3 +21,8 @@ pub fn upstream(bytes: &[u8]) {
 pub fn anarchy(bytes: &[u8]) {
     harness::run::<upstreams::Anarchy>(bytes);
 }
+
+/// The whole upstream in a world without any law, its run written down and read again.
+pub fn journaled(bytes: &[u8]) {
+    harness::run::<upstreams::Journaled<upstreams::Anarchy>>(bytes);
+}

@@ -10,7 +10,7 @@ const ARROWS: [(&str, &[&str]); 10] = [
     ("regatta-runtime", &["regatta-core"]),
     ("regatta-tokio", &["regatta-core", "regatta-runtime"]),
     ("regatta-models", &["regatta-core"]),
-    ("regatta-fuzz", &["regatta-core", "regatta-models"]),
+    ("regatta-fuzz", &["regatta-core", "regatta-models", "regatta-sim"]),
     ("regatta", &["regatta-core", "regatta-runtime", "regatta-tokio"]),
     ("regatta-sim", &["regatta-core", "regatta-runtime", "regatta-models"]),
     ("regatta-tests", ANY),
