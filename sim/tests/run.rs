@@ -83,8 +83,21 @@ fn a_file_may_sweep_by_itself() {
 fn files_are_written() {
     let files = ["json", "csv", "cdf.svg", "waterfall.svg"].map(|name| place(&format!("a.{name}")));
     let [json, csv, cdf, waterfall] = files.each_ref().map(|file| file.to_str().unwrap());
-    let output =
-        run(&[SCENARIO, "--json", json, "--csv", csv, "--cdf", cdf, "--waterfall", waterfall]);
+    let pcap = place("a.pcap");
+    let shark = pcap.to_str().unwrap();
+    let output = run(&[
+        SCENARIO,
+        "--pcap",
+        shark,
+        "--json",
+        json,
+        "--csv",
+        csv,
+        "--cdf",
+        cdf,
+        "--waterfall",
+        waterfall,
+    ]);
     assert!(output.status.success(), "{output:?}");
     let text = |file: &str| std::fs::read_to_string(file).unwrap();
     let json: serde_json::Value = serde_json::from_str(&text(json)).unwrap();
@@ -100,5 +113,9 @@ fn files_are_written() {
         let picture = text(picture);
         assert!(picture.starts_with("<svg ") && picture.ends_with("</svg>\n"), "{picture}");
     }
+    let packets = std::fs::read(&pcap).unwrap();
+    // The magic of nanoseconds, little-endian, and more than a handshake.
+    assert_eq!(packets[..4], [0x4d, 0x3c, 0xb2, 0xa1]);
+    assert!(packets.len() > 1_000, "{} bytes", packets.len());
     assert!(text(waterfall).contains("try 192.0.2.1:443"));
 }

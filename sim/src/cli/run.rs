@@ -64,6 +64,10 @@ pub(crate) struct Args {
     /// Draw the first run's requests here
     #[arg(long, value_name = "FILE.svg")]
     waterfall: Option<PathBuf>,
+
+    /// Write the packets of the first run here, as the client sees them, for Wireshark
+    #[arg(long, value_name = "FILE")]
+    pcap: Option<PathBuf>,
 }
 
 fn sweep(text: &str) -> Result<(String, Vec<String>), String> {
@@ -201,18 +205,23 @@ impl<'a> Command<'a> {
     fn write(&self, all: &[Runs], rows: &[Row]) -> Result<(), Failure> {
         let title = format!("{}: {}", self.name, self.about);
         if let Some(file) = &self.args.json {
-            write(file, &json::text(&self.name, &self.seeds, rows))?;
+            write(file, json::text(&self.name, &self.seeds, rows))?;
         }
         if let Some(file) = &self.args.csv {
-            write(file, &csv::lines(all))?;
+            write(file, csv::lines(all))?;
         }
         if let Some(file) = &self.args.cdf {
-            write(file, &cdf::draw(&title, rows))?;
+            write(file, cdf::draw(&title, rows))?;
         }
         if let (Some(file), Some((_, runs))) = (&self.args.waterfall, all.first())
             && let Some(run) = runs.first()
         {
-            write(file, &waterfall::draw(&title, run))?;
+            write(file, waterfall::draw(&title, run))?;
+        }
+        if let (Some(file), Some(scenario), Some(seed)) =
+            (&self.args.pcap, self.scenarios.first(), self.seeds.first())
+        {
+            write(file, scenario.pcap(*seed))?;
         }
         Ok(())
     }
@@ -236,7 +245,7 @@ fn expectations(row: &Row, text: &mut String) {
     }
 }
 
-fn write(file: &Path, text: &str) -> Result<(), Failure> {
+fn write(file: &Path, text: impl AsRef<[u8]>) -> Result<(), Failure> {
     fs::write(file, text)
         .map_err(|error| Failure::wrong(format!("{} cannot be written: {error}", file.display())))
 }

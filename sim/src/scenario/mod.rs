@@ -26,6 +26,7 @@ use format::File;
 pub use outcome::{Asked, End, Outcome};
 
 use crate::executor::{Net, Stuck};
+use crate::net::pcap::Pcap;
 use board::Board;
 use document::Document;
 use plan::Plan;
@@ -61,6 +62,15 @@ impl Scenario {
     /// Runs it once with this seed.
     pub fn run(&self, seed: u64) -> Outcome {
         self.run_on(&Net::seeded(seed), seed)
+    }
+
+    /// What a packet analyser at the client sees of a run with this seed: a pcap file.
+    pub fn pcap(&self, seed: u64) -> Vec<u8> {
+        let (net, pcap) = (Net::seeded(seed), Pcap::new());
+        let client = plan::host_of(&self.file, "client.host", &self.file.client.host);
+        net.tap(pcap.tap(client.ok()));
+        self.run_on(&net, seed);
+        pcap.file()
     }
 
     /// Runs it on a net that has nothing in it yet.
