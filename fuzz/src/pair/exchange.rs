@@ -79,6 +79,8 @@ pub(super) struct Exchange {
     pub(super) down: Direction,
     /// The answer was complete before the request was: the rest of the request is not missed.
     pub(super) early: bool,
+    /// Interim responses.
+    pub(super) hints: u32,
     /// The answer has no body, whatever its fields say.
     pub(super) bodyless: bool,
     pub(super) client_end: End,

@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 use http::{Method, StatusCode, header};
-use regatta_core::Duration;
 use regatta_core::engine::{Event, Head, Shutdown};
 use regatta_core::types::Cause;
+use regatta_core::{Duration, Instant};
 use regatta_models::tape::Tape;
 
 use super::exchange::{End, Exchange};
@@ -53,6 +53,10 @@ impl World {
         let Some(at) = self.pick(tape, |e| !e.down.head_said && e.server.is_some()) else { return };
         let Some(stream) = self.exchanges[at].server else { return };
         if hint {
+            self.exchanges[at].hints += 1;
+            if self.exchanges[at].hints > self.config.max_informational {
+                return;
+            }
             let head = drawn::hint(tape);
             return self.server.engine.respond(self.now, stream, &head, false);
         }
@@ -142,7 +146,9 @@ impl World {
     }
 
     fn pass(&mut self, tape: &mut Tape) {
-        let wide = if self.faults { 3_000 } else { 2 };
+        // A header block that takes longer is the peer's fault.
+        let late = self.now >= Instant::from_millis(6_000);
+        let wide = if self.faults && !late { 3_000 } else { 2 };
         let time = Duration::from_millis(u64::from(tape.draw("ms", wide)));
         self.now = self.now + time;
         self.client.handle_timeout(self.now);
