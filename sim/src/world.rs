@@ -20,6 +20,9 @@ pub(crate) struct World {
     pub(crate) network: Network,
     pub(crate) timers: Timers,
     agenda: BinaryHeap<Entry>,
+    /// What the entries are of, by slot: an entry stays small while it moves through the heap.
+    happenings: Vec<Option<Happening>>,
+    free: Vec<u32>,
     /// Numbers the entries, so that those of one instant come in the order they were made in.
     made: u64,
 }
@@ -37,7 +40,7 @@ pub(crate) enum Happening {
 struct Entry {
     at: Instant,
     number: u64,
-    happening: Happening,
+    slot: u32,
 }
 
 impl World {
@@ -49,6 +52,8 @@ impl World {
             network: Network::default(),
             timers: Timers::default(),
             agenda: BinaryHeap::new(),
+            happenings: Vec::new(),
+            free: Vec::new(),
             made: 0,
         }
     }
@@ -56,7 +61,12 @@ impl World {
     /// Lets something happen at `at`, or now if that is past.
     pub(crate) fn schedule(&mut self, at: Instant, happening: Happening) {
         let at = at.max(self.now);
-        self.agenda.push(Entry { at, number: self.made, happening });
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.happenings.push(None);
+            self.happenings.len() as u32 - 1
+        });
+        self.happenings[slot as usize] = Some(happening);
+        self.agenda.push(Entry { at, number: self.made, slot });
         self.made += 1;
     }
 
@@ -66,11 +76,13 @@ impl World {
 
     /// Goes on to the next thing that happens and lets it; false when nothing will.
     pub(crate) fn advance(&mut self) -> bool {
-        let Some(Entry { at, happening, .. }) = self.agenda.pop() else { return false };
+        let Some(Entry { at, slot, .. }) = self.agenda.pop() else { return false };
         self.now = at;
-        match happening {
-            Happening::Timer(slot) => self.timer_due(slot),
-            Happening::Net(happening) => net::happen(self, happening),
+        self.free.push(slot);
+        match self.happenings[slot as usize].take() {
+            Some(Happening::Timer(slot)) => self.timer_due(slot),
+            Some(Happening::Net(happening)) => net::happen(self, happening),
+            None => {}
         }
         true
     }
