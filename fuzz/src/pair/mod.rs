@@ -121,11 +121,15 @@ impl World {
         if self.damages {
             return;
         }
+        let mut early = false;
         for exchange in &self.exchanges {
             // Before its SETTINGS are known a server refuses what is too much.
             let refused = exchange.client_end == exchange::End::Reset(RetrySafe::Unprocessed)
                 && self.config.initial_streams > self.config.max_concurrent_streams;
-            exchange.judge(!self.faults && !refused, self.is_http1);
+            // HTTP/1 may close behind an answer that came early, when the next was asked already.
+            let closed = self.is_http1 && early;
+            exchange.judge(!self.faults && !refused && !closed, self.is_http1);
+            early |= exchange.early;
         }
     }
 }
