@@ -221,6 +221,7 @@ impl World {
                 let waits = books.connection(id).is_connecting() && !self.timed_out.contains(&id);
                 assert!(waits, "{id} timed out and was not connecting");
                 self.timed_out.push(id);
+                books.timed_out(POOL);
             }
             Action::AbortConnect(id) => {
                 assert!(books.connection(id).is_connecting(), "{id} is not connecting");

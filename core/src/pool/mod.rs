@@ -255,6 +255,14 @@ impl<O: Out> Turn<'_, O> {
         self.settle_all(quiet);
     }
 
+    /// As [`Turn::settle`], but makes no connection.
+    fn settle_without_growth(&mut self) {
+        self.pool.unfinished = false;
+        self.fail();
+        self.pump();
+        self.rest();
+    }
+
     fn settle_all(&mut self, quiet: bool) {
         if !quiet {
             self.fail();
@@ -280,7 +288,9 @@ impl<O: Out> Turn<'_, O> {
 
     /// Goes on where the last call's budget ended.
     pub(crate) fn resume(&mut self) {
-        self.settle();
+        if self.pool.unfinished {
+            self.settle();
+        }
     }
 
     fn stale(&mut self, id: impl crate::id::Id) {

@@ -77,9 +77,11 @@ impl<O: Out> Turn<'_, O> {
             return;
         }
         self.pool.wake = Instant::MAX;
+        let mut timed_out = false;
         for clock in [Clock::Connect, Clock::Idle, Clock::Drain] {
             while let Some(connection) = self.due(clock) {
                 self.stop_clock(connection, clock);
+                timed_out |= clock == Clock::Connect && self.is_connecting(connection);
                 self.on_clock(connection, clock);
             }
         }
@@ -87,8 +89,19 @@ impl<O: Out> Turn<'_, O> {
             self.tables.note(Kind::MaxDuration, Rule::None, connection);
             self.drain(connection);
         }
-        self.settle();
+        if timed_out {
+            // POOL-LAST-CONNECT-FAILED: its failure is told next. One that was begun in its
+            // place would make it not the last, for ever.
+            self.settle_without_growth();
+        } else {
+            self.settle();
+        }
         self.rewind();
+    }
+
+    fn is_connecting(&self, connection: ConnectionId) -> bool {
+        let slot = self.tables.connections.get(connection);
+        slot.is_some_and(|slot| slot.state == State::Connecting)
     }
 
     fn on_clock(&mut self, connection: ConnectionId, clock: Clock) {

@@ -109,6 +109,12 @@ impl Books {
         self.rules[pool].backs_off = false;
     }
 
+    /// A connection was not established in time: its failure comes next, and nothing is begun in
+    /// its place.
+    pub(crate) fn timed_out(&mut self, pool: usize) {
+        self.rules[pool].backs_off = true;
+    }
+
     pub(crate) fn limited(&mut self, id: ConnectionId, new: Limit) {
         if let Some((protocol, limit)) = &mut self.connection_mut(id).up {
             *limit = match (*protocol, *limit, new) {

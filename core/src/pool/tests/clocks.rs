@@ -107,3 +107,22 @@ fn a_probe_without_answer_costs_the_connection_and_not_the_request() {
     let told = rig.up(1, Protocol::Http2, 10);
     assert_eq!(told, [Action::Assign { request: RequestId::new(0, 1), connection: c(1) }]);
 }
+
+#[test]
+fn nothing_is_begun_in_the_place_of_what_timed_out() {
+    // Found by the explorer: two that wait for an address that swallows everything, begun one
+    // after the other, kept each other's connections from being the last, and waited for ever.
+    let mut rig = Rig::new(|config| {
+        config.pool.connect_timeout = ms(50);
+        config.http1_alone = true;
+    });
+    assert_eq!(rig.ask(), [Action::Connect(c(0))]);
+    assert_eq!(rig.pass(10), []);
+    assert_eq!(rig.ask(), [Action::Connect(c(1))]);
+    assert_eq!(rig.pass(40), [Action::ConnectTimedOut(c(0))]);
+    assert_eq!(rig.connect_failed(0), []);
+    assert_eq!(rig.pass(10), [Action::ConnectTimedOut(c(1))]);
+    let told = rig.connect_failed(1);
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told.iter().all(|action| matches!(action, Action::Refuse { .. })), "{told:?}");
+}

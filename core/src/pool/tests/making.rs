@@ -114,3 +114,20 @@ fn the_ratio_is_at_most_three() {
     });
     assert_eq!(rig.ask().len(), 3);
 }
+
+#[test]
+fn what_the_budget_left_to_begin_is_not_begun_after_a_failure() {
+    // Found by the explorer: a name that cannot be looked up was looked up for ever, without
+    // any time passing.
+    let mut rig = Rig::new(|config| {
+        config.burst = 1;
+        config.http1_alone = true;
+        config.pool.preconnect_permille = 3_000;
+    });
+    rig.ask();
+    assert_eq!(rig.up(0, Protocol::Http1, 1), [assign(0, 0)]);
+    rig.solo.handle_timeout(rig.at(), &mut rig.out);
+    assert_eq!(rig.take(), [Action::Connect(c(1))], "and one more is wanted");
+    assert_eq!(rig.connect_failed(1), []);
+    assert_eq!(rig.pass(0), [], "it would fail in the same moment");
+}
