@@ -12,6 +12,7 @@ use regatta_core::Instant;
 use regatta_core::engine::tls::Provider;
 use regatta_runtime::{Address, Listener, Runtime, Stream, Timer};
 
+use crate::choice::Choices;
 use crate::datagrams::UdpSocket;
 use crate::executor::Shared;
 use crate::net::lookup::Lookup;
@@ -36,6 +37,11 @@ impl Host {
     /// Which one it is.
     pub const fn id(&self) -> HostId {
         self.id
+    }
+
+    /// Looks at the net's choices.
+    pub(crate) fn choices<T>(&self, look: impl FnOnce(&mut Choices) -> T) -> T {
+        look(&mut self.shared.world().choices)
     }
 
     /// Waits.

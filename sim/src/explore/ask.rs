@@ -41,12 +41,8 @@ impl Callers {
 
     fn failed(&self, error: &Error) -> String {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        match error.kind() {
-            ErrorKind::Refused(reason) => seen.refusal(reason, error.attempts()),
-            ErrorKind::Body(_) => seen.sometimes("error", "body"),
-            ErrorKind::Gone => seen.sometimes("error", "gone"),
-            ErrorKind::Request(_) => seen.sometimes("error", "request"),
-            _ => seen.sometimes("error", "other"),
+        if let ErrorKind::Refused(reason) = error.kind() {
+            seen.refusal(reason, error.attempts());
         }
         error.to_string()
     }

@@ -10,6 +10,7 @@ use super::fault::{self, FaultPlan};
 use super::optimum::Expectation;
 use super::policy::ClientPlan;
 use super::workload::{self, RequestPlan};
+use crate::net::stack::{Kernel, Stack};
 use crate::peer::Conduct;
 
 /// How likely things are.
@@ -63,6 +64,13 @@ pub struct Case {
     pub requests: Vec<RequestPlan>,
     /// What goes wrong.
     pub faults: Vec<FaultPlan>,
+    /// Whether the client sits behind a NAT.
+    pub nat: bool,
+    /// The kernel, window and buffers of every host.
+    pub stack: Stack,
+    /// How an answer comes is drawn when its request has come, not up front: the generator that
+    /// knows everything beforehand must not be the only one.
+    pub on_the_spot: bool,
     /// What must come of it, where nothing goes wrong.
     pub expectation: Option<Expectation>,
 }
@@ -202,6 +210,9 @@ impl Case {
         let client = ClientPlan::draw(dice);
         let requests = workload::draw(dice, origins.len(), if lite { 5 } else { 24 });
         let faults = fault::draw(dice, &hosts, origins.len(), if lite { 3 } else { 8 });
+        let nat = dice.odd("nat", 500_000, 3);
+        let stack = stack(dice);
+        let on_the_spot = dice.tape.one_in("on the spot", 4);
         Self {
             profile: dice.profile,
             mode: Mode::Wild,
@@ -212,6 +223,9 @@ impl Case {
             client,
             requests,
             faults,
+            nat,
+            stack,
+            on_the_spot,
             expectation: None,
         }
     }
@@ -225,6 +239,16 @@ impl Case {
     pub fn addresses(&self, origin: usize) -> Vec<IpAddr> {
         self.origins[origin].addresses.iter().map(|at| self.address(*at)).collect()
     }
+}
+
+fn stack(dice: &mut Dice<'_>) -> Stack {
+    let mut stack = Stack::default();
+    stack.kernel = dice.usual("kernel", &[Kernel::Linux6_5, Kernel::Older]);
+    stack.backlog = dice.usual("backlog", &[stack.backlog, 1]);
+    stack.receive_buffer = dice.usual("receive buffer", &[stack.receive_buffer, 3_000]);
+    stack.send_buffer = dice.usual("send buffer", &[stack.send_buffer, 1_000]);
+    stack.initial_window = dice.usual("initial window", &[stack.initial_window, 1]);
+    stack
 }
 
 /// The address of a host, of one family.

@@ -41,8 +41,8 @@ pub enum FaultKind {
     NoFamily(bool),
     /// The first packets of each connection pass, the others are dropped.
     PassFirst(u32),
-    /// A port is refused by a firewall.
-    Reject(u16),
+    /// A port is refused by a firewall: by a reset, or as unreachable.
+    Reject(u16, bool),
     /// A host's port refuses connections.
     Refuse(usize, u16),
     /// A host crashes and restarts; with or without resets.
@@ -61,6 +61,8 @@ pub enum FaultKind {
     NoAddress(usize, IpAddr),
     /// The NAT in front of the client forgets everything.
     Rebind,
+    /// The client takes nothing new any more.
+    ClientDrains,
 }
 
 /// What a resolver says.
@@ -77,7 +79,7 @@ pub enum Lookup {
 }
 
 /// The stable names of all kinds.
-pub(crate) const NAMES: [&str; 21] = [
+pub(crate) const NAMES: [&str; 22] = [
     "network-changed",
     "delay",
     "loss",
@@ -99,6 +101,7 @@ pub(crate) const NAMES: [&str; 21] = [
     "wrong-name",
     "no-address",
     "rebind",
+    "client-drains",
 ];
 
 impl FaultKind {
@@ -116,7 +119,7 @@ impl FaultKind {
             Self::BlackHole(_) => 8,
             Self::NoFamily(_) => 9,
             Self::PassFirst(_) => 10,
-            Self::Reject(_) => 11,
+            Self::Reject(..) => 11,
             Self::Refuse(..) => 12,
             Self::Crash(..) => 13,
             Self::Stop(_) => 14,
@@ -126,6 +129,7 @@ impl FaultKind {
             Self::WrongName(..) => 18,
             Self::NoAddress(..) => 19,
             Self::Rebind => 20,
+            Self::ClientDrains => 21,
         }]
     }
 }
@@ -148,6 +152,8 @@ pub(crate) fn draw(
             *weight = 1 + dice.tape.draw("weight", 100);
         }
     }
+    // It ends all else.
+    weights[21] /= 20;
     if weights.iter().all(|weight| *weight == 0) {
         weights[dice.tape.draw("only kind", NAMES.len() as u32) as usize] = 1;
     }
@@ -200,7 +206,7 @@ fn kind(
         8 => FaultKind::BlackHole(address),
         9 => FaultKind::NoFamily(dice.tape.draw("family", 2) == 1),
         10 => FaultKind::PassFirst(1 + dice.tape.draw("first", 12)),
-        11 => FaultKind::Reject(port),
+        11 => FaultKind::Reject(port, dice.tape.draw("unreachable", 2) == 1),
         12 => FaultKind::Refuse(host, port),
         13 => FaultKind::Crash(host, dice.tape.draw("reset", 2) == 0),
         14 => FaultKind::Stop(host),
@@ -212,6 +218,7 @@ fn kind(
         }
         18 => FaultKind::WrongName(origin, dice.tape.draw("other origin", origins) as usize),
         19 => FaultKind::NoAddress(host, address),
-        _ => FaultKind::Rebind,
+        20 => FaultKind::Rebind,
+        _ => FaultKind::ClientDrains,
     }
 }

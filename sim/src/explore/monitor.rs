@@ -105,8 +105,8 @@ pub(crate) struct Monitor {
     pub(crate) resent: BTreeMap<u64, u32>,
     counts: [u64; INVARIANTS.len()],
     pub(crate) seen: Seen,
-    /// Records, when they are to be shown.
-    pub(crate) trace: Option<Vec<Record>>,
+    /// Records, when they are to be shown, each with the number of steps before it.
+    pub(crate) trace: Option<Vec<(u64, Record)>>,
     /// Connections whose limit changed in this step.
     changed: BTreeSet<u64>,
     pub(crate) made: u64,
@@ -175,7 +175,7 @@ impl Monitor {
     }
 
     /// After every step.
-    pub(crate) fn step(&mut self) {
+    pub(crate) fn step(&mut self, steps: u64) {
         let Some(client) = self.client.clone() else { return };
         client.check();
         self.held(Law::Check);
@@ -184,7 +184,7 @@ impl Monitor {
             self.seen.record(&record);
             self.record(&record);
             if let Some(trace) = &mut self.trace {
-                trace.push(record);
+                trace.push((steps, record));
             }
         }
         let (bytes, letters) = client.held();

@@ -12,6 +12,7 @@ use regatta_core::upstream::Protocols;
 use super::case::{Case, Dice, DnsPlan, HostPlan, Mode, OriginPlan, address};
 use super::policy::ClientPlan;
 use super::workload::{Reading, RequestPlan};
+use crate::net::stack::Stack;
 use crate::peer::{Answer, Conduct, ServerPlan, Start};
 
 /// What must come of a world in which nothing goes wrong.
@@ -66,6 +67,9 @@ fn case(dice: &Dice<'_>, seed: u64, hosts: Vec<HostPlan>, origins: Vec<OriginPla
         client: ClientPlan::default(),
         requests: Vec::new(),
         faults: Vec::new(),
+        nat: false,
+        stack: Stack::default(),
+        on_the_spot: false,
         expectation: None,
     }
 }

@@ -13,6 +13,7 @@ use super::book::{Entry, Result};
 use super::monitor::{Law, violated};
 use super::run::Stage;
 use super::workload::Reading;
+use crate::choice::Point;
 use crate::executor::Stuck;
 use crate::peer::Conduct;
 
@@ -23,6 +24,9 @@ const AFTERWARDS: Duration = Duration::from_secs(1_500);
 /// How late a time limit may be told: timers may be 20 ms late, twice.
 const LATE: Duration = Duration::from_millis(41);
 
+/// What would break a healed path again; a swarm may lose nearly everything by them.
+const LOSSES: [Point; 3] = [Point::SynLost, Point::SegmentLost, Point::DatagramLost];
+
 /// Heals a core and waits until every request has ended.
 pub(super) fn come_to_an_end(stage: &Stage<'_>) {
     let all = stage.case.requests.len();
@@ -30,6 +34,7 @@ pub(super) fn come_to_an_end(stage: &Stage<'_>) {
         stage.monitor.borrow_mut().held(Law::Liveness);
         return;
     }
+    stage.net.choices(|choices| LOSSES.map(|point| choices.switch(point, false)));
     for (number, origin) in stage.case.origins.iter().enumerate() {
         let count = origin.addresses.len() as u32;
         let which = stage.net.choices(|choices| choices.draw("healed", count)) as usize;
@@ -37,12 +42,13 @@ pub(super) fn come_to_an_end(stage: &Stage<'_>) {
         stage.scene.heal(stage.case.address(origin.addresses[which]));
     }
     stage.monitor.borrow_mut().seen.sometimes("phase", "quiet");
+    let healed = stage.net.now();
     while stage.book.done() < all {
         let before = stage.book.done();
         match stage.go(PATIENCE, stage.book.more_than(before)) {
             Ok(()) => {}
             Err(stuck @ Stuck::Spinning { .. }) => violated(Law::Liveness, &stuck.to_string()),
-            Err(stuck) => stalled(stage, &stuck),
+            Err(stuck) => stalled(stage, healed, &stuck),
         }
     }
     stage.monitor.borrow_mut().held(Law::Liveness);
@@ -50,14 +56,14 @@ pub(super) fn come_to_an_end(stage: &Stage<'_>) {
 
 /// Nothing has ended for too long: whoever may legally wait for ever gives up; if nobody does,
 /// that is a violation.
-fn stalled(stage: &Stage<'_>, stuck: &Stuck) {
+fn stalled(stage: &Stage<'_>, healed: Instant, stuck: &Stuck) {
     let mut reasons = Vec::new();
     let mut legal = 0;
     for (n, entry) in stage.book.entries().iter().enumerate() {
         if entry.result.is_some() || entry.give_up {
             continue;
         }
-        let (words, is_legal) = pending(stage, n, entry);
+        let (words, is_legal) = pending(stage, healed, n, entry);
         reasons.push(format!("request {n} {words}"));
         if is_legal {
             legal += 1;
@@ -71,23 +77,32 @@ fn stalled(stage: &Stage<'_>, stuck: &Stuck) {
 }
 
 /// Why a request waits, and whether it may do so for ever.
-fn pending(stage: &Stage<'_>, n: usize, entry: &Entry) -> (String, bool) {
+fn pending(stage: &Stage<'_>, healed: Instant, n: usize, entry: &Entry) -> (String, bool) {
     let Some(id) = entry.id else {
         return (format!("was never made ({:?})", stage.case.requests[n].at), false);
     };
     let monitor = stage.monitor.borrow();
     let Some(client) = monitor.client() else { return ("has no client".to_owned(), false) };
-    client.inspect(|upstream| why(stage, upstream, id, entry))
+    client.inspect(|upstream| why(stage, healed, upstream, id, entry))
 }
 
-fn why(stage: &Stage<'_>, upstream: &Upstream, id: RequestId, entry: &Entry) -> (String, bool) {
+fn why(
+    stage: &Stage<'_>,
+    healed: Instant,
+    upstream: &Upstream,
+    id: RequestId,
+    entry: &Entry,
+) -> (String, bool) {
     let what = if entry.head.is_some() { "reads its answer" } else { "waits for its answer" };
     if let Some(connection) = upstream.connection_of(id) {
-        let line = upstream.connection_timeline(connection).and_then(|timeline| {
+        let timeline = upstream.connection_timeline(connection);
+        let line = timeline.and_then(|timeline| {
             timeline.attempts.iter().rfind(|line| line.failed.is_none()).copied()
         });
-        let Some(line) = line else { return (format!("{what} on {connection}"), false) };
-        let usable = is_usable(stage, line.address.ip());
+        let Some((line, timeline)) = line.zip(timeline) else {
+            return (format!("{what} on {connection}"), false);
+        };
+        let usable = is_usable(stage, healed, line.address.ip(), timeline.made);
         let path = if usable { "usable" } else { "broken for good" };
         return (format!("{what} on {connection} to {}, which is {path}", line.address), !usable);
     }
@@ -100,13 +115,22 @@ fn why(stage: &Stage<'_>, upstream: &Upstream, id: RequestId, entry: &Entry) -> 
     (format!("waits for a connection beside {states:?}"), false)
 }
 
-/// Whether an honest server with nothing against it listens there.
-fn is_usable(stage: &Stage<'_>, address: core::net::IpAddr) -> bool {
+/// Whether an honest server listens there, and nothing has gone wrong with a connection of that
+/// age. Nobody tells a client that waits of a peer that has silently forgotten it.
+fn is_usable(
+    stage: &Stage<'_>,
+    healed: Instant,
+    address: core::net::IpAddr,
+    made: Instant,
+) -> bool {
     let conduct = stage.case.hosts.iter().flat_map(|host| &host.addresses);
     let mut conduct = conduct.filter(|(known, _)| *known == address);
-    let calm = stage.case.faults.is_empty();
-    stage.scene.is_healed(address)
-        || calm && conduct.next().is_some_and(|(_, conduct)| matches!(conduct, Conduct::Honest(_)))
+    if stage.case.faults.is_empty() {
+        stage.scene.is_healed(address)
+            || conduct.next().is_some_and(|(_, conduct)| matches!(conduct, Conduct::Honest(_)))
+    } else {
+        stage.scene.is_healed(address) && made >= healed
+    }
 }
 
 /// What callers heard against what servers did.
@@ -179,18 +203,23 @@ pub(super) fn go_idle(stage: &Stage<'_>) {
         let monitor = stage.monitor.borrow();
         monitor.client().is_none_or(|client| client.inspect(is))
     };
-    let until = |what: &'static str, is: fn(&Upstream) -> bool| {
+    let wait = |is: fn(&Upstream) -> bool| {
         let work = async {
             while !look(is) {
-                host.sleep(Duration::from_millis(50)).await;
+                host.sleep(Duration::from_millis(500)).await;
             }
         };
-        if let Err(stuck) = stage.go(PATIENCE, work) {
+        stage.go(PATIENCE, work)
+    };
+    let until = |what: &'static str, is: fn(&Upstream) -> bool| {
+        if let Err(stuck) = wait(is) {
             let text = format!("{what}: {stuck}; {:?}", look_all(stage));
             violated(Law::Idle, &text);
         }
     };
-    until("requests are left", |upstream| upstream.requests() == 0);
+    if let Err(stuck) = wait(|upstream| upstream.requests() == 0) {
+        return outlived(stage, &stuck);
+    }
     if let Some(client) = stage.monitor.borrow().client() {
         client.drain();
     }
@@ -214,9 +243,35 @@ pub(super) fn go_idle(stage: &Stage<'_>) {
         }
     };
     if let Err(stuck) = stage.go(AFTERWARDS, work) {
+        if serves_for_ever(stage) {
+            return;
+        }
         violated(Law::Tasks, &format!("{} tasks are left: {stuck}", stage.net.tasks_left()));
     }
     stage.monitor.borrow_mut().held(Law::Tasks);
+}
+
+/// Whether a server may wait for the rest of a request whose client is gone without a word: one
+/// whose drain has no limit.
+fn serves_for_ever(stage: &Stage<'_>) -> bool {
+    let mut conducts = stage.case.hosts.iter().flat_map(|host| &host.addresses);
+    let patient = conducts.any(|(_, conduct)| match conduct {
+        Conduct::Honest(plan) => plan.downstream.drain_timeout.is_none(),
+        Conduct::Raw(_) => false,
+    });
+    patient && !stage.case.faults.is_empty()
+}
+
+/// A request outlives its caller: a script answered before it had read all, and never will. What
+/// is left of a body is then kept for as long as its connection lasts, or its time limit.
+fn outlived(stage: &Stage<'_>, stuck: &Stuck) {
+    let honest = |(_, conduct): &(_, Conduct)| matches!(conduct, Conduct::Honest(_));
+    let scripted = stage.case.hosts.iter().any(|host| !host.addresses.iter().all(honest));
+    let large = stage.case.requests.iter().any(|request| request.upload > 0);
+    let explained = large && (scripted || !stage.case.faults.is_empty());
+    let mut monitor = stage.monitor.borrow_mut();
+    monitor.expect(Law::Idle, explained, || format!("requests are left: {stuck}"));
+    monitor.seen.sometimes("phase", "a request outlives its caller");
 }
 
 fn look_all(stage: &Stage<'_>) -> Vec<regatta_core::upstream::PoolView> {

@@ -17,12 +17,13 @@ use super::book::Book;
 use super::case::{Case, Mode, Profile};
 use super::fault::FaultKind;
 use super::monitor::{Law, Monitor, violated};
-use super::quiet;
 use super::weather::Weather;
+use super::{quiet, story};
 use crate::choice::{Choices, Count, Point};
 use crate::executor::{Net, Stuck};
 use crate::host::Host;
 use crate::net::link::Link;
+use crate::net::nat::Nat;
 use crate::peer::{Scene, Script, endpoint};
 use crate::step::Divergence;
 use crate::tls;
@@ -96,6 +97,8 @@ pub struct Ended {
     pub at: Instant,
     /// What people read, where it was asked for.
     pub story: Vec<String>,
+    /// With it: how many steps and bytes of the tape there had been after each step.
+    pub places: Vec<(u64, usize)>,
 }
 
 /// Runs a tape.
@@ -130,6 +133,7 @@ pub fn run(mut tape: Tape, options: &Options) -> Ended {
     });
     let seen = stage.as_mut().map(Stage::seen).unwrap_or_default();
     let story = stage.as_ref().map(Stage::story).unwrap_or_default();
+    let places = stage.as_ref().map(|stage| stage.places.take()).unwrap_or_default();
     let left = caught(|| drop(stage));
     let last = net.choices(|choices| choices.draw("last", u32::MAX));
     let ended = Ended {
@@ -146,6 +150,7 @@ pub fn run(mut tape: Tape, options: &Options) -> Ended {
         divergence: net.steps(|steps| steps.divergence()),
         at: net.now(),
         story,
+        places,
         case,
     };
     let dropped = caught(|| drop(net));
@@ -182,7 +187,12 @@ pub(super) struct Stage<'a> {
     pub(super) hosts: Vec<Host>,
     seen: Arc<Mutex<Seen>>,
     wrong: Arc<Mutex<Option<String>>>,
+    /// Steps and drawn bytes after each step, where a story is told.
+    places: RefCell<Vec<(u64, usize)>>,
 }
+
+/// The public address of the client's NAT.
+const NAT: [u8; 4] = [192, 0, 2, 250];
 
 /// The client's two addresses.
 const CLIENT: [[u16; 8]; 2] =
@@ -193,16 +203,21 @@ impl<'a> Stage<'a> {
     fn set(net: &'a Net, case: &Rc<Case>, seen: &Arc<Mutex<Seen>>, trace: bool) -> Self {
         let addresses = CLIENT.map(|words| IpAddr::from(words).to_canonical());
         let client_host = net.host("client", addresses);
+        net.stack(&client_host, case.stack);
+        if case.nat {
+            net.nat(&client_host, Nat::new(NAT.into()));
+        }
         let scripts = case.requests.iter().map(|request| Script {
             method: request.method.clone(),
             upload: request.upload,
             answer: request.answer.clone(),
         });
-        let scene = Arc::new(Scene::new(scripts.collect()));
+        let scene = Arc::new(Scene::new(scripts.collect()).on_the_spot(case.on_the_spot));
         let mut hosts = Vec::new();
         for (number, plan) in case.hosts.iter().enumerate() {
             let addresses = plan.addresses.iter().map(|(address, _)| *address);
             let host = net.host(&format!("server {number}"), addresses);
+            net.stack(&host, case.stack);
             net.link(&client_host, &host, Link::delay(plan.delay));
             hosts.push(host);
         }
@@ -237,6 +252,7 @@ impl<'a> Stage<'a> {
             hosts,
             seen: Arc::clone(seen),
             wrong,
+            places: RefCell::default(),
         }
     }
 
@@ -274,7 +290,14 @@ impl<'a> Stage<'a> {
         let monitor = Rc::clone(&self.monitor);
         self.net.run_until(end, work, || {
             // Work that holds the monitor is being polled no more.
-            monitor.borrow_mut().step();
+            let steps = self.net.steps(|steps| steps.count());
+            let mut monitor = monitor.borrow_mut();
+            if monitor.trace.is_some() {
+                let bytes = self.net.choices(|choices| choices.tape().bytes().len());
+                self.places.borrow_mut().push((steps, bytes));
+            }
+            monitor.step(steps);
+            drop(monitor);
             self.complaints();
         })
     }
@@ -308,11 +331,11 @@ impl<'a> Stage<'a> {
             }
             self.monitor.borrow_mut().seen.sometimes("fault", kind.name());
             self.weather().begin(kind);
-            if *kind == FaultKind::NetworkChanged {
-                let client = self.monitor.borrow().client().cloned();
-                if let Some(client) = client {
-                    client.network_changed();
-                }
+            let client = self.monitor.borrow().client().cloned();
+            match (kind, client) {
+                (FaultKind::NetworkChanged, Some(client)) => client.network_changed(),
+                (FaultKind::ClientDrains, Some(client)) => client.drain(),
+                _ => {}
             }
         }
         core::future::pending::<()>().await;
@@ -330,7 +353,11 @@ impl<'a> Stage<'a> {
     }
 
     fn story(&self) -> Vec<String> {
-        Vec::new()
+        let mut monitor = self.monitor.borrow_mut();
+        let Some(records) = monitor.trace.take() else { return Vec::new() };
+        let entries = self.book.entries().into_iter().enumerate();
+        let requests: Vec<_> = entries.map(|(n, entry)| (entry, self.scene.fate(n))).collect();
+        self.net.steps(|steps| story::tell(&self.case, steps.kept(), &records, &requests))
     }
 }
 

@@ -61,7 +61,10 @@ impl<'a> Weather<'a> {
             }
             FaultKind::NoFamily(v6) => rule(Rule::new(Action::Drop).family(family(*v6))),
             FaultKind::PassFirst(count) => rule(Rule::new(Action::PassFirst(*count))),
-            FaultKind::Reject(port) => rule(Rule::new(Action::RejectReset).port(*port)),
+            FaultKind::Reject(port, unreachable) => {
+                let how = [Action::RejectReset, Action::RejectUnreachable];
+                rule(Rule::new(how[usize::from(*unreachable)]).port(*port))
+            }
             other => self.of_hosts(other),
         }
     }
@@ -127,7 +130,10 @@ impl<'a> Weather<'a> {
             match delay {
                 Some(delay) => {
                     let record = Record::addresses(own).delay(delay);
-                    plan.ttl.map_or(record.clone(), |ttl| record.ttl(ttl))
+                    match plan.ttl {
+                        Some(ttl) => record.ttl(ttl),
+                        None => record,
+                    }
                 }
                 None => Record::new(Reply::Silence),
             }
@@ -167,7 +173,7 @@ impl<'a> Weather<'a> {
             let concerns = match &fault.kind {
                 FaultKind::NoFamily(v6) => *v6 == address.is_ipv6(),
                 FaultKind::PassFirst(_) => true,
-                FaultKind::Reject(known) => *known == port,
+                FaultKind::Reject(known, _) => *known == port,
                 _ => false,
             };
             if concerns && let Some((_, Some(cure))) = self.both(&fault.kind) {

@@ -122,8 +122,8 @@ fn request(
     let method = dice.tape.pick("method", &METHODS);
     let has_body = [Method::POST, Method::PUT, Method::PATCH].contains(&method);
     let upload = if has_body { size(dice, swarm, "upload") } else { 0 };
-    let trickle = (upload > 0 && swarm.odd(dice, TRICKLE, "trickle"))
-        .then(|| (1 + dice.tape.draw("piece", 8_000) as usize, dice.millis("piece's pause", 50)));
+    let trickle =
+        (upload > 0 && swarm.odd(dice, TRICKLE, "trickle")).then(|| pieces(dice, "piece", upload));
     RequestPlan {
         at: *at,
         origin,
@@ -146,6 +146,17 @@ fn request(
     }
 }
 
+/// The size of pieces and the pause between them: a few with pauses, or up to 2,000 without, so
+/// that tasks spend their budget.
+fn pieces(dice: &mut Dice<'_>, name: &'static str, size: usize) -> (usize, Duration) {
+    let (most, pause) = match dice.tape.draw(name, 3) {
+        0 => (2_000, Duration::ZERO),
+        _ => (20, dice.millis(name, 50)),
+    };
+    let piece = if most == 20 { dice.tape.draw(name, 8_000) } else { dice.tape.draw(name, 100) };
+    (1 + (piece as usize).max(size / most), pause)
+}
+
 fn answer(dice: &mut Dice<'_>, swarm: &Swarm) -> Answer {
     let start = match swarm.odd(dice, LATE, "late") {
         false => match dice.tape.draw("start", 2) {
@@ -155,8 +166,8 @@ fn answer(dice: &mut Dice<'_>, swarm: &Swarm) -> Answer {
         true => Start::Late(dice.millis("late", 5_000)),
     };
     let bytes = size(dice, swarm, "download");
-    let pace = (bytes > 0 && swarm.odd(dice, TRICKLE, "pace"))
-        .then(|| (1 + dice.tape.draw("chunk", 8_000) as usize, dice.millis("chunk's pause", 50)));
+    let pace =
+        (bytes > 0 && swarm.odd(dice, TRICKLE, "pace")).then(|| pieces(dice, "chunk", bytes));
     let deed = match swarm.odd(dice, DEED, "deed") {
         false => None,
         true => Some(match dice.tape.draw("deed", 6) {

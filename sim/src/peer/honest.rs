@@ -85,9 +85,7 @@ async fn serve(
     scene: &Arc<Scene>,
     end: impl Future<Output = ()>,
 ) {
-    let Some(server) = bind(host, at, tls, plan).await else {
-        return scene.complain(format!("{at} cannot be listened at"));
-    };
+    let Some(server) = bind(host, at, tls, plan, scene).await else { return };
     if plan.certificate != Certificate::Good && tls {
         scene.meet("server", "bad certificate");
     }
@@ -100,9 +98,17 @@ async fn serve(
     handle.drain();
 }
 
-/// Listens; whoever listened there before may still have to hear that it is over.
-async fn bind(host: &Host, at: SocketAddr, tls: bool, plan: &ServerPlan) -> Option<Server<Host>> {
-    for _ in 0..100 {
+/// Listens. Whoever listened there before may still have to hear that it is over, and the host
+/// may have lost the address.
+async fn bind(
+    host: &Host,
+    at: SocketAddr,
+    tls: bool,
+    plan: &ServerPlan,
+    scene: &Scene,
+) -> Option<Server<Host>> {
+    let mut pause = Duration::from_millis(1);
+    while !scene.is_stopped() {
         let mut builder = Server::builder(host.clone())
             .engine(|engine| *engine = plan.engine.clone())
             .downstream(|down| *down = plan.downstream.clone());
@@ -112,7 +118,8 @@ async fn bind(host: &Host, at: SocketAddr, tls: bool, plan: &ServerPlan) -> Opti
         if let Ok(server) = builder.bind(at).await {
             return Some(server);
         }
-        host.sleep(Duration::from_millis(1)).await;
+        first(pin!(host.sleep(pause)), scene.over()).await;
+        pause = (pause * 2).min(Duration::from_secs(1));
     }
     None
 }
@@ -138,7 +145,12 @@ async fn answer(
         scene.complain(format!("request {n} came as {}", request.method()));
     }
     scene.note(n, |fate| fate.processed += 1);
-    let Answer { start, status, bytes, pace, trailers, deed } = script.answer.clone();
+    let mut known = script.answer.clone();
+    if scene.is_on_the_spot() {
+        scene.meet("server", "answers as drawn on the spot");
+        known = known.on_the_spot(&host);
+    }
+    let Answer { start, status, bytes, pace, trailers, deed } = known;
     if let Some(deed) = deed
         && let Some(handle) = request.extensions().get::<ConnectionHandle>()
     {

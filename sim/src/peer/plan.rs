@@ -8,6 +8,7 @@ use regatta_core::engine::Config as EngineConfig;
 use regatta_core::types::Protocol;
 
 use crate::explore::Dice;
+use crate::host::Host;
 
 /// How one endpoint behaves.
 #[derive(Clone, Debug)]
@@ -149,6 +150,32 @@ pub enum Deed {
     Flap,
     /// Breaks off in the middle of the answer.
     Vanish,
+}
+
+impl Answer {
+    /// The same status and length, given in a way that is drawn now.
+    pub(super) fn on_the_spot(mut self, host: &Host) -> Self {
+        let draw = |name, n| host.choices(|choices| choices.draw(name, n));
+        self.start = match draw("start now", 4) {
+            0 => Start::AfterBody,
+            1 => Start::AtOnce,
+            _ => Start::Late(Duration::from_millis(draw("late now", 1_500).into())),
+        };
+        let piece = 1 + (draw("chunk now", 8_000) as usize).max(self.bytes / 20);
+        let pause = Duration::from_millis(draw("pause now", 50).into());
+        self.pace = (draw("pace now", 2) == 1).then_some((piece, pause));
+        self.trailers = draw("trailers now", 4) == 3;
+        self.deed = match draw("deed now", 24) {
+            18 => Some(Deed::Drain),
+            19 => Some(Deed::Streams(0)),
+            20 => Some(Deed::Streams(1)),
+            21 => Some(Deed::Streams(100)),
+            22 => Some(Deed::Flap),
+            23 => Some(Deed::Vanish),
+            _ => None,
+        };
+        self
+    }
 }
 
 impl Deed {

@@ -27,7 +27,7 @@ pub(super) async fn listen(
     scene: &Arc<Scene>,
 ) {
     let Ok(mut listener) = host.listen(Address::Ip(at)).await else {
-        return scene.complain(format!("{at} cannot be listened at"));
+        return scene.complain(format!("{at} cannot be listened at from the beginning"));
     };
     let config = tls.then(|| server_config(host)).flatten();
     loop {

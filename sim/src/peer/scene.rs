@@ -36,6 +36,7 @@ pub struct Fate {
 #[derive(Debug)]
 pub struct Scene {
     scripts: Vec<Script>,
+    on_the_spot: bool,
     state: Mutex<State>,
 }
 
@@ -54,7 +55,14 @@ impl Scene {
     /// A scene with these requests.
     pub fn new(scripts: Vec<Script>) -> Self {
         let state = State { fates: vec![Fate::default(); scripts.len()], ..State::default() };
-        Self { scripts, state: Mutex::new(state) }
+        Self { scripts, on_the_spot: false, state: Mutex::new(state) }
+    }
+
+    /// Answers are made on the spot: only their status and length are the scripts'.
+    #[must_use]
+    pub const fn on_the_spot(mut self, yes: bool) -> Self {
+        self.on_the_spot = yes;
+        self
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -64,6 +72,11 @@ impl Scene {
     /// What is to be done with request `n`.
     pub fn script(&self, n: usize) -> Option<&Script> {
         self.scripts.get(n)
+    }
+
+    /// Whether how an answer comes is drawn when its request has come.
+    pub const fn is_on_the_spot(&self) -> bool {
+        self.on_the_spot
     }
 
     /// Notes something of a request.

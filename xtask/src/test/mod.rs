@@ -21,7 +21,7 @@ struct Step {
 }
 
 /// Cheap ones first; the peers are looked for before all others.
-const STEPS: [Step; 17] = [
+const STEPS: [Step; 18] = [
     Step { name: "fmt", what: "the code is formatted", run: steps::fmt },
     Step { name: "rust-version", what: "one rust-version, no newer than rustc", run: steps::rust },
     Step {
@@ -38,6 +38,7 @@ const STEPS: [Step; 17] = [
     Step { name: "doc-tests", what: "examples in the documentation", run: steps::doc_tests },
     Step { name: "models", what: "machines beside their models", run: steps::models },
     Step { name: "faults", what: "every planted fault still fits", run: steps::faults },
+    Step { name: "explore", what: "the full stack in random worlds", run: steps::explore },
     Step { name: "corpora", what: "every input that fuzzing has kept", run: steps::corpora },
     Step {
         name: "scenarios",

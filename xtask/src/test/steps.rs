@@ -116,6 +116,24 @@ pub(super) fn corpora(root: &Path, _: &Peers) -> Outcome {
     cargo_test(root, &["--package", "regatta-fuzz"], &[])
 }
 
+/// Seeds of each of the explorer's profiles: about half a minute on two cores.
+const SEEDS: u32 = 6_000;
+
+/// The full stack in random worlds, optimised but with every assertion; one seed more is made of
+/// the commit.
+pub(super) fn explore(root: &Path, _: &Peers) -> Outcome {
+    let build = "cargo build --quiet --locked --profile explore --package regatta-sim";
+    run::quiet(root, &build.split(' ').collect::<Vec<_>>(), &[])?;
+    let target = env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
+    let binary = root.join(target).join("explore/regatta-sim");
+    let (binary, seeds) = (binary.to_string_lossy(), format!("0..{SEEDS}"));
+    for profile in ["flat", "realistic"] {
+        let words = ["explore", "--seeds", &seeds, "--profile", profile, "--seed-from-commit"];
+        run::shown(root, &[&[&*binary], words.as_slice()].concat())?;
+    }
+    Ok(())
+}
+
 /// loom replaces the locks and atomics of the runtime crate, so it has a target of its own.
 pub(super) fn loom(root: &Path, _: &Peers) -> Outcome {
     let words = "cargo test --quiet --locked --package regatta-runtime --release --lib loom_";
