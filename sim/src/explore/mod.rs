@@ -1,7 +1,7 @@
 //! The random explorer of the whole stack.
 //!
 //! A [`Case`] is drawn from the beginning of a tape, the rest of the tape decides what happens in
-//! it, and [`run`] runs it: real clients, real servers and scripted ones on virtual time, with
+//! it, and [`run()`] runs it: real clients, real servers and scripted ones on virtual time, with
 //! every invariant evaluated after every step, a quiet phase in which everything must come to its
 //! end, and nothing left over behind it.
 
