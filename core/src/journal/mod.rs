@@ -13,8 +13,8 @@
 //! end steps=1
 //! ```
 //!
-//! `docs/journal.md` describes the format. Each kind of line is one row of a table ([`lines`],
-//! [`words`]) from which its writer, its reader and the tests' samples are made: who adds a
+//! `docs/journal.md` describes the format. Each kind of line is one row of a table (`lines`,
+//! `words`) from which its writer, its reader and the tests' samples are made: who adds a
 //! variant or a field without a row does not compile.
 //!
 //! Host names, addresses, ids, times and numbers are written; paths, header fields and bodies
