@@ -67,6 +67,7 @@ pub mod time;
 pub mod timers;
 pub mod types;
 pub mod upstream;
+mod words;
 
 pub use machine::{Machine, Outbox};
 pub use time::{Duration, Instant};

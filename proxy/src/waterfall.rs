@@ -14,7 +14,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use regatta_core::Instant;
-use regatta_tokio::{AttemptOutcome, AttemptTrace, Timeline, TimelineHandle, Words};
+use regatta_tokio::{AttemptOutcome, AttemptTrace, Timeline, TimelineHandle};
 
 /// Columns of the axis.
 const AXIS: usize = 40;
@@ -183,7 +183,7 @@ fn attempt_row(attempt: &AttemptTrace, end: Instant) -> Row {
             (None, format!("won: TCP {tcp:.1}, TLS {tls:.1} ms"))
         }
         AttemptOutcome::Won => (None, "won".to_owned()),
-        AttemptOutcome::Failed(cause) => (Some('x'), format!("failed: {}", Words(cause))),
+        AttemptOutcome::Failed(cause) => (Some('x'), format!("failed: {cause}")),
         AttemptOutcome::Aborted => (None, "given up, another won".to_owned()),
     };
     row.mark = mark;

@@ -46,7 +46,7 @@ mod tunnel;
 pub use body::{Body, BoxError};
 pub use client::{Builder, Client, InformationalHook, RequestOptions, ResponseFuture};
 pub use datagrams::{Datagrams, Ecn, Received, Transmit};
-pub use error::{Error, Kind as ErrorKind, Words};
+pub use error::{Error, Kind as ErrorKind};
 pub use exchange::TimelineHandle;
 pub use recording::Recording;
 pub use runtime::{Address, Answer, Listener, Resolution, Runtime, Stream, Timer};

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use http::{HeaderMap, Method, Response, StatusCode, Uri, Version};
-use regatta_tokio::{AttemptOutcome, ConnectionTrace, Timeline, Words};
+use regatta_tokio::{AttemptOutcome, ConnectionTrace, Timeline};
 
 /// How the connection came about: `*` lines.
 pub(crate) fn connection(timeline: &Timeline, host: &str) -> String {
@@ -20,7 +20,7 @@ pub(crate) fn connection(timeline: &Timeline, host: &str) -> String {
         let _ = writeln!(text, "*   Trying {}...", attempt.address);
         match attempt.outcome {
             AttemptOutcome::Failed(cause) => {
-                let _ = writeln!(text, "* {} failed: {}", attempt.address, Words(cause));
+                let _ = writeln!(text, "* {} failed: {cause}", attempt.address);
             }
             AttemptOutcome::Aborted => {
                 let _ = writeln!(text, "* {} given up, another won", attempt.address);

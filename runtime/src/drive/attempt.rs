@@ -22,7 +22,7 @@ use regatta_core::upstream::{Event, Protocols};
 use super::connection::Connection;
 use super::letter::Letter;
 use super::party::{Ended, Party};
-use super::wire::{Flushed, Heard, Sink, Wire, cause_of};
+use super::wire::{Flushed, Heard, Sink, Wire};
 use crate::body::Side;
 use crate::exchange::Exchange;
 use crate::hub::Hub;
@@ -132,7 +132,7 @@ async fn establish<R: Runtime>(
     job: &Job,
 ) -> Result<(Wire<R::Stream>, BytesMut), Failed> {
     let connect = hub.runtime.connect(Address::Ip(job.address));
-    let socket = connect.await.map_err(|error| Failed::from(cause_of(&error)))?;
+    let socket = connect.await.map_err(|error| Failed::from(Cause::from(&error)))?;
     hub.feed(Event::AttemptProgress(job.attempt));
     if job.origin.scheme == Scheme::Http {
         return Ok((Wire::new(socket, None), BytesMut::new()));

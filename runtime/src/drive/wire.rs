@@ -194,7 +194,7 @@ impl<S: Stream> Wire<S> {
 
     fn broken(&mut self, error: &io::Error) -> Heard {
         self.read_open = false;
-        let cause = match cause_of(error) {
+        let cause = match Cause::from(error) {
             // This connection was established: it is the peer that has fallen silent.
             Cause::ConnectTimeout => Cause::Os(error.raw_os_error().unwrap_or(0)),
             cause => cause,
@@ -274,19 +274,4 @@ pub(crate) enum Flushed {
     Nothing,
     /// Something was written, or it was found that nothing can be.
     Some,
-}
-
-/// The cause that an error of the operating system stands for.
-pub(crate) fn cause_of(error: &io::Error) -> Cause {
-    use io::ErrorKind as Kind;
-    match error.kind() {
-        Kind::ConnectionRefused => Cause::Refused,
-        Kind::HostUnreachable | Kind::NetworkUnreachable => Cause::Unreachable,
-        Kind::AddrNotAvailable | Kind::NetworkDown => Cause::Unreachable,
-        Kind::TimedOut => Cause::ConnectTimeout,
-        Kind::ConnectionReset | Kind::ConnectionAborted | Kind::BrokenPipe => {
-            Cause::ConnectionReset
-        }
-        _ => Cause::Os(error.raw_os_error().unwrap_or(0)),
-    }
 }

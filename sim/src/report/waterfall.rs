@@ -2,7 +2,7 @@
 //! attempt of the race that it waited for.
 
 use regatta_core::Instant;
-use regatta_runtime::{AttemptOutcome, AttemptTrace, Words};
+use regatta_runtime::{AttemptOutcome, AttemptTrace};
 
 use super::svg::{Anchor, Svg, millis, ticks};
 use crate::scenario::{Asked, End, Outcome};
@@ -156,7 +156,7 @@ fn attempt_row(attempt: &AttemptTrace, end: Instant) -> Row {
     let note = match attempt.outcome {
         AttemptOutcome::UnderWay => "under way".to_owned(),
         AttemptOutcome::Won => "won".to_owned(),
-        AttemptOutcome::Failed(cause) => Words(cause).to_string(),
+        AttemptOutcome::Failed(cause) => cause.to_string(),
         AttemptOutcome::Aborted => "given up".to_owned(),
     };
     if let (AttemptOutcome::Failed(_), Some(last)) = (attempt.outcome, bars.last_mut()) {
