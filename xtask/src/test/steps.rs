@@ -85,7 +85,7 @@ pub(super) fn deny(root: &Path, _: &Peers) -> Outcome {
 
 /// Every test but those that have a step of their own.
 pub(super) fn tests(root: &Path, _: &Peers) -> Outcome {
-    let own = ["regatta-tests", "regatta-models", "regatta-fuzz"];
+    let own = ["regatta-tests", "regatta-examples", "regatta-models", "regatta-fuzz"];
     let which = own.iter().flat_map(|package| ["--exclude", package]);
     cargo_test(root, &["--workspace"].into_iter().chain(which).collect::<Vec<_>>(), &[])
 }
@@ -156,7 +156,7 @@ pub(super) fn end_to_end(root: &Path, peers: &Peers) -> Outcome {
         run::quiet(root, &["cargo", "build", "--quiet", "--locked", "--package", name], &[])?;
         vars.push(var(place, folder.join(name).to_string_lossy()));
     }
-    cargo_test(root, &["--package", "regatta-tests"], &vars)
+    cargo_test(root, &["--package", "regatta-tests", "--package", "regatta-examples"], &vars)
 }
 
 pub(super) fn demo(root: &Path, _: &Peers) -> Outcome {

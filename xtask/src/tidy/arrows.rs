@@ -5,7 +5,7 @@ use super::code::{find_word, line_of};
 use super::{File, Tree, Violation};
 
 /// Each package with what it may use of the others. A new package needs a line here.
-const ARROWS: [(&str, &[&str]); 10] = [
+const ARROWS: [(&str, &[&str]); 11] = [
     ("regatta-core", &[]),
     ("regatta-runtime", &["regatta-core"]),
     ("regatta-tokio", &["regatta-core", "regatta-runtime"]),
@@ -15,6 +15,7 @@ const ARROWS: [(&str, &[&str]); 10] = [
     ("regatta-sim", &["regatta-core", "regatta-runtime", "regatta-models"]),
     ("regatta-tests", ANY),
     ("regatta-benches", ANY),
+    ("regatta-examples", ANY),
     ("xtask", &[]),
 ];
 

@@ -27,11 +27,13 @@ pub(crate) fn check(tree: &Tree) -> Vec<Violation> {
 
 /// Whether cargo builds it without anyone declaring it.
 fn is_root(path: &str) -> bool {
-    let Some((_, inside)) = path.split_once('/') else { return false };
+    let Some((package, inside)) = path.split_once('/') else { return false };
     let parts: Vec<&str> = inside.split('/').collect();
     let target = |folder: &str| matches!(folder, "tests" | "benches" | "examples" | "fuzz_targets");
     match parts.as_slice() {
         ["build.rs"] | ["src", "lib.rs" | "main.rs"] => true,
+        // Its manifest names each file of the folder.
+        [_] => package == "examples",
         ["src", "bin", rest @ ..] => matches!(rest, [_] | [_, "main.rs"]),
         [folder, rest @ ..] => target(folder) && matches!(rest, [_] | [_, "main.rs"]),
         [] => false,

@@ -231,6 +231,7 @@ mod dead_files {
             ("core/src/c/d.rs", "#[path = \"../odd.rs\"]\nmod f;\n"),
             ("core/src/odd.rs", ""),
             ("core/examples/one.rs", ""),
+            ("examples/two.rs", ""),
             ("proxy/src/main.rs", ""),
         ];
         let found = modules::check(&tree(&files));

@@ -1,0 +1,6 @@
+//! Every example is run as a stranger would run it, against real sockets: what it prints and how
+//! it ends.
+#![cfg(test)]
+
+mod eyeballs_only;
+mod program;

@@ -1,0 +1,57 @@
+//! The built examples, run as programs of their own.
+
+use std::env;
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+
+/// What an example said, and how it ended.
+#[derive(Debug)]
+pub(crate) struct Said {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+impl Said {
+    /// Its standard output; it ended well and had nothing to complain about.
+    #[track_caller]
+    pub(crate) fn well(self) -> String {
+        assert_eq!((self.code, self.err.as_str()), (0, ""), "out: {}", self.out);
+        self.out
+    }
+
+    /// The one sentence with which it failed.
+    #[track_caller]
+    pub(crate) fn failed(self) -> String {
+        assert_eq!((self.code, self.err.lines().count()), (1, 1), "{self:?}");
+        self.err.trim_end().to_owned()
+    }
+}
+
+/// Runs an example to its end. cargo builds them with the tests of their package.
+pub(crate) fn run(example: &str, words: &[&str]) -> Said {
+    let file = path(example);
+    assert!(file.is_file(), "{} is not built: `cargo build --examples`", file.display());
+    // A program that hangs must not hang the tests.
+    let mut command = Command::new("timeout");
+    command.arg("60").arg(file).args(words).stdin(Stdio::null());
+    let Output { status, stdout, stderr } = command.output().unwrap();
+    Said {
+        code: status.code().unwrap_or(-1),
+        out: String::from_utf8_lossy(&stdout).into_owned(),
+        err: String::from_utf8_lossy(&stderr).into_owned(),
+    }
+}
+
+/// `target/<profile>/deps/<test>` is this test, `target/<profile>/examples/` has the examples.
+fn path(example: &str) -> PathBuf {
+    let test = env::current_exe().unwrap();
+    let profile = test.ancestors().nth(2).unwrap();
+    profile.join("examples").join(example).with_extension(env::consts::EXE_EXTENSION)
+}
+
+/// A port of loopback at which nobody listens.
+pub(crate) fn dead_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
