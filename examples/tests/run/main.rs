@@ -3,4 +3,7 @@
 #![cfg(test)]
 
 mod eyeballs_only;
+mod nginx;
+mod origin;
+mod pool_only;
 mod program;
