@@ -1,67 +1,40 @@
-//! UDP sockets: tokio waits, quinn-udp sends and receives, with GSO, GRO and ECN.
+//! UDP sockets: tokio waits, regatta-udp sends and receives.
 
 use core::fmt;
 use core::future::Future;
-use core::net::{IpAddr, SocketAddr};
+use core::net::SocketAddr;
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
-use std::io::{self, IoSliceMut};
+use std::io;
 use std::sync::Arc;
 
-use quinn_udp::{BATCH_SIZE, EcnCodepoint, RecvMeta, UdpSocketState};
-use regatta_runtime::{Datagrams, Ecn, Received, Transmit};
+use regatta_udp::{UdpSockRef, Waiting};
 use tokio::io::{Interest, Ready};
 use tokio::net::UdpSocket;
 
 /// A UDP socket.
-pub struct DatagramSocket {
-    socket: Arc<UdpSocket>,
-    state: UdpSocketState,
+pub type DatagramSocket = regatta_udp::DatagramSocket<Waiter>;
+
+/// Binds a UDP socket: not before it is awaited, because then tokio is running.
+pub(super) async fn bind(
+    local: SocketAddr,
     remote: Option<SocketAddr>,
-    /// Of a connected socket.
-    failure: Option<Failure>,
-    is_ipv4: bool,
-    /// Written over by each call.
-    scratch: Box<[RecvMeta; BATCH_SIZE]>,
+) -> io::Result<DatagramSocket> {
+    DatagramSocket::bind(local, remote, |socket| {
+        let socket = Arc::new(UdpSocket::from_std(socket)?);
+        let failure = remote.map(|_| Failure::of(&socket));
+        Ok(Waiter { socket, failure })
+    })
 }
 
-impl DatagramSocket {
-    pub(super) async fn bind(local: SocketAddr, remote: Option<SocketAddr>) -> io::Result<Self> {
-        // quinn-udp names the destination with every datagram; only these take that on a
-        // connected socket.
-        if remote.is_some() && !cfg!(any(target_os = "linux", target_os = "android")) {
-            return Err(io::ErrorKind::Unsupported.into());
-        }
-        let socket = Arc::new(UdpSocket::bind(local).await?);
-        if let Some(remote) = remote {
-            socket.connect(remote).await?;
-        }
-        let state = UdpSocketState::new((&*socket).into())?;
-        let failure = remote.map(|_| Failure::of(&socket));
-        let scratch = Box::new([RecvMeta::default(); BATCH_SIZE]);
-        Ok(Self { socket, state, remote, failure, is_ipv4: local.is_ipv4(), scratch })
-    }
+/// A UDP socket that tokio waits for.
+pub struct Waiter {
+    socket: Arc<UdpSocket>,
+    /// Of a connected socket.
+    failure: Option<Failure>,
+}
 
-    /// What can never be sent. The kernel says EINVAL to it, and quinn-udp takes that for a
-    /// network card that lacks GSO and a kernel that lacks ECN, and stops using both.
-    fn check(&self, transmit: &Transmit<'_>) -> Result<(), &'static str> {
-        let is_ours = |address: IpAddr| address.is_ipv4() == self.is_ipv4;
-        let segments = transmit.segments();
-        if self.remote.is_some_and(|remote| remote != transmit.destination) {
-            return Err("a connected socket sends only to its remote");
-        }
-        if transmit.destination.port() == 0 {
-            return Err("port 0 is nobody's");
-        }
-        if !is_ours(transmit.destination.ip()) || !transmit.source.is_none_or(is_ours) {
-            return Err("the address is not of the socket's family");
-        }
-        if segments == 0 || segments > self.state.max_gso_segments() {
-            return Err("the socket cannot cut a transmit into so many segments");
-        }
-        Ok(())
-    }
-
+impl Waiter {
     /// Waits for a datagram or, on a connected socket, for an error; which of them it is.
     fn poll_receivable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Interest>> {
         let readable = self.socket.poll_recv_ready(cx)?;
@@ -76,75 +49,23 @@ impl DatagramSocket {
     }
 }
 
-/// Waits for an error of a socket, which does not make it readable: tokio would sleep.
-struct Failure(Pin<Box<dyn Future<Output = io::Result<Ready>> + Send>>);
-
-impl Failure {
-    fn of(socket: &Arc<UdpSocket>) -> Self {
-        let socket = Arc::clone(socket);
-        Self(Box::pin(async move { socket.ready(Interest::ERROR).await }))
-    }
-}
-
-impl fmt::Debug for DatagramSocket {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("DatagramSocket").field(&self.socket).finish()
-    }
-}
-
-impl Datagrams for DatagramSocket {
-    fn poll_receive(
+impl Waiting for Waiter {
+    fn poll_receive<T>(
         &mut self,
         cx: &mut Context<'_>,
-        buffers: &mut [IoSliceMut<'_>],
-        received: &mut [Received],
-    ) -> Poll<io::Result<usize>> {
-        let count = buffers.len().min(received.len()).min(BATCH_SIZE);
-        let buffers = buffers.get_mut(..count).unwrap_or_default();
-        if buffers.is_empty() {
-            return Poll::Ready(Err(invalid("nothing was given to receive into")));
-        }
+        mut receive: impl FnMut(UdpSockRef<'_>) -> io::Result<T>,
+    ) -> Poll<io::Result<T>> {
         loop {
             let interest = ready!(self.poll_receivable(cx))?;
-            let Self { socket, state, scratch, .. } = self;
-            let done = socket
-                .try_io(interest, || state.recv((&**socket).into(), buffers, &mut scratch[..]));
-            match done {
+            match self.socket.try_io(interest, || receive((&*self.socket).into())) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                // A datagram that was sent is too long for the path (ICMP): a loss like others.
-                Err(error) if quinn_udp::is_msg_size_err(&error) => {}
-                Err(error) => return Poll::Ready(Err(error)),
-                Ok(count) => {
-                    for (place, meta) in received.iter_mut().zip(scratch.iter().take(count)) {
-                        *place = seen(meta);
-                    }
-                    return Poll::Ready(Ok(count));
-                }
+                done => return Poll::Ready(done),
             }
         }
     }
 
-    fn try_send(&mut self, transmit: &Transmit<'_>) -> io::Result<()> {
-        self.check(transmit).map_err(invalid)?;
-        let sent = quinn_udp::Transmit {
-            destination: transmit.destination,
-            ecn: transmit.ecn.map(codepoint),
-            contents: transmit.contents,
-            segment_size: transmit.segment_size,
-            src_ip: transmit.source,
-        };
-        let Self { socket, state, .. } = self;
-        let send =
-            || socket.try_io(Interest::WRITABLE, || state.try_send((&**socket).into(), &sent));
-        let mut done = send();
-        if matches!(&done, Err(error) if quinn_udp::is_msg_size_err(error)) {
-            // On a connected socket this may have been said of an earlier datagram.
-            done = send();
-        }
-        done.map_err(|error| match quinn_udp::is_msg_size_err(&error) {
-            true => invalid(error),
-            false => error,
-        })
+    fn try_send(&self, send: impl FnOnce(UdpSockRef<'_>) -> io::Result<()>) -> io::Result<()> {
+        self.socket.try_io(Interest::WRITABLE, || send((&*self.socket).into()))
     }
 
     fn poll_writable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -154,43 +75,20 @@ impl Datagrams for DatagramSocket {
     fn local_address(&self) -> io::Result<SocketAddr> {
         self.socket.local_addr()
     }
+}
 
-    fn max_segments(&self) -> usize {
-        self.state.max_gso_segments()
-    }
-
-    fn max_received_segments(&self) -> usize {
-        self.state.gro_segments()
-    }
-
-    fn may_fragment(&self) -> bool {
-        self.state.may_fragment()
+impl fmt::Debug for Waiter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Waiter").field(&self.socket).finish()
     }
 }
 
-fn invalid(why: impl Into<Box<dyn core::error::Error + Send + Sync>>) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidInput, why)
-}
+/// Waits for an error of a socket, which does not make it readable: tokio would sleep.
+struct Failure(Pin<Box<dyn Future<Output = io::Result<Ready>> + Send>>);
 
-fn seen(meta: &RecvMeta) -> Received {
-    let ecn = meta.ecn.map(|codepoint| match codepoint {
-        EcnCodepoint::Ect0 => Ecn::Ect0,
-        EcnCodepoint::Ect1 => Ecn::Ect1,
-        EcnCodepoint::Ce => Ecn::Ce,
-    });
-    Received {
-        source: meta.addr,
-        length: meta.len,
-        stride: meta.stride,
-        ecn,
-        destination: meta.dst_ip,
-    }
-}
-
-const fn codepoint(ecn: Ecn) -> EcnCodepoint {
-    match ecn {
-        Ecn::Ect0 => EcnCodepoint::Ect0,
-        Ecn::Ect1 => EcnCodepoint::Ect1,
-        Ecn::Ce => EcnCodepoint::Ce,
+impl Failure {
+    fn of(socket: &Arc<UdpSocket>) -> Self {
+        let socket = Arc::clone(socket);
+        Self(Box::pin(async move { socket.ready(Interest::ERROR).await }))
     }
 }

@@ -2,23 +2,6 @@ use core::future::poll_fn;
 
 use super::*;
 
-#[test]
-fn a_resolver_that_fails_is_told_from_a_name_that_does_not_exist() {
-    let all = [
-        ("Name or service not known", Cause::NameNotFound),
-        ("No address associated with hostname", Cause::NameNotFound),
-        ("nodename nor servname provided, or not known", Cause::NameNotFound),
-        ("Name does not resolve", Cause::NameNotFound),
-        ("Temporary failure in name resolution", Cause::ResolveFailed),
-        ("Try again", Cause::ResolveFailed),
-        ("Non-recoverable failure in name resolution", Cause::ResolveFailed),
-    ];
-    for (words, expected) in all {
-        let words = format!("failed to lookup address information: {words}");
-        assert_eq!(reason(&words), expected, "{words}");
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn a_timer_wakes_also_a_task_that_had_used_its_budget_up() {
     let runtime = Tokio::new();

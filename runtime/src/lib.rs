@@ -37,6 +37,7 @@ mod runtime;
 mod server;
 mod settings;
 mod stats;
+pub mod system;
 mod timeline;
 #[cfg(feature = "tower")]
 mod tower;
@@ -53,6 +54,8 @@ pub use runtime::{Address, Answer, Listener, Resolution, Runtime, Stream, Timer}
 pub use server::{ConnectionHandle, Server, ServerBuilder, ServerHandle, Service};
 pub use settings::{Profile, Roots};
 pub use stats::Stats;
+#[cfg(feature = "system-roots")]
+pub use system::system_roots;
 pub use timeline::{AttemptOutcome, AttemptTrace, ConnectionTrace, Span, Timeline, TlsTrace};
 pub use tunnel::Tunnel;
 

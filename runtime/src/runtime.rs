@@ -15,7 +15,8 @@ use regatta_core::types::Cause;
 use crate::datagrams::Datagrams;
 
 /// Everything that the driver wants of the world. One file of 100 to 250 lines implements it,
-/// and a second one where datagrams want more than the runtime's own socket gives.
+/// with files for its sockets beside it where they take room. [`system`](crate::system) has what
+/// runtimes over an operating system share, and the crate regatta-udp their UDP sockets.
 pub trait Runtime: Clone + Send + Sync + 'static {
     /// A connected byte stream.
     type Stream: Stream;

@@ -7,7 +7,7 @@ use super::peers::Peers;
 use crate::run::{self, Outcome};
 
 /// Package and features, without the default ones.
-const COMBINATIONS: [(&str, &str); 14] = [
+const COMBINATIONS: [(&str, &str); 19] = [
     ("regatta-core", ""),
     ("regatta-core", "http1"),
     ("regatta-core", "http2"),
@@ -18,8 +18,13 @@ const COMBINATIONS: [(&str, &str); 14] = [
     ("regatta-runtime", "aws-lc-rs"),
     ("regatta-runtime", "ring,aws-lc-rs,tower"),
     ("regatta-runtime", "ring,conformance"),
+    ("regatta-runtime", "ring,system-roots"),
+    ("regatta-async-std", "async-std,ring"),
+    ("regatta-async-std", "smol,ring"),
+    ("regatta-async-std", "async-std,smol,aws-lc-rs,system-roots,tower"),
     ("regatta-sim", ""),
     ("regatta-sim", "scenario"),
+    ("regatta-udp", "ring"),
     ("regatta-tokio", "ring"),
     ("regatta-tokio", "aws-lc-rs,system-roots,tower"),
 ];

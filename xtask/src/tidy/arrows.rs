@@ -5,10 +5,12 @@ use super::code::{find_word, line_of};
 use super::{File, Tree, Violation};
 
 /// Each package with what it may use of the others. A new package needs a line here.
-const ARROWS: [(&str, &[&str]); 11] = [
+const ARROWS: [(&str, &[&str]); 13] = [
     ("regatta-core", &[]),
     ("regatta-runtime", &["regatta-core"]),
-    ("regatta-tokio", &["regatta-core", "regatta-runtime"]),
+    ("regatta-udp", &["regatta-runtime"]),
+    ("regatta-async-std", &["regatta-core", "regatta-runtime", "regatta-udp"]),
+    ("regatta-tokio", &["regatta-core", "regatta-runtime", "regatta-udp"]),
     ("regatta-models", &["regatta-core"]),
     ("regatta-fuzz", &["regatta-core", "regatta-models", "regatta-sim"]),
     ("regatta", &["regatta-core", "regatta-runtime", "regatta-tokio"]),
@@ -22,7 +24,9 @@ const ARROWS: [(&str, &[&str]); 11] = [
 const ANY: &[&str] = &[
     "regatta-core",
     "regatta-runtime",
+    "regatta-async-std",
     "regatta-tokio",
+    "regatta-udp",
     "regatta-models",
     "regatta-sim",
     "regatta",
@@ -31,8 +35,8 @@ const ANY: &[&str] = &[
 /// Packages and crate names that a folder must not name. core has tokio as a dependency for the
 /// `AsyncRead` and `AsyncWrite` that h2 wants; what of it is allowed, core's tree says.
 const UNNAMED: [(&str, &[&str]); 2] = [
-    ("core/", &["async_io", "async_std", "mio", "smol", "socket2"]),
-    ("runtime/", &["async_io", "async_std", "mio", "smol", "socket2", "tokio"]),
+    ("core/", &["async_io", "async_std", "mio", "quinn_udp", "smol", "socket2"]),
+    ("runtime/", &["async_io", "async_std", "mio", "quinn_udp", "smol", "socket2", "tokio"]),
 ];
 
 /// Parts of tokio that are a runtime.

@@ -1,0 +1,194 @@
+//! regatta-udp: UDP sockets for every runtime that can wait for one.
+//!
+//! quinn-udp sends and receives, with GSO, GRO and ECN, and what must be known of it is known
+//! here once. A runtime gives a [`Waiting`] of its own and has a [`DatagramSocket`].
+#![forbid(unsafe_code)]
+
+use core::fmt;
+use core::net::{IpAddr, SocketAddr};
+use core::task::{Context, Poll, ready};
+use std::io::{self, IoSliceMut};
+use std::net::UdpSocket;
+
+pub use quinn_udp::UdpSockRef;
+use quinn_udp::{BATCH_SIZE, EcnCodepoint, RecvMeta, UdpSocketState};
+use regatta_runtime::{Datagrams, Ecn, Received, Transmit};
+
+/// A UDP socket that somebody waits for: a runtime's part of a [`DatagramSocket`].
+pub trait Waiting: Send + Unpin + 'static {
+    /// Calls `receive` until it says something else than `WouldBlock`, and sleeps meanwhile
+    /// until the socket is readable or has failed: that nobody is at the port of a connected
+    /// socket does not make it readable.
+    fn poll_receive<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        receive: impl FnMut(UdpSockRef<'_>) -> io::Result<T>,
+    ) -> Poll<io::Result<T>>;
+
+    /// Calls `send`, unless it is known that it will say `WouldBlock`.
+    fn try_send(&self, send: impl FnOnce(UdpSockRef<'_>) -> io::Result<()>) -> io::Result<()>;
+
+    /// Whether it is writable; else the task is woken when it is.
+    fn poll_writable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+
+    /// Where it is bound.
+    fn local_address(&self) -> io::Result<SocketAddr>;
+}
+
+/// A UDP socket.
+pub struct DatagramSocket<W> {
+    socket: W,
+    state: UdpSocketState,
+    remote: Option<SocketAddr>,
+    is_ipv4: bool,
+    /// Written over by each call.
+    scratch: Box<[RecvMeta; BATCH_SIZE]>,
+}
+
+impl<W: Waiting> DatagramSocket<W> {
+    /// Binds a socket as [`Runtime::bind`](regatta_runtime::Runtime::bind) says; `wait` takes it
+    /// into the runtime. It does not block already.
+    pub fn bind(
+        local: SocketAddr,
+        remote: Option<SocketAddr>,
+        wait: impl FnOnce(UdpSocket) -> io::Result<W>,
+    ) -> io::Result<Self> {
+        // quinn-udp names the destination with every datagram; only these take that on a
+        // connected socket.
+        if remote.is_some() && !cfg!(any(target_os = "linux", target_os = "android")) {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
+        let socket = UdpSocket::bind(local)?;
+        socket.set_nonblocking(true)?;
+        if let Some(remote) = remote {
+            socket.connect(remote)?;
+        }
+        let state = UdpSocketState::new((&socket).into())?;
+        let scratch = Box::new([RecvMeta::default(); BATCH_SIZE]);
+        Ok(Self { socket: wait(socket)?, state, remote, is_ipv4: local.is_ipv4(), scratch })
+    }
+
+    /// What can never be sent. The kernel says EINVAL to it, and quinn-udp takes that for a
+    /// network card that lacks GSO and a kernel that lacks ECN, and stops using both.
+    fn check(&self, transmit: &Transmit<'_>) -> Result<(), &'static str> {
+        let is_ours = |address: IpAddr| address.is_ipv4() == self.is_ipv4;
+        let segments = transmit.segments();
+        if self.remote.is_some_and(|remote| remote != transmit.destination) {
+            return Err("a connected socket sends only to its remote");
+        }
+        if transmit.destination.port() == 0 {
+            return Err("port 0 is nobody's");
+        }
+        if !is_ours(transmit.destination.ip()) || !transmit.source.is_none_or(is_ours) {
+            return Err("the address is not of the socket's family");
+        }
+        if segments == 0 || segments > self.state.max_gso_segments() {
+            return Err("the socket cannot cut a transmit into so many segments");
+        }
+        Ok(())
+    }
+}
+
+impl<W: fmt::Debug> fmt::Debug for DatagramSocket<W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("DatagramSocket").field(&self.socket).finish()
+    }
+}
+
+impl<W: Waiting> Datagrams for DatagramSocket<W> {
+    fn poll_receive(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffers: &mut [IoSliceMut<'_>],
+        received: &mut [Received],
+    ) -> Poll<io::Result<usize>> {
+        let count = buffers.len().min(received.len()).min(BATCH_SIZE);
+        let buffers = buffers.get_mut(..count).unwrap_or_default();
+        if buffers.is_empty() {
+            return Poll::Ready(Err(invalid("nothing was given to receive into")));
+        }
+        let Self { socket, state, scratch, .. } = self;
+        loop {
+            let receive = |socket: UdpSockRef<'_>| state.recv(socket, buffers, &mut scratch[..]);
+            match ready!(socket.poll_receive(cx, receive)) {
+                // A datagram that was sent is too long for the path (ICMP): a loss like others.
+                Err(error) if quinn_udp::is_msg_size_err(&error) => {}
+                Err(error) => return Poll::Ready(Err(error)),
+                Ok(count) => {
+                    for (place, meta) in received.iter_mut().zip(scratch.iter().take(count)) {
+                        *place = seen(meta);
+                    }
+                    return Poll::Ready(Ok(count));
+                }
+            }
+        }
+    }
+
+    fn try_send(&mut self, transmit: &Transmit<'_>) -> io::Result<()> {
+        self.check(transmit).map_err(invalid)?;
+        let sent = quinn_udp::Transmit {
+            destination: transmit.destination,
+            ecn: transmit.ecn.map(codepoint),
+            contents: transmit.contents,
+            segment_size: transmit.segment_size,
+            src_ip: transmit.source,
+        };
+        let send = || self.socket.try_send(|socket| self.state.try_send(socket, &sent));
+        let mut done = send();
+        if matches!(&done, Err(error) if quinn_udp::is_msg_size_err(error)) {
+            // On a connected socket this may have been said of an earlier datagram.
+            done = send();
+        }
+        done.map_err(|error| match quinn_udp::is_msg_size_err(&error) {
+            true => invalid(error),
+            false => error,
+        })
+    }
+
+    fn poll_writable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.socket.poll_writable(cx)
+    }
+
+    fn local_address(&self) -> io::Result<SocketAddr> {
+        self.socket.local_address()
+    }
+
+    fn max_segments(&self) -> usize {
+        self.state.max_gso_segments()
+    }
+
+    fn max_received_segments(&self) -> usize {
+        self.state.gro_segments()
+    }
+
+    fn may_fragment(&self) -> bool {
+        self.state.may_fragment()
+    }
+}
+
+fn invalid(why: impl Into<Box<dyn core::error::Error + Send + Sync>>) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, why)
+}
+
+fn seen(meta: &RecvMeta) -> Received {
+    let ecn = meta.ecn.map(|codepoint| match codepoint {
+        EcnCodepoint::Ect0 => Ecn::Ect0,
+        EcnCodepoint::Ect1 => Ecn::Ect1,
+        EcnCodepoint::Ce => Ecn::Ce,
+    });
+    Received {
+        source: meta.addr,
+        length: meta.len,
+        stride: meta.stride,
+        ecn,
+        destination: meta.dst_ip,
+    }
+}
+
+const fn codepoint(ecn: Ecn) -> EcnCodepoint {
+    match ecn {
+        Ecn::Ect0 => EcnCodepoint::Ect0,
+        Ecn::Ect1 => EcnCodepoint::Ect1,
+        Ecn::Ce => EcnCodepoint::Ce,
+    }
+}
