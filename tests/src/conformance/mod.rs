@@ -1,5 +1,5 @@
-//! The runtime crate's conformance suite on both flavours of tokio, over the system's loopback,
-//! and on simulated hosts.
+//! The runtime crate's conformance suite on both flavours of tokio and on async-io with both its
+//! executors, over the system's loopback, and on simulated hosts.
 //!
 //! What holds on the one holds on the others: that is what the simulator's network is compared
 //! with.
@@ -9,6 +9,7 @@ mod scripts;
 
 use core::future::Future;
 
+use regatta_async_std::{AsyncStd, Smol};
 use regatta_models::tape::Tape;
 use regatta_runtime::conformance::Fact;
 use regatta_sim::choice::Choices;
@@ -30,6 +31,14 @@ fn on_two_threads<F: Future<Output = Fact>>(fact: impl Fn(Tokio) -> F) -> Fact {
     let mut said = Ok(());
     dsl::run_on_two(async { said = fact(Tokio::new()).await });
     said
+}
+
+fn on_async_std<F: Future<Output = Fact>>(fact: impl Fn(AsyncStd) -> F) -> Fact {
+    dsl::run_on_async_io(fact(AsyncStd::new()))
+}
+
+fn on_smol<F: Future<Output = Fact>>(fact: impl Fn(Smol) -> F) -> Fact {
+    dsl::run_on_async_io(fact(Smol::new()))
 }
 
 fn on_a_host<F: Future<Output = Fact>>(fact: impl Fn(Host) -> F) -> Fact {
@@ -56,6 +65,14 @@ mod current_thread {
 
 mod multi_thread {
     regatta_runtime::conformance_tests!(super::on_two_threads);
+}
+
+mod async_std {
+    regatta_runtime::conformance_tests!(super::on_async_std);
+}
+
+mod smol {
+    regatta_runtime::conformance_tests!(super::on_smol);
 }
 
 mod simulated {

@@ -1,8 +1,10 @@
 //! Scripted peers over loopback TCP: what they say and expect is written down byte by byte
 //! ([`Line`], HTTP/1) or frame by frame ([`Frames`], HTTP/2).
 
-use core::future::Future;
+use core::future::{Future, poll_fn};
 use core::net::SocketAddr;
+use core::pin::pin;
+use core::task::Poll;
 use core::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
@@ -30,6 +32,15 @@ pub(crate) fn run_on_two(test: impl Future<Output = ()>) {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     let runtime = builder.worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(patiently(test));
+}
+
+/// Runs a test with async-io, whose tasks have the threads of their executor.
+pub(crate) fn run_on_async_io<T>(test: impl Future<Output = T>) -> T {
+    let (mut test, mut late) = (pin!(test), pin!(async_io::Timer::after(PATIENCE)));
+    async_io::block_on(poll_fn(|cx| match test.as_mut().poll(cx) {
+        Poll::Pending if late.as_mut().poll(cx).is_ready() => panic!("the test hangs"),
+        said => said,
+    }))
 }
 
 async fn patiently(test: impl Future<Output = ()>) {
