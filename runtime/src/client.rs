@@ -14,8 +14,8 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body::Body as HttpBody;
 use regatta_core::engine::Config as EngineConfig;
 use regatta_core::engine::tls::Clock;
-use regatta_core::id::{ClusterId, ProfileId, RequestId};
-use regatta_core::types::{Key, MethodClass, Origin, Priority, Scheme};
+use regatta_core::id::{ClusterId, RequestId};
+use regatta_core::types::{Key, MethodClass, Origin, Scheme};
 use regatta_core::upstream::{self, Event, Upstream};
 use regatta_core::{eyeballs, limits, pool};
 
@@ -24,6 +24,7 @@ use crate::error::{Error, Kind, shown};
 use crate::exchange::{Exchange, Parcel, REPLAY_BUFFER, TimelineHandle};
 use crate::hub::Hub;
 use crate::mail::{Frame, Received, is_interim};
+use crate::options::{InformationalHook, RequestOptions};
 use crate::recording::{Journaled, Recording};
 use crate::runtime::Runtime;
 use crate::server::frames_itself;
@@ -44,37 +45,6 @@ struct Inner<R: Runtime> {
 impl<R: Runtime> Drop for Inner<R> {
     fn drop(&mut self) {
         self.hub.feed(Event::Drain);
-    }
-}
-
-/// Hears interim (1xx) responses.
-pub type InformationalHook = Arc<dyn Fn(&Response<()>) + Send + Sync>;
-
-/// What a request may say beside its head, by its extensions.
-#[derive(Clone, Default)]
-#[non_exhaustive]
-pub struct RequestOptions {
-    /// How long it may take in all, resends included, until its body has ended. Default the
-    /// client's.
-    pub timeout: Option<Duration>,
-    /// Which settings of TLS and protocols hold. Default the first.
-    pub profile: ProfileId,
-    /// Which circuit breakers hold.
-    pub priority: Priority,
-    /// Where to connect instead of the URI's own origin: a proxy, as CONNECT needs it.
-    pub to: Option<Origin>,
-    /// Hears every interim (1xx) response, in the caller's task.
-    pub on_informational: Option<InformationalHook>,
-}
-
-impl fmt::Debug for RequestOptions {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RequestOptions")
-            .field("timeout", &self.timeout)
-            .field("profile", &self.profile)
-            .field("priority", &self.priority)
-            .field("to", &self.to)
-            .finish_non_exhaustive()
     }
 }
 

@@ -15,8 +15,9 @@ use regatta_core::upstream::Protocols;
 use super::io::ANY;
 use super::{Fact, ensure};
 use crate::body::Body;
-use crate::client::{Client, RequestOptions};
+use crate::client::Client;
 use crate::error::Error;
+use crate::options::RequestOptions;
 use crate::runtime::Runtime;
 use crate::server::{Server, ServerHandle, Service};
 

@@ -1,0 +1,40 @@
+//! What one request may ask for beside what it says.
+
+use core::fmt;
+use core::time::Duration;
+use std::sync::Arc;
+
+use http::Response;
+use regatta_core::id::ProfileId;
+use regatta_core::types::{Origin, Priority};
+
+/// Hears interim (1xx) responses.
+pub type InformationalHook = Arc<dyn Fn(&Response<()>) + Send + Sync>;
+
+/// What a request may say beside its head, by its extensions.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct RequestOptions {
+    /// How long it may take in all, resends included, until its body has ended. Default the
+    /// client's.
+    pub timeout: Option<Duration>,
+    /// Which settings of TLS and protocols hold. Default the first.
+    pub profile: ProfileId,
+    /// Which circuit breakers hold.
+    pub priority: Priority,
+    /// Where to connect instead of the URI's own origin: a proxy, as CONNECT needs it.
+    pub to: Option<Origin>,
+    /// Hears every interim (1xx) response, in the caller's task.
+    pub on_informational: Option<InformationalHook>,
+}
+
+impl fmt::Debug for RequestOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestOptions")
+            .field("timeout", &self.timeout)
+            .field("profile", &self.profile)
+            .field("priority", &self.priority)
+            .field("to", &self.to)
+            .finish_non_exhaustive()
+    }
+}
