@@ -21,12 +21,15 @@ const BUDGET: u32 = 1_024;
 /// Any error that a caller's body may end with.
 pub type BoxError = Box<dyn core::error::Error + Send + Sync>;
 
-/// A message's body as it arrives: a response's for a client, a request's for a server.
+/// A message's body as it arrives: a response's for a client, a request's for a server. One made
+/// of bytes, or an empty one, can be sent as well as any other body.
 ///
 /// Reading it is what lets the peer go on sending. Dropping it before its end gives the stream
 /// up. It also carries the caller's own request body on to the peer while it is read.
 pub struct Body {
     exchange: Option<Arc<Exchange>>,
+    /// All of it, where it came from no peer.
+    whole: Option<Bytes>,
     side: Side,
     /// The caller's request body, where it was not all sent when the response began.
     upload: Option<Upload>,
@@ -68,6 +71,7 @@ impl Body {
     pub const fn empty() -> Self {
         Self {
             exchange: None,
+            whole: None,
             side: Side::Server,
             upload: None,
             guard: None,
@@ -83,8 +87,8 @@ impl Body {
         guard: Option<Guard>,
         length: Option<u64>,
     ) -> Self {
-        let mut body =
-            Self { exchange: Some(exchange), side, upload, guard, length, finished: false };
+        let exchange = Some(exchange);
+        let mut body = Self { exchange, whole: None, side, upload, guard, length, finished: false };
         body.finished = body.incoming().is_some_and(Pipe::take_end);
         body
     }
@@ -92,7 +96,15 @@ impl Body {
     /// The body of a message that has none. Its exchange may still become a tunnel.
     pub(crate) const fn ended(exchange: Arc<Exchange>, side: Side) -> Self {
         let exchange = Some(exchange);
-        Self { exchange, side, upload: None, guard: None, length: Some(0), finished: true }
+        Self {
+            exchange,
+            whole: None,
+            side,
+            upload: None,
+            guard: None,
+            length: Some(0),
+            finished: true,
+        }
     }
 
     fn incoming(&self) -> Option<&Pipe<Error>> {
@@ -120,6 +132,37 @@ impl Body {
     }
 }
 
+/// All of a body, in one piece.
+impl From<Bytes> for Body {
+    fn from(bytes: Bytes) -> Self {
+        let mut body = Self::empty();
+        if !bytes.is_empty() {
+            body.length = u64::try_from(bytes.len()).ok();
+            body.whole = Some(bytes);
+            body.finished = false;
+        }
+        body
+    }
+}
+
+impl From<&'static str> for Body {
+    fn from(text: &'static str) -> Self {
+        Bytes::from(text).into()
+    }
+}
+
+impl From<String> for Body {
+    fn from(text: String) -> Self {
+        Bytes::from(text).into()
+    }
+}
+
+impl From<Vec<u8>> for Body {
+    fn from(bytes: Vec<u8>) -> Self {
+        Bytes::from(bytes).into()
+    }
+}
+
 impl HttpBody for Body {
     type Data = Bytes;
     type Error = Error;
@@ -134,6 +177,10 @@ impl HttpBody for Body {
         }
         if let Err(error) = this.poll_upload(cx) {
             return Poll::Ready(Some(Err(error)));
+        }
+        if let Some(bytes) = this.whole.take() {
+            this.finished = true;
+            return Poll::Ready(Some(Ok(BodyFrame::data(bytes))));
         }
         let Some(pipe) = this.incoming() else { return Poll::Ready(None) };
         loop {
@@ -171,8 +218,8 @@ impl HttpBody for Body {
     fn size_hint(&self) -> SizeHint {
         match self.length {
             _ if self.finished => SizeHint::with_exact(0),
-            Some(length) if self.exchange.is_some() => SizeHint::with_exact(length),
-            _ => SizeHint::default(),
+            Some(length) => SizeHint::with_exact(length),
+            None => SizeHint::default(),
         }
     }
 }
@@ -287,5 +334,44 @@ impl Upload {
 impl fmt::Debug for Upload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Upload").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use core::task::Waker;
+
+    use super::*;
+
+    fn frame(body: &mut Body) -> Option<Bytes> {
+        let mut cx = Context::from_waker(Waker::noop());
+        match Pin::new(body).poll_frame(&mut cx) {
+            Poll::Ready(frame) => frame.map(|frame| frame.unwrap().into_data().unwrap()),
+            Poll::Pending => panic!("a body that is all there has to be waited for"),
+        }
+    }
+
+    #[test]
+    fn a_body_of_bytes_is_one_frame_of_a_known_length() {
+        let all = [
+            Body::from("hello"),
+            Body::from("hello".to_owned()),
+            Body::from(b"hello".to_vec()),
+            Body::from(Bytes::from_static(b"hello")),
+        ];
+        for mut body in all {
+            assert_eq!((body.size_hint().exact(), body.is_end_stream()), (Some(5), false));
+            assert_eq!(frame(&mut body).as_deref(), Some(b"hello".as_slice()));
+            assert_eq!((body.size_hint().exact(), body.is_end_stream()), (Some(0), true));
+            assert_eq!(frame(&mut body), None);
+        }
+    }
+
+    #[test]
+    fn a_body_of_no_bytes_has_ended() {
+        for mut body in [Body::empty(), Body::from("")] {
+            assert_eq!((body.size_hint().exact(), body.is_end_stream()), (Some(0), true));
+            assert_eq!(frame(&mut body), None);
+        }
     }
 }

@@ -99,6 +99,19 @@ impl Error {
         )
     }
 
+    /// Whether a circuit breaker of this side is open: nothing was sent.
+    pub fn is_overflow(&self) -> bool {
+        matches!(
+            self.inner.kind,
+            Kind::Refused(
+                Refusal::PendingOverflow
+                    | Refusal::ActiveOverflow
+                    | Refusal::PoolOverflow
+                    | Refusal::SocketOverflow
+            )
+        )
+    }
+
     /// Every attempt of the connection that could not be made.
     pub fn attempts(&self) -> Option<&AllFailed> {
         self.inner.failed.as_deref()

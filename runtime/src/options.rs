@@ -11,7 +11,8 @@ use regatta_core::types::{Origin, Priority};
 /// Hears interim (1xx) responses.
 pub type InformationalHook = Arc<dyn Fn(&Response<()>) + Send + Sync>;
 
-/// What a request may say beside its head, by its extensions.
+/// What a request may say beside its head, by its extensions:
+/// `Request::get(url).extension(RequestOptions::default().with_timeout(timeout))`.
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct RequestOptions {
@@ -26,6 +27,15 @@ pub struct RequestOptions {
     pub to: Option<Origin>,
     /// Hears every interim (1xx) response, in the caller's task.
     pub on_informational: Option<InformationalHook>,
+}
+
+impl RequestOptions {
+    /// The same with this much time in all.
+    #[must_use]
+    pub fn with_timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
 }
 
 impl fmt::Debug for RequestOptions {

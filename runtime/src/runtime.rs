@@ -92,6 +92,12 @@ impl From<SocketAddr> for Address {
     }
 }
 
+impl<I: Into<IpAddr>> From<(I, u16)> for Address {
+    fn from(address: (I, u16)) -> Self {
+        Self::Ip(address.into())
+    }
+}
+
 /// A connected byte stream with one owner.
 pub trait Stream: Send + Unpin + 'static {
     /// Reads some bytes; 0 is the peer's FIN.
