@@ -2,8 +2,12 @@
 //! it ends.
 #![cfg(test)]
 
+mod axum_forward;
 mod eyeballs_only;
 mod nginx;
 mod origin;
+mod peers;
 mod pool_only;
 mod program;
+mod tokio_client;
+mod tower_stack;

@@ -29,19 +29,24 @@ impl Said {
     }
 }
 
-/// Runs an example to its end. cargo builds them with the tests of their package.
+/// Runs an example to its end.
 pub(crate) fn run(example: &str, words: &[&str]) -> Said {
-    let file = path(example);
-    assert!(file.is_file(), "{} is not built: `cargo build --examples`", file.display());
     // A program that hangs must not hang the tests.
     let mut command = Command::new("timeout");
-    command.arg("60").arg(file).args(words).stdin(Stdio::null());
+    command.arg("60").arg(built(example)).args(words).stdin(Stdio::null());
     let Output { status, stdout, stderr } = command.output().unwrap();
     Said {
         code: status.code().unwrap_or(-1),
         out: String::from_utf8_lossy(&stdout).into_owned(),
         err: String::from_utf8_lossy(&stderr).into_owned(),
     }
+}
+
+/// Where an example is. cargo builds them with the tests of their package.
+pub(crate) fn built(example: &str) -> PathBuf {
+    let file = path(example);
+    assert!(file.is_file(), "{} is not built: `cargo build --examples`", file.display());
+    file
 }
 
 /// `target/<profile>/deps/<test>` is this test, `target/<profile>/examples/` has the examples.
