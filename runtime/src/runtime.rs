@@ -2,6 +2,7 @@
 
 use core::future::Future;
 use core::net::{IpAddr, SocketAddr};
+use core::pin::Pin;
 use core::task::{Context, Poll};
 use core::time::Duration;
 use std::io;
@@ -143,6 +144,20 @@ pub trait Timer: Send + Unpin + 'static {
 pub trait Resolution: Send + Unpin + 'static {
     /// The next answer; `None` when there will be no more.
     fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Answer, Cause>>>;
+}
+
+/// A resolver that answers once: the future is dropped with its answer.
+impl<F> Resolution for Option<F>
+where
+    F: Future<Output = Result<Answer, Cause>> + Send + Unpin + 'static,
+{
+    fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Answer, Cause>>> {
+        let Some(look_up) = self else { return Poll::Ready(None) };
+        Pin::new(look_up).poll(cx).map(|answer| {
+            *self = None;
+            Some(answer)
+        })
+    }
 }
 
 /// Some addresses of a name.

@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod axum_forward;
+mod custom_runtime;
 mod eyeballs_only;
 mod nginx;
 mod origin;

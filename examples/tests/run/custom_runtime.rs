@@ -1,0 +1,43 @@
+//! The runtime of one file: what it prints, and that it keeps every promise of a runtime.
+
+use core::future::Future;
+
+use regatta_runtime::conformance::Fact;
+
+use super::peers::hyper;
+use super::program::{dead_port, run};
+
+/// The example itself, without its `main`.
+#[path = "../../custom_runtime.rs"]
+#[expect(dead_code, reason = "only the runtime is used here, not what the example shows of it")]
+mod example;
+
+fn on_its_loop<F: Future<Output = Fact>>(fact: impl Fn(example::Loop) -> F) -> Fact {
+    example::run(fact).map_err(|error| error.to_string())?
+}
+
+mod conformance {
+    regatta_runtime::conformance_tests!(super::on_its_loop, without datagrams);
+}
+
+#[test]
+fn two_requests_share_a_connection() {
+    let out = run("custom_runtime", &[]).well();
+    assert_eq!(out.matches("/: 200 OK, 19 bytes\n").count(), 2, "{out}");
+    assert!(out.contains("\nupstream_rq_completed: 2\n"), "{out}");
+    assert!(out.contains("\nupstream_cx_total: 1\n"), "{out}");
+}
+
+#[test]
+fn a_url_is_got_from_a_server_of_others() {
+    let url = format!("{}/big", hyper());
+    let out = run("custom_runtime", &[&url]).well();
+    assert!(out.starts_with(&format!("GET {url}: 200 OK, 3145728 bytes\n")), "{out}");
+}
+
+#[test]
+fn failures_are_one_sentence() {
+    let dead = format!("http://127.0.0.1:{}", dead_port());
+    let said = run("custom_runtime", &[&dead]).failed();
+    assert!(said.starts_with(&format!("cannot connect to {dead}: connection refused")), "{said}");
+}
