@@ -101,6 +101,26 @@ pub(super) async fn both<A: Future, B: Future>(a: A, b: B) -> (A::Output, B::Out
     .await
 }
 
+/// Runs futures side by side; what each of them said, in their order.
+pub(super) async fn all<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<F::Output> {
+    let mut under_way: Vec<_> =
+        futures.into_iter().map(|future| (Box::pin(future), None)).collect();
+    poll_fn(|cx| {
+        let mut ended = true;
+        for (future, done) in &mut under_way {
+            if done.is_none()
+                && let Poll::Ready(said) = future.as_mut().poll(cx)
+            {
+                *done = Some(said);
+            }
+            ended &= done.is_some();
+        }
+        if ended { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+    under_way.into_iter().filter_map(|(_, done)| done).collect()
+}
+
 /// Waits so long.
 pub(super) async fn pause<R: Runtime>(runtime: &R, length: Duration) {
     let mut timer = runtime.timer(runtime.now() + length);

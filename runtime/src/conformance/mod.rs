@@ -4,15 +4,29 @@
 //! says what was expected and what came. [`conformance_tests!`](crate::conformance_tests) makes
 //! a test of each.
 
+mod bodies;
+mod cancels;
 mod clock;
 mod datagrams;
+mod drains;
 mod ends;
-mod exchanges;
 mod io;
 mod names;
+mod races;
+mod scene;
+mod shapes;
+mod signals;
 mod sockets;
 mod tasks;
+mod timeouts;
+mod watched;
 
+pub use cancels::{
+    dropped_request_ends_at_the_service, dropped_requests_harm_no_neighbour,
+    dropped_response_ends_at_the_service, dropped_upload_is_not_complete, look_up_can_be_dropped,
+    request_can_be_dropped_at_every_poll, request_that_is_never_polled_is_nothing,
+    response_may_be_left_in_the_middle,
+};
 pub use clock::{
     clock_never_goes_back, timer_can_be_dropped, timer_can_be_moved_after_it_expired,
     timer_can_be_moved_away, timer_can_be_moved_closer, timer_is_never_early,
@@ -27,6 +41,11 @@ pub use datagrams::{
     segments_are_datagrams, send_tells_an_earlier_refusal, too_long_datagram_is_told_once,
     unconnected_socket_hears_of_no_closed_port,
 };
+pub use drains::{
+    changed_network_replaces_connections, connections_carry_what_they_may,
+    drained_connection_is_replaced, draining_client_finishes_what_is_under_way,
+    draining_server_answers_what_is_under_way, idle_server_drains_at_once, requests_survive_drains,
+};
 pub use ends::{
     accepted_half_may_close_first, both_directions_can_be_full, both_ends_close_at_once,
     bytes_before_a_reset_are_read, connect_can_be_dropped, connections_wait_to_be_accepted,
@@ -34,12 +53,19 @@ pub use ends::{
     dropping_unread_bytes_resets, end_outlives_a_reset, finishing_twice_is_finishing,
     reset_wakes_the_reader, reset_wakes_the_writer, writing_after_finishing_fails,
 };
-pub use exchanges::{
-    dropped_request_ends_at_the_service, http1_exchange, http1_keeps_its_connection,
-    http2_body_of_a_megabyte_both_ways, http2_exchange, http2_many_at_once, server_drains,
-    timeout_ends_a_request,
-};
 pub use names::{a_name_that_does_not_exist_fails, localhost_is_loopback};
+pub use races::{
+    all_addresses_refuse, one_of_two_good_addresses_serves, requests_by_name, requests_over_ipv6,
+    second_address_serves_when_the_first_refuses, second_address_wins_when_the_first_is_silent,
+    second_address_wins_when_the_first_stalls_in_tls,
+};
+pub use shapes::{
+    bodies_of_unknown_length, both_bodies_at_once, early_answers_end_an_upload, empty_bodies,
+    expected_continue_comes, head_has_no_body, large_heads_both_ways, megabytes_both_ways,
+    no_content_and_not_modified_have_no_body, one_connection_serves_one_after_the_other,
+    requests_without_a_body, small_bodies_both_ways, statuses_come_as_they_were_said,
+    trailers_both_ways,
+};
 pub use sockets::{
     accept_tells_the_peers_address, bytes_go_both_ways, dropped_listener_refuses,
     dropped_stream_is_the_end, each_half_closes_by_itself, end_is_told_again,
@@ -49,6 +75,13 @@ pub use sockets::{
 };
 pub use tasks::{
     busy_task_stops_no_timer, many_tasks_end, task_is_woken_from_another, tasks_take_turns,
+};
+
+pub use timeouts::{
+    client_closes_idle_connections, connect_timeout_counts_tls, connect_timeout_ends_a_request,
+    server_closes_idle_connections, server_closes_who_says_nothing, silent_peer_fails_its_pings,
+    timeout_ends_a_queued_request, timeout_ends_a_request_that_waits, timeout_ends_a_response,
+    timeout_ends_an_unanswered_request,
 };
 
 /// `Ok`, or what was expected and what came, in one sentence.
@@ -103,9 +136,28 @@ macro_rules! conformance_tests {
             dropped_listener_resets_who_waits, dropped_listeners_port_is_free,
             connect_can_be_dropped,
             localhost_is_loopback, a_name_that_does_not_exist_fails,
-            http1_exchange, http1_keeps_its_connection, http2_exchange, http2_many_at_once,
-            http2_body_of_a_megabyte_both_ways, timeout_ends_a_request,
-            dropped_request_ends_at_the_service, server_drains,
+            requests_without_a_body, small_bodies_both_ways, megabytes_both_ways,
+            bodies_of_unknown_length, empty_bodies, trailers_both_ways, head_has_no_body,
+            no_content_and_not_modified_have_no_body, statuses_come_as_they_were_said,
+            large_heads_both_ways, expected_continue_comes, early_answers_end_an_upload,
+            both_bodies_at_once, one_connection_serves_one_after_the_other,
+            second_address_serves_when_the_first_refuses,
+            second_address_wins_when_the_first_is_silent,
+            second_address_wins_when_the_first_stalls_in_tls, one_of_two_good_addresses_serves,
+            all_addresses_refuse, requests_by_name, requests_over_ipv6,
+            request_can_be_dropped_at_every_poll, dropped_requests_harm_no_neighbour,
+            dropped_request_ends_at_the_service, dropped_upload_is_not_complete,
+            dropped_response_ends_at_the_service, request_that_is_never_polled_is_nothing,
+            look_up_can_be_dropped, response_may_be_left_in_the_middle,
+            draining_server_answers_what_is_under_way, idle_server_drains_at_once,
+            drained_connection_is_replaced, requests_survive_drains,
+            draining_client_finishes_what_is_under_way, changed_network_replaces_connections,
+            connections_carry_what_they_may,
+            timeout_ends_an_unanswered_request, timeout_ends_a_response,
+            timeout_ends_a_request_that_waits, timeout_ends_a_queued_request,
+            connect_timeout_ends_a_request, connect_timeout_counts_tls,
+            client_closes_idle_connections, server_closes_idle_connections,
+            server_closes_who_says_nothing, silent_peer_fails_its_pings,
         }
     };
     ($run:path: $($fact:ident,)+) => {

@@ -1,45 +1,14 @@
 //! Tasks.
 
 use core::future::poll_fn;
-use core::task::{Poll, Waker};
+use core::task::Poll;
 use core::time::Duration;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use super::io::pause;
+use super::signals::Count;
 use super::{Fact, ensure};
 use crate::runtime::Runtime;
-
-/// A number that can be waited for.
-#[derive(Default)]
-struct Count(Mutex<(usize, Option<Waker>)>);
-
-impl Count {
-    fn add(&self) {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        state.0 += 1;
-        let waker = state.1.take();
-        drop(state);
-        if let Some(waker) = waker {
-            waker.wake();
-        }
-    }
-
-    async fn reached(&self, wanted: usize) {
-        poll_fn(|cx| {
-            let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            if state.0 >= wanted {
-                return Poll::Ready(());
-            }
-            state.1 = Some(cx.waker().clone());
-            Poll::Pending
-        })
-        .await;
-    }
-
-    fn now(&self) -> usize {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).0
-    }
-}
 
 /// A thousand tasks, half of them spawned by the other half, all end.
 pub async fn many_tasks_end<R: Runtime>(runtime: R) -> Fact {
