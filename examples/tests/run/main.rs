@@ -2,6 +2,7 @@
 //! it ends.
 #![cfg(test)]
 
+mod async_io;
 mod axum_forward;
 mod custom_runtime;
 mod eyeballs_only;
