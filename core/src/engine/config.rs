@@ -17,6 +17,10 @@ pub struct Config {
     /// How long `Expect: 100-continue` is waited for before the body goes all the same.
     /// Default 1 s (curl's `--expect100-timeout`).
     pub expect_timeout: Duration,
+    /// HTTP/2 client: how long a server that has answered completely may take none of what is
+    /// left of the request's body; then the stream ends, and the answer stands. Default 10 s.
+    /// Over HTTP/1 such a body ends at once, and the connection with it.
+    pub linger_timeout: Duration,
     /// Bytes of one stream that were delivered and not yet allowed on; HTTP/1 stops reading
     /// there. Default 64 KiB.
     pub stream_buffer: u32,
@@ -50,6 +54,7 @@ impl Default for Config {
             max_head_fields: 100,
             max_informational: 16,
             expect_timeout: Duration::from_secs(1),
+            linger_timeout: Duration::from_secs(10),
             stream_buffer: 64 << 10,
             stream_window: 1 << 20,
             connection_window: 16 << 20,

@@ -179,12 +179,13 @@ impl<O: Out> Turn<'_, O> {
         }
         self.tables.note(Kind::ConnectFailed, Rule::None, connection);
         self.remove(connection);
-        // POOL-LAST-CONNECT-FAILED: who can still be served by an open connection waits on, and
-        // no new connection is begun at once, lest a port that refuses be called in a loop; not
-        // either where the last call's budget left one to be begun.
+        // POOL-LAST-CONNECT-FAILED: who can still be served by an open connection waits on, but
+        // not for one that grants no stream. No new connection is begun at once, lest a port that
+        // refuses be called in a loop; not either where the last call's budget left one to be
+        // begun.
         self.pool.unfinished = false;
         self.fail();
-        if self.pool.connecting.is_empty() && self.pool.open == 0 {
+        if self.pool.connecting.is_empty() && self.pool.open == self.pool.shut {
             let reason = Refusal::ConnectFailed(failed.cause());
             self.fail_all(reason, Some(failed));
         }

@@ -20,7 +20,7 @@
 //! - Ready connections are taken by rank (HTTP/3, HTTP/2, HTTP/1), then the most recently used.
 //! - Limits are absolute: what is in use is subtracted here, so a limit may fall below it.
 //! - [`Admission`] says whether a connection is made, and why not; it has no side effects.
-//! - When the last connecting connection failed and none is left that could serve, all that
+//! - When the last connecting connection failed and none is left that grants streams, all that
 //!   wait are refused with its reason (POOL-LAST-CONNECT-FAILED).
 //! - Whether a failed stream's request goes again: `resend.rs` has the rules.
 //! - One call ends or assigns at most `burst` requests; the rest follows at once in the next.

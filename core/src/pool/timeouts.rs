@@ -77,23 +77,26 @@ impl<O: Out> Turn<'_, O> {
             return;
         }
         self.pool.wake = Instant::MAX;
-        let mut timed_out = false;
+        let (mut timed_out, mut fired) = (false, self.pool.unfinished);
         for clock in [Clock::Connect, Clock::Idle, Clock::Drain] {
             while let Some(connection) = self.due(clock) {
                 self.stop_clock(connection, clock);
                 timed_out |= clock == Clock::Connect && self.is_connecting(connection);
                 self.on_clock(connection, clock);
+                fired = true;
             }
         }
         while let Some(connection) = self.due_age() {
             self.tables.note(Kind::MaxDuration, Rule::None, connection);
             self.drain(connection);
+            fired = true;
         }
         if timed_out {
             // POOL-LAST-CONNECT-FAILED: its failure is told next. One that was begun in its
             // place would make it not the last, for ever.
             self.settle_without_growth();
-        } else {
+        } else if fired {
+            // The deadline of what is gone already is no reason to begin anything.
             self.settle();
         }
         self.rewind();

@@ -141,15 +141,16 @@ impl Books {
         let pool = self.connection(id).pool;
         self.rules[pool].backs_off = true;
         let mine = || self.connections.iter().filter(|(_, c)| c.pool == pool);
-        if mine().any(|(id, c)| c.is_connecting() || c.is_open() && !self.is_aged(*id)) {
+        if mine().any(|(id, c)| c.is_connecting() || c.grants() && !self.is_aged(*id)) {
             return;
         }
-        self.doom(pool, if mine().any(|(_, c)| c.is_open()) { Doom::Perhaps } else { Doom::Yes });
+        self.doom(pool, if mine().any(|(_, c)| c.grants()) { Doom::Perhaps } else { Doom::Yes });
     }
 
-    /// Whether a connection of the pool is established and not known to take nothing new.
-    pub(crate) fn has_open(&self, pool: usize) -> bool {
-        self.connections.values().any(|c| c.pool == pool && c.is_open())
+    /// Whether a connection of the pool is established, may carry streams, and is not known to
+    /// take nothing new.
+    pub(crate) fn has_granting(&self, pool: usize) -> bool {
+        self.connections.values().any(|c| c.pool == pool && c.grants())
     }
 
     pub(crate) fn doom(&mut self, pool: usize, doom: Doom) {

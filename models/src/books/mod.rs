@@ -154,6 +154,11 @@ impl Connection {
     const fn is_open(&self) -> bool {
         self.up.is_some() && !self.gone && self.stopped.is_none()
     }
+
+    /// Open, and may carry streams at all.
+    const fn grants(&self) -> bool {
+        self.is_open() && !matches!(self.up, Some((_, Limit::Concurrent(0))))
+    }
 }
 
 /// What a world in which nothing goes wrong does next.

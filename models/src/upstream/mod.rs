@@ -310,13 +310,13 @@ impl World {
             let some_failed = connecting(view).any(|id| failed(&id));
             let some_last = connecting(view).any(|id| left.contains(&id));
             // What is open now was open then: only its own event establishes a connection.
-            let is_open = now.is_some_and(|now| now.connections.iter().any(is_open));
-            if !some_failed || some_last || is_open {
+            let is_served = now.is_some_and(|now| now.connections.iter().any(grants));
+            if !some_failed || some_last || is_served {
                 continue;
             }
             // One that is left may have been begun before the last one failed, and one that was
             // open may have been drained before.
-            let is_certain = left.is_empty() && !self.books.has_open(pool);
+            let is_certain = left.is_empty() && !self.books.has_granting(pool);
             self.books.doom(pool, if is_certain { Doom::Yes } else { Doom::Perhaps });
         }
     }
@@ -369,8 +369,9 @@ fn connecting(view: &PoolView) -> impl Iterator<Item = ConnectionId> {
     view.connections.iter().filter(|c| c.state == State::Connecting).map(|c| c.id)
 }
 
-const fn is_open(view: &ConnectionView) -> bool {
-    matches!(view.state, State::Ready | State::Busy)
+/// Whether it may carry streams.
+fn grants(view: &ConnectionView) -> bool {
+    matches!(view.state, State::Ready | State::Busy) && view.limit != Some(Limit::Concurrent(0))
 }
 
 impl Configured for World {

@@ -265,7 +265,7 @@ fn hosts(dice: &mut Dice<'_>, most: u32) -> Vec<HostPlan> {
     let count = 1 + dice.tape.draw("hosts", most);
     let make = |host| {
         let delay = match dice.weighted("delay", &[3, 2, 1, 1]) {
-            0 => Duration::from_micros(u64::from(dice.tape.draw("delay", 1_000))),
+            0 => Duration::from_micros(100 + u64::from(dice.tape.draw("delay", 1_000))),
             1 => dice.millis("delay", 50),
             2 => dice.millis("delay", 200),
             _ => dice.millis("delay", 1_500),

@@ -52,7 +52,7 @@ pub fn expected() -> Expected {
         .with("server", &DEEDS)
         .with("server", &SERVERS)
         .with("caller", &CALLERS)
-        .with("phase", &["quiet", "legal stall", "a request outlives its caller"])
+        .with("phase", &["quiet", "legal stall"])
         .with_always(INVARIANTS)
         .without(&NOT_HERE)
 }

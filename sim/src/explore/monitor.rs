@@ -93,6 +93,8 @@ pub(crate) fn violated(law: Law, text: &str) -> ! {
 /// Most bytes that one direction of a request may hold: its pipe, one frame more, and what is
 /// kept for a replay.
 const HELD_BYTES_MAX: usize = 3 * (64 << 10) + (300 << 10);
+/// Most polls of tasks at one instant.
+const POLLS_MAX: u32 = 100_000;
 /// Most letters that may wait for one connection: each stream may ring once each way.
 const LETTERS_MAX: usize = 4_096;
 
@@ -111,6 +113,9 @@ pub(crate) struct Monitor {
     changed: BTreeSet<u64>,
     pub(crate) made: u64,
     pub(crate) attempts: u64,
+    now: Instant,
+    /// Polls at this instant.
+    polls: u32,
 }
 
 #[derive(Debug)]
@@ -138,6 +143,8 @@ impl Monitor {
             changed: BTreeSet::new(),
             made: 0,
             attempts: 0,
+            now: Instant::EPOCH,
+            polls: 0,
         }
     }
 
@@ -172,6 +179,21 @@ impl Monitor {
             }
         }
         core::mem::take(&mut self.seen)
+    }
+
+    /// Before every step's laws: tasks that wake each other while time stands still are found
+    /// long before the executor would say so.
+    pub(crate) fn time(&mut self, now: Instant) {
+        if self.now != now {
+            (self.now, self.polls) = (now, 0);
+        }
+        self.polls += 1;
+        if self.polls > POLLS_MAX {
+            violated(
+                Law::Liveness,
+                &format!("at {now} tasks wake each other and time stands still"),
+            );
+        }
     }
 
     /// After every step.

@@ -13,7 +13,7 @@ use super::case::{Case, Dice, DnsPlan, HostPlan, Mode, OriginPlan, address};
 use super::policy::ClientPlan;
 use super::workload::{Reading, RequestPlan};
 use crate::net::stack::Stack;
-use crate::peer::{Answer, Conduct, ServerPlan, Start};
+use crate::peer::{Answer, Conduct, Start};
 
 /// What must come of a world in which nothing goes wrong.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -52,7 +52,7 @@ fn plain_request(at: Duration) -> RequestPlan {
 }
 
 fn host(number: usize, delay: Duration, v6: bool) -> HostPlan {
-    let conduct = Conduct::Honest(ServerPlan::default());
+    let conduct = Conduct::Honest(Box::default());
     HostPlan { delay, addresses: vec![(address(number, 0, v6), conduct)] }
 }
 

@@ -217,9 +217,7 @@ pub(super) fn go_idle(stage: &Stage<'_>) {
             violated(Law::Idle, &text);
         }
     };
-    if let Err(stuck) = wait(|upstream| upstream.requests() == 0) {
-        return outlived(stage, &stuck);
-    }
+    until("requests are left", |upstream| upstream.requests() == 0);
     if let Some(client) = stage.monitor.borrow().client() {
         client.drain();
     }
@@ -260,18 +258,6 @@ fn serves_for_ever(stage: &Stage<'_>) -> bool {
         Conduct::Raw(_) => false,
     });
     patient && !stage.case.faults.is_empty()
-}
-
-/// A request outlives its caller: a script answered before it had read all, and never will. What
-/// is left of a body is then kept for as long as its connection lasts, or its time limit.
-fn outlived(stage: &Stage<'_>, stuck: &Stuck) {
-    let honest = |(_, conduct): &(_, Conduct)| matches!(conduct, Conduct::Honest(_));
-    let scripted = stage.case.hosts.iter().any(|host| !host.addresses.iter().all(honest));
-    let large = stage.case.requests.iter().any(|request| request.upload > 0);
-    let explained = large && (scripted || !stage.case.faults.is_empty());
-    let mut monitor = stage.monitor.borrow_mut();
-    monitor.expect(Law::Idle, explained, || format!("requests are left: {stuck}"));
-    monitor.seen.sometimes("phase", "a request outlives its caller");
 }
 
 fn look_all(stage: &Stage<'_>) -> Vec<regatta_core::upstream::PoolView> {

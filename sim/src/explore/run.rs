@@ -85,6 +85,8 @@ pub struct Ended {
     pub seen: Seen,
     /// How often each choice point was asked and fired.
     pub points: Vec<Count>,
+    /// Whether it was too long and was ended without a verdict.
+    pub cut_short: bool,
     /// How many steps there were.
     pub steps: u64,
     /// All steps and the last draw in one number.
@@ -134,10 +136,15 @@ pub fn run(mut tape: Tape, options: &Options) -> Ended {
     let seen = stage.as_mut().map(Stage::seen).unwrap_or_default();
     let story = stage.as_ref().map(Stage::story).unwrap_or_default();
     let places = stage.as_ref().map(|stage| stage.places.take()).unwrap_or_default();
+    let (result, cut_short) = match result {
+        Err(failure) if failure.message == TOO_LONG => (Ok(()), true),
+        result => (result, false),
+    };
     let left = caught(|| drop(stage));
     let last = net.choices(|choices| choices.draw("last", u32::MAX));
     let ended = Ended {
         violation: result.and(left).err().map(Violation::of),
+        cut_short,
         tape: net.choices(|choices| choices.tape().bytes().to_vec()),
         seen,
         points: net.choices(|choices| choices.counts().collect()),
@@ -190,6 +197,11 @@ pub(super) struct Stage<'a> {
     /// Steps and drawn bytes after each step, where a story is told.
     places: RefCell<Vec<(u64, usize)>>,
 }
+
+/// Most steps of a run: where large bodies go through tiny buffers byte by byte there is no end.
+const STEPS_MAX: u64 = 500_000;
+/// What is said where there were more; no law is broken by it.
+const TOO_LONG: &str = "the run is too long";
 
 /// The public address of the client's NAT.
 const NAT: [u8; 4] = [192, 0, 2, 250];
@@ -292,6 +304,8 @@ impl<'a> Stage<'a> {
             // Work that holds the monitor is being polled no more.
             let steps = self.net.steps(|steps| steps.count());
             let mut monitor = monitor.borrow_mut();
+            assert!(steps <= STEPS_MAX, "{TOO_LONG}");
+            monitor.time(self.net.now());
             if monitor.trace.is_some() {
                 let bytes = self.net.choices(|choices| choices.tape().bytes().len());
                 self.places.borrow_mut().push((steps, bytes));

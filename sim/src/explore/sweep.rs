@@ -46,6 +46,8 @@ pub struct Sweep {
     pub seeds: u64,
     /// How many of them twice.
     pub twice: u64,
+    /// How many were too long and ended without a verdict.
+    pub cut_short: u64,
     /// Steps of all runs.
     pub steps: u64,
     /// Requests of all runs.
@@ -93,6 +95,7 @@ impl Sweep {
 
     fn take(&mut self, seed: u64, ended: Ended) {
         self.seeds += 1;
+        self.cut_short += u64::from(ended.cut_short);
         self.steps += ended.steps;
         self.requests += ended.case.requests.len() as u64;
         self.simulated_ms += ended.at.as_nanos() / 1_000_000;
@@ -118,6 +121,7 @@ impl Sweep {
     pub fn merge(&mut self, other: Self) {
         self.seeds += other.seeds;
         self.twice += other.twice;
+        self.cut_short += other.cut_short;
         self.steps += other.steps;
         self.requests += other.requests;
         self.simulated_ms += other.simulated_ms;

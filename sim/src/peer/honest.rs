@@ -27,7 +27,7 @@ pub(crate) const ANSWERED: &str = "x-answered";
 /// Runs one endpoint until the scene is over.
 pub async fn endpoint(host: Host, at: SocketAddr, tls: bool, conduct: Conduct, scene: Arc<Scene>) {
     match conduct {
-        Conduct::Honest(plan) => honest(&host, at, tls, plan, &scene).await,
+        Conduct::Honest(plan) => honest(&host, at, tls, *plan, &scene).await,
         Conduct::Raw(kind) => raw::listen(&host, at, tls, kind, &scene).await,
     }
     if !scene.is_stopped() {

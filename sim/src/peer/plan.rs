@@ -14,7 +14,7 @@ use crate::host::Host;
 #[derive(Clone, Debug)]
 pub enum Conduct {
     /// The production server.
-    Honest(ServerPlan),
+    Honest(Box<ServerPlan>),
     /// A script.
     Raw(RawKind),
 }
@@ -218,7 +218,7 @@ impl Conduct {
         if dice.odd("raw server", 200_000, 3) {
             Self::Raw(RawKind::draw(dice))
         } else {
-            Self::Honest(ServerPlan::draw(dice))
+            Self::Honest(Box::new(ServerPlan::draw(dice)))
         }
     }
 }

@@ -1,9 +1,13 @@
-//! The engine's deadlines: keep-alive, slow heads, idle connections, `Expect`.
+//! The engine's deadlines: keep-alive, slow heads, idle connections, `Expect`, bodies that nobody
+//! takes.
 
 use core::task::{Context, Poll, Waker};
 use std::collections::VecDeque;
 
+use h2::Reason;
+
 use super::frame::code;
+use super::stream::Stream;
 use super::{Connection, H2};
 use crate::engine::{Config, Event};
 use crate::id::StreamId;
@@ -30,6 +34,18 @@ pub(super) struct Clock {
     idle_since: Option<Instant>,
     expect_timeout: Duration,
     expecting: VecDeque<(Instant, StreamId)>,
+    linger_timeout: Duration,
+    lingering: VecDeque<Linger>,
+}
+
+/// A client's stream that has its answer and not sent all.
+#[derive(Debug)]
+struct Linger {
+    stream: StreamId,
+    /// When it is looked at again.
+    at: Instant,
+    /// What the server had taken when it was last looked at.
+    taken: usize,
 }
 
 impl Clock {
@@ -46,6 +62,8 @@ impl Clock {
             idle_since: is_server.then_some(now),
             expect_timeout: config.expect_timeout,
             expecting: VecDeque::new(),
+            linger_timeout: config.linger_timeout,
+            lingering: VecDeque::new(),
         }
     }
 
@@ -63,6 +81,19 @@ impl Clock {
     /// The stream's body waits for 100 (Continue).
     pub(super) fn expect(&mut self, now: Instant, stream: StreamId) {
         self.expecting.push_back((now + self.expect_timeout, stream));
+    }
+
+    /// The stream has its answer, and not sent all.
+    pub(super) fn linger(&mut self, now: Instant, id: StreamId, stream: &mut Stream) {
+        if !core::mem::replace(&mut stream.is_timed, true) {
+            let (at, (_, taken)) = (now + self.linger_timeout, stream.outstanding());
+            self.lingering.push_back(Linger { stream: id, at, taken });
+        }
+    }
+
+    /// The stream is gone.
+    pub(super) fn forget(&mut self, id: StreamId) {
+        self.lingering.retain(|linger| linger.stream != id);
     }
 
     /// A stream has begun.
@@ -100,6 +131,7 @@ impl Clock {
             block.map(|since| since + BLOCK_TIME),
             self.idle_at(),
             self.expecting.front().map(|(at, _)| *at),
+            self.lingering.front().map(|linger| linger.at),
         ]
         .into_iter()
         .flatten()
@@ -181,6 +213,27 @@ impl H2 {
             self.clock.expecting.pop_front();
             if let Some(stream) = self.streams.get_mut(id) {
                 stream.wait_no_longer();
+            }
+        }
+        self.end_lingering(now);
+    }
+
+    /// Ends the streams whose server has all said and takes nothing; one that takes something, or
+    /// whose caller is slow, goes on.
+    fn end_lingering(&mut self, now: Instant) {
+        // Each at most once, also where the time is zero.
+        for _ in 0..self.clock.lingering.len() {
+            let due = self.clock.lingering.pop_front_if(|linger| linger.at <= now);
+            let Some(linger) = due else { return };
+            let id = linger.stream;
+            let Some(stream) = self.streams.get_mut(id) else { continue };
+            let (waits, taken) = stream.outstanding();
+            if waits && taken == linger.taken {
+                stream.reset(Reason::CANCEL);
+                self.remove(now, id, Event::Ended { stream: id });
+            } else {
+                let at = now + self.clock.linger_timeout;
+                self.clock.lingering.push_back(Linger { stream: id, at, taken });
             }
         }
     }

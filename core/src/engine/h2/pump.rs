@@ -85,6 +85,7 @@ impl H2 {
             return;
         };
         let (cause, retry) = match verdict {
+            Verdict::Open if stream.lingers() => return self.clock.linger(now, id, stream),
             Verdict::Open => return,
             Verdict::Complete => return self.remove(now, id, Event::Ended { stream: id }),
             Verdict::Refused(fault, reason) => {
@@ -110,8 +111,9 @@ impl H2 {
     /// The stream's last event. Dropping its handles gives its unread bytes back to the
     /// connection's window.
     pub(super) fn remove(&mut self, now: Instant, id: StreamId, last: Event) {
-        if self.streams.remove(id).is_none() {
-            return;
+        let Some(gone) = self.streams.remove(id) else { return };
+        if gone.is_timed {
+            self.clock.forget(id);
         }
         self.events.push_back(last);
         if self.streams.is_empty() {

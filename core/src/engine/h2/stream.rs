@@ -90,6 +90,8 @@ pub(super) struct Stream {
     ends_untunnelled: bool,
     /// A server owes 100 (Continue).
     owes_continue: bool,
+    /// Whether the clock looks at what is left to be sent.
+    pub(super) is_timed: bool,
     id: StreamId,
     is_client: bool,
     limits: Limits,
@@ -152,6 +154,7 @@ impl Stream {
             held: None,
             ends_untunnelled: false,
             owes_continue: false,
+            is_timed: false,
             id,
             is_client: matches!(incoming, Incoming::Head(_)),
             limits,
@@ -443,6 +446,18 @@ impl Stream {
         if let Incoming::Body { body, open: true } = &mut self.incoming {
             let _nothing_released = body.flow_control().release_capacity(0);
         }
+    }
+
+    /// Whether a client has the whole answer while part of the request is still to be sent.
+    pub(super) const fn lingers(&self) -> bool {
+        let received = matches!(self.incoming, Incoming::Body { open: false, .. });
+        // The halves of a tunnel end by themselves.
+        self.is_client && received && !self.is_connect
+    }
+
+    /// Whether bytes wait to be taken by the peer, and how many it has taken.
+    pub(super) fn outstanding(&self) -> (bool, usize) {
+        (self.wakes.chunks() > 0, self.wakes.taken())
     }
 
     /// Whether all that this side had to say has left.

@@ -62,12 +62,14 @@ pub(super) struct StreamWaker {
     ready: Arc<Ready>,
     listed: AtomicBool,
     chunks: AtomicUsize,
+    taken: AtomicUsize,
 }
 
 impl StreamWaker {
     /// Makes the waker of stream `id`.
     pub(super) fn new(id: StreamId, ready: Arc<Ready>) -> Self {
-        Self { id, ready, listed: AtomicBool::new(false), chunks: AtomicUsize::new(0) }
+        let (chunks, taken) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        Self { id, ready, listed: AtomicBool::new(false), chunks, taken }
     }
 
     /// Lists the stream, once.
@@ -85,6 +87,11 @@ impl StreamWaker {
     /// How many chunks of this stream h2 still holds.
     pub(super) fn chunks(&self) -> usize {
         self.chunks.load(Ordering::Relaxed)
+    }
+
+    /// How many bytes of this stream h2 has written, modulo the size of the number.
+    pub(super) fn taken(&self) -> usize {
+        self.taken.load(Ordering::Relaxed)
     }
 }
 
@@ -128,6 +135,7 @@ impl Buf for Chunk {
         &self.bytes
     }
     fn advance(&mut self, n: usize) {
+        self.owner.taken.fetch_add(n, Ordering::Relaxed);
         self.bytes.advance(n);
     }
 }

@@ -126,3 +126,18 @@ fn nothing_is_begun_in_the_place_of_what_timed_out() {
     assert_eq!(told.len(), 2, "{told:?}");
     assert!(told.iter().all(|action| matches!(action, Action::Refuse { .. })), "{told:?}");
 }
+
+#[test]
+fn the_deadline_of_what_has_failed_before_begins_nothing() {
+    // Found by the explorer, by seed 20714: as above, of connections that fail before their time.
+    let mut rig = Rig::new(|config| {
+        config.pool.connect_timeout = ms(50);
+        config.http1_alone = true;
+    });
+    rig.ask();
+    assert_eq!(rig.pass(10), []);
+    assert_eq!(rig.ask(), [Action::Connect(c(1))]);
+    assert_eq!(rig.connect_failed(0), []);
+    assert_eq!(rig.pass(40), []);
+    assert_eq!(rig.connect_failed(1).len(), 2, "both are refused");
+}

@@ -131,3 +131,19 @@ fn what_the_budget_left_to_begin_is_not_begun_after_a_failure() {
     assert_eq!(rig.connect_failed(1), []);
     assert_eq!(rig.pass(0), [], "it would fail in the same moment");
 }
+
+#[test]
+fn nobody_waits_for_a_connection_that_grants_no_stream() {
+    // Found by the explorer: the only open connection had a limit of 0, and what was begun beside
+    // it could not be established. Whoever waited then waited for ever.
+    let mut rig = Rig::new(|_| ());
+    rig.ask();
+    rig.up(0, Protocol::Http2, 1);
+    rig.done(0, 0);
+    assert_eq!(rig.limit(0, 0), []);
+    assert_eq!(rig.ask(), [Action::Connect(c(1))]);
+    let told = rig.connect_failed(1);
+    assert!(
+        matches!(told[..], [Action::Refuse { request, .. }] if request == RequestId::new(0, 1))
+    );
+}

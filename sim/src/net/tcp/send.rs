@@ -192,6 +192,11 @@ pub(super) fn emit(world: &mut World, from: End, segment: Segment) {
         && world.choices.fires(Point::SegmentLost);
     if lost {
         tap::offer_segment(world, &seen, from, &segment, None);
+        // Between hosts without delay it would count as acknowledged already.
+        if let Some(last) = world.network.side(from).and_then(|side| side.sender.flight.back_mut())
+        {
+            last.acked = Instant::MAX;
+        }
         turn(world, from);
         return world.note(StepKind::Lost, to.number(), 0, seen.size);
     }

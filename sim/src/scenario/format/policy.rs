@@ -127,6 +127,8 @@ settings! {
         pub max_informational: u32,
         /// How long `100 Continue` is waited for.
         pub expect_timeout: Time,
+        /// HTTP/2 client: how long a server that has answered may take nothing of a body's rest.
+        pub linger_timeout: Time,
         /// Bytes of one stream that were delivered and not read.
         pub stream_buffer: Bytes,
         /// HTTP/2: the stream's receive window.

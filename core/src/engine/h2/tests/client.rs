@@ -563,3 +563,51 @@ fn shutdown() {
     assert_eq!(peer.told(), ["s0.0 ShutDown Unknown", "Closed { cause: ShutDown }"]);
     assert_eq!(peer.frames_of(kind::GOAWAY).len(), 1);
 }
+
+#[test]
+fn a_server_that_has_answered_and_takes_no_more_is_not_waited_for() {
+    let mut peer = Scripted::server(&Config::default(), &[(4, 3)]);
+    let linger = Config::default().linger_timeout;
+    let id = peer.open(&post("/"), false);
+    peer.engine.send(NOW, id, bytes(10), true);
+    assert_eq!(peer.frames_of(kind::DATA)[0].payload.len(), 3);
+    peer.feed(&answer(1, true));
+    peer.told();
+    // What it takes buys time.
+    peer.now = NOW + linger / 2;
+    peer.feed(&window_update(1, 2));
+    peer.frames();
+    assert_eq!(peer.engine.poll_timeout(), Some(NOW + linger));
+    peer.now = NOW + linger;
+    peer.engine.handle_timeout(peer.now);
+    assert_eq!(peer.told(), [""; 0]);
+    assert_eq!(peer.engine.poll_timeout(), Some(NOW + 2 * linger));
+    peer.now = NOW + 2 * linger;
+    peer.engine.handle_timeout(peer.now);
+    assert_eq!(peer.told(), ["s0.0 ended"]);
+    assert_eq!(peer.frames_of(kind::RST_STREAM)[0].code(), h2::Reason::CANCEL.into());
+    assert_eq!(peer.engine.poll_timeout(), None);
+}
+
+#[test]
+fn a_caller_is_waited_for_after_the_answer() {
+    let mut peer = Scripted::server(&Config::default(), &[]);
+    peer.told();
+    let id = peer.open(&post("/"), false);
+    peer.frames();
+    peer.feed(&answer(1, true));
+    assert_eq!(peer.told(), ["s0.0 200 end"]);
+    for hour in 1..4 {
+        peer.now = at(hour * 3_600_000);
+        peer.engine.handle_timeout(peer.now);
+        assert_eq!(peer.told(), [""; 0]);
+        assert!(peer.engine.poll_timeout() > Some(peer.now));
+        peer.engine.send(peer.now, id, bytes(1), false);
+        peer.frames();
+        assert_eq!(peer.told(), ["s0.0 capacity"]);
+    }
+    peer.engine.send(peer.now, id, bytes(1), true);
+    peer.frames();
+    assert_eq!(peer.told(), ["s0.0 ended"]);
+    assert_eq!(peer.engine.poll_timeout(), None);
+}
