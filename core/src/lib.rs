@@ -52,6 +52,11 @@
 )]
 
 pub mod arena;
+#[cfg(all(
+    any(feature = "http1", feature = "http2"),
+    any(feature = "ring", feature = "aws-lc-rs")
+))]
+pub mod carrier;
 pub mod downstream;
 pub mod engine;
 pub mod eyeballs;

@@ -45,6 +45,36 @@ pub struct Origin {
     pub port: u16,
 }
 
+impl Origin {
+    /// The origin of an absolute `http` or `https` URI that names a host; its port is 1 to 65535
+    /// where it has one.
+    pub fn of(uri: &http::Uri) -> Option<Self> {
+        let scheme = match uri.scheme_str()? {
+            "http" => Scheme::Http,
+            "https" => Scheme::Https,
+            _ => return None,
+        };
+        let host = uri.host().filter(|host| !host.is_empty())?;
+        let port = match said_port(uri) {
+            None | Some("") => scheme.default_port(),
+            Some(digits) => digits.parse().ok().filter(|port| *port > 0)?,
+        };
+        let name = host.trim_start_matches('[').trim_end_matches(']');
+        let host = match name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            true => name.to_ascii_lowercase().into(),
+            false => name.into(),
+        };
+        Some(Self { scheme, host, port })
+    }
+}
+
+/// What stands behind the authority's colon.
+fn said_port(uri: &http::Uri) -> Option<&str> {
+    let authority = uri.authority()?.as_str();
+    let place = authority.rsplit_once('@').map_or(authority, |(_, place)| place);
+    place.get(uri.host()?.len()..)?.strip_prefix(':')
+}
+
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.host.contains(':') {
@@ -76,6 +106,14 @@ pub struct Key {
     pub profile: ProfileId,
     /// Which circuit breakers hold.
     pub priority: Priority,
+}
+
+impl From<Origin> for Key {
+    /// With the settings of the first cluster and the first profile.
+    fn from(origin: Origin) -> Self {
+        let (cluster, profile) = (ClusterId::new(0, 0), ProfileId(0));
+        Self { cluster, origin, profile, priority: Priority::Default }
+    }
 }
 
 /// What carries a connection.
@@ -352,5 +390,31 @@ impl AllFailed {
     pub fn cause(&self) -> Cause {
         let last = self.attempts.iter().max_by_key(|failed| failed.ended);
         last.map(|failed| failed.cause).or(self.resolution).unwrap_or(Cause::NoAddress)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_origin_is_read_from_a_uri() {
+        let rows = [
+            ("http://a.test", Some("http://a.test:80")),
+            ("https://A.Test/path", Some("https://a.test:443")),
+            ("https://a.test:8443/", Some("https://a.test:8443")),
+            ("http://user:secret@a.test:81/", Some("http://a.test:81")),
+            ("http://user:80@a.test/", Some("http://a.test:80")),
+            ("http://[2001:DB8::1]:8080/", Some("http://[2001:db8::1]:8080")),
+            ("http://a.test:/", Some("http://a.test:80")),
+            ("http://a.test:0/", None),
+            ("http://a.test:65536/", None),
+            ("ftp://a.test/", None),
+            ("/path", None),
+        ];
+        for (uri, expected) in rows {
+            let origin = Origin::of(&uri.parse().unwrap()).map(|origin| origin.to_string());
+            assert_eq!(origin.as_deref(), expected, "{uri}");
+        }
     }
 }

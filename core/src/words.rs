@@ -23,6 +23,12 @@ impl From<&io::Error> for Cause {
     }
 }
 
+impl From<io::Error> for Cause {
+    fn from(error: io::Error) -> Self {
+        Self::from(&error)
+    }
+}
+
 impl fmt::Display for Refusal {
     /// One sentence without a full stop, to be put behind "origin: ".
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -7,7 +7,7 @@ use http::{HeaderMap, Request, Response};
 use super::h1;
 #[cfg(feature = "http2")]
 use super::h2;
-use super::{Event, OpenError, Output, Shutdown};
+use super::{Config, Event, OpenError, Output, Shutdown};
 use crate::id::StreamId;
 use crate::time::Instant;
 use crate::types::{Cause, Limit, Protocol};
@@ -36,6 +36,17 @@ macro_rules! each {
 }
 
 impl Engine {
+    /// The client's side of a new connection; `None` if `protocol` is not built in.
+    pub fn client(protocol: Protocol, config: &Config, now: Instant) -> Option<Self> {
+        match protocol {
+            #[cfg(feature = "http1")]
+            Protocol::Http1 => Some(Self::H1(Box::new(h1::H1::client(config, now)))),
+            #[cfg(feature = "http2")]
+            Protocol::Http2 => Some(Self::H2(Box::new(h2::H2::client(config, now)))),
+            _ => None,
+        }
+    }
+
     /// Which protocol it speaks.
     pub const fn protocol(&self) -> Protocol {
         match self {

@@ -26,7 +26,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
 
 use crate::id::StreamId;
-use crate::types::{Cause, Limit, RetrySafe};
+use crate::types::{Cause, Limit, Outcome, RetrySafe};
 
 #[cfg(any(feature = "http1", feature = "http2"))]
 mod any;
@@ -36,6 +36,11 @@ pub mod h1;
 #[cfg(feature = "http2")]
 pub mod h2;
 mod output;
+#[cfg(all(
+    any(feature = "http1", feature = "http2"),
+    any(feature = "ring", feature = "aws-lc-rs")
+))]
+mod stack;
 #[cfg(any(feature = "ring", feature = "aws-lc-rs"))]
 pub mod tls;
 
@@ -43,6 +48,11 @@ pub mod tls;
 pub use any::Engine;
 pub use config::Config;
 pub use output::Output;
+#[cfg(all(
+    any(feature = "http1", feature = "http2"),
+    any(feature = "ring", feature = "aws-lc-rs")
+))]
+pub use stack::{Stack, StackEvent};
 
 /// The head of a message.
 #[derive(Debug)]
@@ -135,6 +145,20 @@ pub enum OpenError {
     NoCapacity,
     /// The head cannot be said in this protocol (for example a missing authority).
     Unsayable,
+}
+
+impl OpenError {
+    /// What a driver tells the pool of the stream that was never opened, beside
+    /// [`RetrySafe::Unsent`]: the request goes again, or, where no connection of this protocol
+    /// could ever say it, ends.
+    pub const fn outcome(self) -> Outcome {
+        match self {
+            Self::Refusing => Outcome::Failed(Cause::ShutDown),
+            // The limit fell a moment ago: nothing is wrong with the connection.
+            Self::NoCapacity => Outcome::Failed(Cause::Cancelled),
+            Self::Unsayable => Outcome::Reset,
+        }
+    }
 }
 
 /// How to end a connection.

@@ -1,12 +1,15 @@
 //! Bytes on their way out: small pieces copied together, large ones kept by reference.
 
 use std::collections::VecDeque;
-use std::io::IoSlice;
+use std::io::{self, IoSlice};
 
 use bytes::{Buf, Bytes, BytesMut};
 
 /// Chunks at least this long are not copied.
 const BY_REFERENCE: usize = 4 << 10;
+
+/// Most chunks of one write.
+const SLICES: usize = 32;
 
 /// A queue of bytes for one vectored write. Empty, it owns no buffer but the one it reuses.
 #[derive(Debug, Default)]
@@ -90,6 +93,19 @@ impl Output {
         filled
     }
 
+    /// Writes once, as much as `writer` takes in one vectored write, and drops that. Nothing is
+    /// written when nothing waits.
+    pub fn write_to(&mut self, writer: &mut impl io::Write) -> io::Result<usize> {
+        if self.is_empty() {
+            return Ok(0);
+        }
+        let mut slices = [IoSlice::new(&[]); SLICES];
+        let filled = self.slices(&mut slices);
+        let written = writer.write_vectored(slices.get(..filled).unwrap_or_default())?;
+        self.advance(written);
+        Ok(written)
+    }
+
     /// Drops the first `n` bytes, which were written.
     pub fn advance(&mut self, n: usize) {
         let mut left = n.min(self.len);
@@ -156,6 +172,22 @@ mod tests {
         assert_eq!(out.pop().as_deref(), Some(&b"head"[..]));
         assert_eq!(out.pop().map(|chunk| chunk.as_ptr()), Some(large.as_ptr()));
         assert_eq!(out.pop().as_deref(), Some(&b"tail"[..]));
+    }
+
+    #[test]
+    fn what_is_written_is_dropped() {
+        let mut out = Output::new();
+        out.put(b"head");
+        out.push(Bytes::from(vec![b'x'; BY_REFERENCE]));
+        let mut narrow = [0_u8; 6];
+        assert_eq!(out.write_to(&mut narrow.as_mut_slice()).unwrap(), 6);
+        assert_eq!((&narrow, out.len()), (b"headxx", BY_REFERENCE - 2));
+        let mut wide = Vec::new();
+        assert_eq!(out.write_to(&mut wide).unwrap(), BY_REFERENCE - 2);
+        assert!(out.is_empty());
+        // An empty write would be taken for the transport's end.
+        let mut full: &mut [u8] = &mut [];
+        assert_eq!(out.write_to(&mut full).unwrap(), 0);
     }
 
     #[test]

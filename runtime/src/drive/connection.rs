@@ -167,18 +167,13 @@ impl<R: Runtime, P: Party> Connection<R, P> {
         let opened = match self.engine.open(now, &parcel.head, parcel.end) {
             Ok(stream) => stream,
             Err(error) => {
-                let outcome = match error {
-                    OpenError::Refusing => Outcome::Failed(Cause::ShutDown),
-                    OpenError::Unsayable => {
-                        parcel.exchange.fail(unsayable(&parcel.head, self.engine.protocol()));
-                        Outcome::Reset
-                    }
-                    _ => Outcome::Failed(Cause::Cancelled),
-                };
+                if error == OpenError::Unsayable {
+                    parcel.exchange.fail(unsayable(&parcel.head, self.engine.protocol()));
+                }
                 self.party.on_ended(Ended {
                     exchange: Arc::clone(&parcel.exchange),
                     parcel: Some(parcel),
-                    outcome,
+                    outcome: error.outcome(),
                     retry: RetrySafe::Unsent,
                     timing: Timing { ended: now, ..Timing::default() },
                 });

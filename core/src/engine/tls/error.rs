@@ -37,6 +37,12 @@ impl TlsError {
     }
 }
 
+impl From<TlsError> for Cause {
+    fn from(error: TlsError) -> Self {
+        error.cause
+    }
+}
+
 fn fault(error: &Error, first: bool) -> TlsFault {
     match error {
         Error::InvalidCertificate(error) => certificate_fault(error),
