@@ -6,6 +6,7 @@ mod async_io;
 mod axum_forward;
 mod custom_runtime;
 mod eyeballs_only;
+mod mio;
 mod nginx;
 mod origin;
 mod peers;

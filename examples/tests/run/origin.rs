@@ -2,9 +2,10 @@
 
 use core::net::SocketAddr;
 use core::sync::atomic::{AtomicU32, Ordering};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 
 use bytes::Bytes;
@@ -25,6 +26,8 @@ use tokio::sync::oneshot;
 #[derive(Debug)]
 pub(crate) struct Origin {
     pub(crate) address: SocketAddr,
+    /// Who has asked: one address of a client is one connection.
+    peers: Arc<Mutex<BTreeSet<SocketAddr>>>,
     _stop: oneshot::Sender<()>,
 }
 
@@ -43,6 +46,8 @@ impl Origin {
     }
 
     fn start(tls: Option<ServerOptions>) -> Self {
+        let peers = Arc::new(Mutex::new(BTreeSet::new()));
+        let seen = Arc::clone(&peers);
         let (stop, stopped) = oneshot::channel();
         let (tell, told) = mpsc::channel();
         thread::spawn(move || {
@@ -55,13 +60,23 @@ impl Origin {
                 };
                 let server = builder.bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
                 tell.send(server.local_address().unwrap()).unwrap();
+                let service = move |request: Request<Body>| {
+                    let connection = request.extensions().get::<ConnectionHandle>();
+                    seen.lock().unwrap().extend(connection.and_then(ConnectionHandle::peer));
+                    answer(request)
+                };
                 tokio::select! {
-                    () = server.serve(answer) => {}
+                    () = server.serve(service) => {}
                     _ = stopped => {}
                 }
             });
         });
-        Self { address: told.recv().unwrap(), _stop: stop }
+        Self { address: told.recv().unwrap(), peers, _stop: stop }
+    }
+
+    /// On how many connections it was asked.
+    pub(crate) fn connections(&self) -> usize {
+        self.peers.lock().unwrap().len()
     }
 
     pub(crate) fn port(&self) -> String {
@@ -121,6 +136,11 @@ impl Trust {
         let file = self.folder.join(name);
         fs::write(&file, content).unwrap();
         file.to_str().unwrap().to_owned()
+    }
+
+    /// The authority's certificate, as a file of PEM text.
+    pub(crate) fn ca(&self) -> String {
+        self.file("ca.pem", self.issuer.pem())
     }
 
     /// A certificate for `localhost` and 127.0.0.1, and its key.
