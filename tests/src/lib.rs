@@ -13,3 +13,4 @@ mod peers;
 mod serve;
 mod server;
 mod trust;
+mod workload;

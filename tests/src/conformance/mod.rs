@@ -22,23 +22,19 @@ use crate::dsl;
 const RARE: u64 = 16;
 
 fn on_one_thread<F: Future<Output = Fact>>(fact: impl Fn(Tokio) -> F) -> Fact {
-    let mut said = Ok(());
-    dsl::run(async { said = fact(Tokio::new()).await });
-    said
+    dsl::run(async { fact(Tokio::new()).await })
 }
 
 fn on_two_threads<F: Future<Output = Fact>>(fact: impl Fn(Tokio) -> F) -> Fact {
-    let mut said = Ok(());
-    dsl::run_on_two(async { said = fact(Tokio::new()).await });
-    said
+    dsl::run_on_two(async { fact(Tokio::new()).await })
 }
 
 fn on_async_std<F: Future<Output = Fact>>(fact: impl Fn(AsyncStd) -> F) -> Fact {
-    dsl::run_on_async_io(fact(AsyncStd::new()))
+    dsl::run_on_async_io(dsl::PATIENCE, fact(AsyncStd::new()))
 }
 
 fn on_smol<F: Future<Output = Fact>>(fact: impl Fn(Smol) -> F) -> Fact {
-    dsl::run_on_async_io(fact(Smol::new()))
+    dsl::run_on_async_io(dsl::PATIENCE, fact(Smol::new()))
 }
 
 fn on_a_host<F: Future<Output = Fact>>(fact: impl Fn(Host) -> F) -> Fact {

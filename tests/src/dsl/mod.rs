@@ -19,32 +19,42 @@ pub(crate) use frames::Frames;
 pub(crate) use line::Line;
 
 /// How long a test may take before it counts as hung; a machine under load is slow.
-const PATIENCE: Duration = Duration::from_secs(40);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(40);
 
 /// Runs a test on tokio's `current_thread` flavour.
-pub(crate) fn run(test: impl Future<Output = ()>) {
+pub(crate) fn run<T>(test: impl Future<Output = T>) -> T {
+    run_for(PATIENCE, test)
+}
+
+/// As [`run`], with another patience.
+pub(crate) fn run_for<T>(patience: Duration, test: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(patiently(test));
+    runtime.block_on(patiently(patience, test))
 }
 
 /// Runs a test on tokio's `multi_thread` flavour with two workers.
-pub(crate) fn run_on_two(test: impl Future<Output = ()>) {
+pub(crate) fn run_on_two<T>(test: impl Future<Output = T>) -> T {
+    run_on_two_for(PATIENCE, test)
+}
+
+/// As [`run_on_two`], with another patience.
+pub(crate) fn run_on_two_for<T>(patience: Duration, test: impl Future<Output = T>) -> T {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     let runtime = builder.worker_threads(2).enable_all().build().unwrap();
-    runtime.block_on(patiently(test));
+    runtime.block_on(patiently(patience, test))
 }
 
 /// Runs a test with async-io, whose tasks have the threads of their executor.
-pub(crate) fn run_on_async_io<T>(test: impl Future<Output = T>) -> T {
-    let (mut test, mut late) = (pin!(test), pin!(async_io::Timer::after(PATIENCE)));
+pub(crate) fn run_on_async_io<T>(patience: Duration, test: impl Future<Output = T>) -> T {
+    let (mut test, mut late) = (pin!(test), pin!(async_io::Timer::after(patience)));
     async_io::block_on(poll_fn(|cx| match test.as_mut().poll(cx) {
         Poll::Pending if late.as_mut().poll(cx).is_ready() => panic!("the test hangs"),
         said => said,
     }))
 }
 
-async fn patiently(test: impl Future<Output = ()>) {
-    tokio::time::timeout(PATIENCE, test).await.expect("the test hangs");
+async fn patiently<T>(patience: Duration, test: impl Future<Output = T>) -> T {
+    tokio::time::timeout(patience, test).await.expect("the test hangs")
 }
 
 /// A scripted origin that listens on a port of its own.
