@@ -10,6 +10,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body, Frame};
+use http_body_util::BodyExt as _;
+use http_body_util::combinators::UnsyncBoxBody;
+
+use crate::error::Error;
 
 /// Bytes by which a place in a body is known.
 pub(super) fn pattern(length: usize) -> Bytes {
@@ -54,7 +58,17 @@ impl Body for Pieces {
     }
 }
 
-/// A body without an end, or one that is far away, which counts the bytes that were taken of it.
+/// Any body, whatever its type.
+pub(super) type Boxed = UnsyncBoxBody<Bytes, Error>;
+
+pub(super) fn boxed<B>(body: B) -> Boxed
+where
+    B: Body<Data = Bytes, Error = Infallible> + Send + 'static,
+{
+    body.map_err(|never| match never {}).boxed_unsync()
+}
+
+/// A body without an end, which counts the bytes that were taken of it.
 pub(super) struct Endless {
     taken: Arc<AtomicU64>,
 }
@@ -64,7 +78,12 @@ impl Endless {
 
     pub(super) fn new() -> (Self, Arc<AtomicU64>) {
         let taken = Arc::new(AtomicU64::new(0));
-        (Self { taken: Arc::clone(&taken) }, taken)
+        (Self::counted(&taken), taken)
+    }
+
+    /// With a counter that is there already.
+    pub(super) fn counted(taken: &Arc<AtomicU64>) -> Self {
+        Self { taken: Arc::clone(taken) }
     }
 }
 

@@ -1,82 +1,21 @@
 //! Connections that are to end, by either side: what is under way is finished, and what comes
 //! next goes elsewhere.
 
-use core::num::NonZeroU32;
-use std::sync::Arc;
-
 use bytes::Bytes;
+use core::num::NonZeroU32;
 use http::{Method, Request, Response};
 use http_body_util::{Empty, Full};
 use regatta_core::record::Kind;
 use regatta_core::types::{Cause, Refusal};
 
-use super::io::{all, both};
-use super::scene::{Play, Scene, on_every_way, until};
-use super::signals::{Count, Flag};
+use super::held::{Held, held_meanwhile, with_held};
+use super::io::all;
+use super::scene::{Play, on_every_way, until};
 use super::{Fact, ensure};
 use crate::body::Body;
 use crate::error::Kind as ErrorKind;
 use crate::runtime::Runtime;
-use crate::server::{ConnectionHandle, Service};
-
-/// How many requests are under way when the end comes.
-const UNDER_WAY: usize = 8;
-
-/// Requests for `/held` are counted and answered when they are let go.
-#[derive(Clone, Default)]
-struct Held {
-    begun: Arc<Count>,
-    go: Flag,
-}
-
-impl Held {
-    fn service(&self) -> impl Service + Clone + use<> {
-        let held = self.clone();
-        move |request: Request<Body>| {
-            let held = held.clone();
-            async move {
-                if request.uri().path() == "/held" {
-                    held.begun.add();
-                    held.go.raised().await;
-                }
-                Response::new(Full::new(Bytes::from_static(b"done")))
-            }
-        }
-    }
-}
-
-/// Asks for `/held` several times at once; when all of that is at the service, `meanwhile` runs,
-/// and then all are let go. Every one must be answered.
-async fn held_meanwhile<R: Runtime>(
-    scene: &Scene<R>,
-    held: &Held,
-    meanwhile: impl AsyncFnOnce() -> Fact,
-) -> Fact {
-    let ask = all((0..UNDER_WAY).map(|_| scene.get("/held")));
-    let (said, done) = both(ask, async {
-        held.begun.reached(UNDER_WAY).await;
-        let done = meanwhile().await;
-        held.go.raise();
-        done
-    })
-    .await;
-    done?;
-    for said in said {
-        let said = said.map_err(|error| format!("a request that was under way: {error}"))?;
-        ensure!(said == "done", "a request that was under way got {said:?}");
-    }
-    Ok(())
-}
-
-/// Each way has its own counter.
-async fn with_held<R: Runtime>(runtime: R, act: impl AsyncFn(&Scene<R>, &Held) -> Fact) -> Fact {
-    for way in &super::scene::Way::ALL {
-        let held = Held::default();
-        let play = Play::new(runtime.clone()).on(core::slice::from_ref(way));
-        play.run(held.service(), async |scene| act(scene, &held).await).await?;
-    }
-    Ok(())
-}
+use crate::server::ConnectionHandle;
 
 /// A server that drains answers what is under way, and then nobody is there.
 pub async fn draining_server_answers_what_is_under_way<R: Runtime>(runtime: R) -> Fact {

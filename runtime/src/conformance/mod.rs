@@ -7,18 +7,24 @@
 mod bodies;
 mod cancels;
 mod clock;
+mod crowds;
 mod datagrams;
 mod drains;
 mod ends;
+mod held;
 mod io;
 mod names;
+mod peers;
+mod pressure;
 mod races;
 mod scene;
 mod shapes;
+mod shutdowns;
 mod signals;
 mod sockets;
 mod tasks;
 mod timeouts;
+mod tunnels;
 mod watched;
 
 pub use cancels::{
@@ -31,6 +37,10 @@ pub use clock::{
     clock_never_goes_back, timer_can_be_dropped, timer_can_be_moved_after_it_expired,
     timer_can_be_moved_away, timer_can_be_moved_closer, timer_is_never_early,
     timers_expire_in_order, wall_clock_is_after_2020,
+};
+pub use crowds::{
+    many_at_once, many_tasks_share_a_client, requests_wait_for_a_connection,
+    requests_wait_for_a_stream,
 };
 pub use datagrams::{
     answer_comes_from_the_address_that_was_asked, bound_port_is_in_use_until_the_drop,
@@ -54,6 +64,15 @@ pub use ends::{
     reset_wakes_the_reader, reset_wakes_the_writer, writing_after_finishing_fails,
 };
 pub use names::{a_name_that_does_not_exist_fails, localhost_is_loopback};
+pub use peers::{
+    answer_may_come_byte_by_byte, connection_that_ends_unsaid_is_replaced, cut_answer_is_an_error,
+    interim_responses_are_told, nonsense_is_an_error, pipelined_requests_are_answered_in_order,
+    server_survives_nonsense, tls_failures_fail_the_request,
+};
+pub use pressure::{
+    slow_readers_and_writers_lose_nothing, small_windows_let_much_through,
+    stopped_reader_stops_nobody, unread_request_is_held_up, unread_response_is_held_up,
+};
 pub use races::{
     all_addresses_refuse, one_of_two_good_addresses_serves, requests_by_name, requests_over_ipv6,
     second_address_serves_when_the_first_refuses, second_address_wins_when_the_first_is_silent,
@@ -66,6 +85,10 @@ pub use shapes::{
     requests_without_a_body, small_bodies_both_ways, statuses_come_as_they_were_said,
     trailers_both_ways,
 };
+pub use shutdowns::{
+    all_may_go_at_once, dropped_client_gives_its_attempts_up,
+    dropped_server_answers_what_is_under_way, long_drain_is_cut, response_outlives_its_client,
+};
 pub use sockets::{
     accept_tells_the_peers_address, bytes_go_both_ways, dropped_listener_refuses,
     dropped_stream_is_the_end, each_half_closes_by_itself, end_is_told_again,
@@ -76,12 +99,16 @@ pub use sockets::{
 pub use tasks::{
     busy_task_stops_no_timer, many_tasks_end, task_is_woken_from_another, tasks_take_turns,
 };
-
 pub use timeouts::{
     client_closes_idle_connections, connect_timeout_counts_tls, connect_timeout_ends_a_request,
     server_closes_idle_connections, server_closes_who_says_nothing, silent_peer_fails_its_pings,
     timeout_ends_a_queued_request, timeout_ends_a_request_that_waits, timeout_ends_a_response,
     timeout_ends_an_unanswered_request,
+};
+pub use tunnels::{
+    connect_makes_a_tunnel, dropped_tunnel_ends_at_the_other_end,
+    far_half_of_a_tunnel_may_end_first, tunnel_carries_much, tunnels_live_side_by_side,
+    upgrade_makes_a_tunnel,
 };
 
 /// `Ok`, or what was expected and what came, in one sentence.
@@ -120,14 +147,16 @@ macro_rules! conformance_tests {
         $crate::conformance_tests! { $run:
             clock_never_goes_back, wall_clock_is_after_2020, timer_is_never_early,
             timer_can_be_moved_closer, timer_can_be_moved_away,
-            timer_can_be_moved_after_it_expired, timer_can_be_dropped, timers_expire_in_order,
+            timer_can_be_moved_after_it_expired, timer_can_be_dropped,
+            timers_expire_in_order,
             many_tasks_end, task_is_woken_from_another, tasks_take_turns,
             busy_task_stops_no_timer,
-            port_zero_becomes_a_port, listening_twice_fails, accept_tells_the_peers_address,
-            bytes_go_both_ways, slices_are_written_in_order,
-            megabytes_arrive_whole_and_in_order, write_waits_for_the_reader,
-            each_half_closes_by_itself, end_is_told_again, dropped_stream_is_the_end,
-            writing_to_nobody_fails, refused_port_says_so, dropped_listener_refuses,
+            port_zero_becomes_a_port, listening_twice_fails,
+            accept_tells_the_peers_address, bytes_go_both_ways,
+            slices_are_written_in_order, megabytes_arrive_whole_and_in_order,
+            write_waits_for_the_reader, each_half_closes_by_itself, end_is_told_again,
+            dropped_stream_is_the_end, writing_to_nobody_fails, refused_port_says_so,
+            dropped_listener_refuses,
             accepted_half_may_close_first, both_ends_close_at_once,
             finishing_twice_is_finishing, writing_after_finishing_fails,
             dropping_unread_bytes_resets, bytes_before_a_reset_are_read,
@@ -137,27 +166,45 @@ macro_rules! conformance_tests {
             connect_can_be_dropped,
             localhost_is_loopback, a_name_that_does_not_exist_fails,
             requests_without_a_body, small_bodies_both_ways, megabytes_both_ways,
-            bodies_of_unknown_length, empty_bodies, trailers_both_ways, head_has_no_body,
-            no_content_and_not_modified_have_no_body, statuses_come_as_they_were_said,
-            large_heads_both_ways, expected_continue_comes, early_answers_end_an_upload,
-            both_bodies_at_once, one_connection_serves_one_after_the_other,
+            bodies_of_unknown_length, empty_bodies, trailers_both_ways,
+            head_has_no_body, no_content_and_not_modified_have_no_body,
+            statuses_come_as_they_were_said, large_heads_both_ways,
+            expected_continue_comes, early_answers_end_an_upload, both_bodies_at_once,
+            one_connection_serves_one_after_the_other,
+            many_at_once, requests_wait_for_a_connection, requests_wait_for_a_stream,
+            many_tasks_share_a_client,
+            connect_makes_a_tunnel, upgrade_makes_a_tunnel, tunnel_carries_much,
+            far_half_of_a_tunnel_may_end_first, dropped_tunnel_ends_at_the_other_end,
+            tunnels_live_side_by_side,
+            interim_responses_are_told, answer_may_come_byte_by_byte,
+            connection_that_ends_unsaid_is_replaced, cut_answer_is_an_error,
+            nonsense_is_an_error, pipelined_requests_are_answered_in_order,
+            server_survives_nonsense, tls_failures_fail_the_request,
             second_address_serves_when_the_first_refuses,
             second_address_wins_when_the_first_is_silent,
-            second_address_wins_when_the_first_stalls_in_tls, one_of_two_good_addresses_serves,
-            all_addresses_refuse, requests_by_name, requests_over_ipv6,
-            request_can_be_dropped_at_every_poll, dropped_requests_harm_no_neighbour,
-            dropped_request_ends_at_the_service, dropped_upload_is_not_complete,
-            dropped_response_ends_at_the_service, request_that_is_never_polled_is_nothing,
-            look_up_can_be_dropped, response_may_be_left_in_the_middle,
+            second_address_wins_when_the_first_stalls_in_tls,
+            one_of_two_good_addresses_serves, all_addresses_refuse, requests_by_name,
+            requests_over_ipv6,
             draining_server_answers_what_is_under_way, idle_server_drains_at_once,
             drained_connection_is_replaced, requests_survive_drains,
-            draining_client_finishes_what_is_under_way, changed_network_replaces_connections,
-            connections_carry_what_they_may,
+            draining_client_finishes_what_is_under_way,
+            changed_network_replaces_connections, connections_carry_what_they_may,
             timeout_ends_an_unanswered_request, timeout_ends_a_response,
             timeout_ends_a_request_that_waits, timeout_ends_a_queued_request,
             connect_timeout_ends_a_request, connect_timeout_counts_tls,
             client_closes_idle_connections, server_closes_idle_connections,
             server_closes_who_says_nothing, silent_peer_fails_its_pings,
+            unread_response_is_held_up, unread_request_is_held_up,
+            stopped_reader_stops_nobody, slow_readers_and_writers_lose_nothing,
+            small_windows_let_much_through,
+            request_can_be_dropped_at_every_poll, dropped_requests_harm_no_neighbour,
+            dropped_request_ends_at_the_service, dropped_upload_is_not_complete,
+            dropped_response_ends_at_the_service,
+            request_that_is_never_polled_is_nothing, look_up_can_be_dropped,
+            response_may_be_left_in_the_middle,
+            dropped_server_answers_what_is_under_way, long_drain_is_cut,
+            response_outlives_its_client, dropped_client_gives_its_attempts_up,
+            all_may_go_at_once,
         }
     };
     ($run:path: $($fact:ident,)+) => {

@@ -21,7 +21,7 @@ use crate::timeline::{AttemptOutcome, Timeline};
 
 /// Addresses that are documentation's (RFC 5737, RFC 3849), and here what the fact puts there.
 const FIRST: IpAddr = IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1));
-const SECOND: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
+pub(super) const SECOND: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 
 async fn say_path(request: Request<Body>) -> Response<Full<Bytes>> {
     Response::new(Full::new(request.uri().path().to_owned().into()))

@@ -13,7 +13,7 @@ use regatta_core::engine::tls::ServerOptions;
 use regatta_core::record::Kind;
 use regatta_core::upstream::Protocols;
 
-use super::io::{ANY, pause};
+use super::io::{ANY, either, pause};
 use super::signals::{Flag, Tell};
 use super::watched::Watched;
 use super::{Fact, ensure};
@@ -117,6 +117,8 @@ pub(super) struct Scene<R: Runtime> {
     pub(super) at: SocketAddr,
     /// The server's own future has ended.
     pub(super) ended: Flag,
+    /// Raising it drops the server's own future.
+    pub(super) stop: Flag,
 }
 
 impl<R: Runtime> Scene<R> {
@@ -133,14 +135,14 @@ impl<R: Runtime> Scene<R> {
         let bound =
             server(way.server(&runtime)).bind(SocketAddr::new(address, 0)).await.map_err(told)?;
         let at = bound.local_address().map_err(|error| error.to_string())?;
-        let (server, ended) = (bound.handle(), Flag::default());
-        let tell = Tell(ended.clone());
+        let (server, ended, stop) = (bound.handle(), Flag::default(), Flag::default());
+        let (tell, stopped) = (Tell(ended.clone()), stop.clone());
         runtime.spawn(async move {
-            bound.serve(service).await;
+            either(bound.serve(service), stopped.raised()).await;
             drop(tell);
         });
         let client = client(way.client(&runtime)).build().map_err(told)?;
-        Ok(Self { way, runtime, client, server, at, ended })
+        Ok(Self { way, runtime, client, server, at, ended, stop })
     }
 
     /// The URL of `path` at the server.

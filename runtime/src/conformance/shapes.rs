@@ -5,17 +5,13 @@ use core::time::Duration;
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, EXPECT, HeaderName, TRAILER};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
-use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Empty, Full};
 
-use super::bodies::{Endless, Pieces, pattern};
+use super::bodies::{Boxed, Endless, Pieces, boxed, pattern};
 use super::scene::{Play, Scene, on_every_way, read, told};
 use super::{Fact, ensure};
 use crate::body::Body;
-use crate::error::Error;
 use crate::runtime::Runtime;
-
-type Boxed = UnsyncBoxBody<Bytes, Error>;
 
 const CHECKED: HeaderName = HeaderName::from_static("checked");
 
@@ -35,13 +31,6 @@ async fn echo(request: Request<Body>) -> Response<Body> {
         response.headers_mut().insert(TRAILER, HeaderValue::from_static("checked"));
     }
     response
-}
-
-fn boxed<B>(body: B) -> Boxed
-where
-    B: http_body::Body<Data = Bytes, Error = core::convert::Infallible> + Send + 'static,
-{
-    body.map_err(|never| match never {}).boxed_unsync()
 }
 
 /// A body that is sent, and is the same when it comes back.

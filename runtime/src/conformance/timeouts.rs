@@ -58,7 +58,7 @@ impl http_body::Body for Stalling {
 
 /// A client that gives up looks on HTTP/1 like one that has only finished speaking: a service
 /// that never answers is cut by the drain.
-fn cut_soon<R: Runtime>(server: ServerBuilder<R>) -> ServerBuilder<R> {
+pub(super) fn cut_soon<R: Runtime>(server: ServerBuilder<R>) -> ServerBuilder<R> {
     server.downstream(|downstream| downstream.drain_timeout = Some(SHORT))
 }
 
