@@ -20,7 +20,7 @@ use super::watched::Watched;
 use super::{Fact, ensure};
 use crate::body::Body;
 use crate::client::Client;
-use crate::runtime::{Resolution as _, Runtime};
+use crate::runtime::Runtime;
 
 /// More polls than any request here takes.
 const MOST_POLLS: usize = 1_000;
@@ -252,19 +252,7 @@ pub async fn request_that_is_never_polled_is_nothing<R: Runtime>(runtime: R) -> 
     .await
 }
 
-/// A look-up that is dropped, before it is asked or while it runs, harms no later one.
-pub async fn look_up_can_be_dropped<R: Runtime>(runtime: R) -> Fact {
-    for times in 0..20 {
-        let mut resolution = runtime.resolve("localhost");
-        polled(poll_fn(|cx| resolution.poll_answer(cx)), times % 2, Dropped::Waiting).await;
-    }
-    let mut resolution = runtime.resolve("localhost");
-    let answer = poll_fn(|cx| resolution.poll_answer(cx)).await;
-    ensure!(matches!(answer, Some(Ok(_))), "localhost was to be found, came {answer:?}");
-    Ok(())
-}
-
-/// One that has answered may be given up by another's drop: `Full` bodies, read in part.
+/// A response that is left anywhere in its body gives way to the next.
 pub async fn response_may_be_left_in_the_middle<R: Runtime>(runtime: R) -> Fact {
     async fn long(_: Request<Body>) -> Response<Full<Bytes>> {
         Response::new(Full::new(pattern(200_000)))

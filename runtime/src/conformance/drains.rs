@@ -76,7 +76,7 @@ pub async fn drained_connection_is_replaced<R: Runtime>(runtime: R) -> Fact {
 
 /// Requests that are sent while connections are drained again and again are all answered.
 pub async fn requests_survive_drains<R: Runtime>(runtime: R) -> Fact {
-    const REQUESTS: usize = 100;
+    const REQUESTS: usize = 60;
     async fn fickle(request: Request<Body>) -> Response<Full<Bytes>> {
         let handle = request.extensions().get::<ConnectionHandle>();
         if let (true, Some(handle)) = (request.uri().path().ends_with('7'), handle) {

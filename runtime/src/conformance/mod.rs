@@ -25,11 +25,12 @@ mod sockets;
 mod tasks;
 mod timeouts;
 mod tunnels;
+mod wakers;
 mod watched;
 
 pub use cancels::{
     dropped_request_ends_at_the_service, dropped_requests_harm_no_neighbour,
-    dropped_response_ends_at_the_service, dropped_upload_is_not_complete, look_up_can_be_dropped,
+    dropped_response_ends_at_the_service, dropped_upload_is_not_complete,
     request_can_be_dropped_at_every_poll, request_that_is_never_polled_is_nothing,
     response_may_be_left_in_the_middle,
 };
@@ -63,7 +64,7 @@ pub use ends::{
     dropping_unread_bytes_resets, end_outlives_a_reset, finishing_twice_is_finishing,
     reset_wakes_the_reader, reset_wakes_the_writer, writing_after_finishing_fails,
 };
-pub use names::{a_name_that_does_not_exist_fails, localhost_is_loopback};
+pub use names::{a_name_that_does_not_exist_fails, localhost_is_loopback, look_up_can_be_dropped};
 pub use peers::{
     answer_may_come_byte_by_byte, connection_that_ends_unsaid_is_replaced, cut_answer_is_an_error,
     interim_responses_are_told, nonsense_is_an_error, pipelined_requests_are_answered_in_order,
@@ -110,6 +111,11 @@ pub use tunnels::{
     far_half_of_a_tunnel_may_end_first, tunnel_carries_much, tunnels_live_side_by_side,
     upgrade_makes_a_tunnel,
 };
+pub use wakers::{
+    listener_wakes_who_asked_last, reader_and_writer_are_both_woken,
+    reader_that_asked_last_is_woken, timer_wakes_who_asked_last,
+    timer_wakes_without_being_asked_again, unix_sockets_carry_bytes,
+};
 
 /// `Ok`, or what was expected and what came, in one sentence.
 pub type Fact = Result<(), String>;
@@ -127,23 +133,20 @@ use ensure;
 /// Makes one `#[test]` of every fact. `$run` is a function that takes a fact, an
 /// `Fn(R) -> impl Future<Output = Fact>`, runs it on a new runtime, and returns what it says.
 ///
-/// A runtime that has no UDP says `conformance_tests!(run, without datagrams)`.
+/// A runtime that has no UDP says `conformance_tests!(run, without datagrams)`. The facts are in
+/// three parts, which can be had one by one: `basics` (clock, tasks, sockets, names),
+/// `datagrams`, and `exchanges` (the driver on the runtime).
 #[macro_export]
 macro_rules! conformance_tests {
     ($run:path) => {
         $crate::conformance_tests! { $run, without datagrams }
-        $crate::conformance_tests! { $run:
-            bound_port_zero_becomes_a_port, bound_port_is_in_use_until_the_drop,
-            datagrams_keep_their_boundaries, datagram_says_who_sent_it,
-            answer_comes_from_the_address_that_was_asked, segments_are_datagrams,
-            impossible_transmits_are_invalid, ecn_marks_are_carried,
-            connected_socket_hears_only_its_remote, connected_socket_hears_of_a_closed_port,
-            send_tells_an_earlier_refusal, unconnected_socket_hears_of_no_closed_port,
-            burst_is_neither_changed_nor_doubled, dropped_socket_forgets_what_came,
-            too_long_datagram_is_told_once, datagrams_over_ipv6,
-        }
+        $crate::conformance_tests! { $run, datagrams }
     };
     ($run:path, without datagrams) => {
+        $crate::conformance_tests! { $run, basics }
+        $crate::conformance_tests! { $run, exchanges }
+    };
+    ($run:path, basics) => {
         $crate::conformance_tests! { $run:
             clock_never_goes_back, wall_clock_is_after_2020, timer_is_never_early,
             timer_can_be_moved_closer, timer_can_be_moved_away,
@@ -164,7 +167,28 @@ macro_rules! conformance_tests {
             both_directions_can_be_full, connections_wait_to_be_accepted,
             dropped_listener_resets_who_waits, dropped_listeners_port_is_free,
             connect_can_be_dropped,
+            timer_wakes_without_being_asked_again, timer_wakes_who_asked_last,
+            reader_that_asked_last_is_woken, listener_wakes_who_asked_last,
+            reader_and_writer_are_both_woken, unix_sockets_carry_bytes,
             localhost_is_loopback, a_name_that_does_not_exist_fails,
+            look_up_can_be_dropped,
+        }
+    };
+    ($run:path, datagrams) => {
+        $crate::conformance_tests! { $run:
+            datagrams_keep_their_boundaries, datagram_says_who_sent_it,
+            answer_comes_from_the_address_that_was_asked,
+            connected_socket_hears_only_its_remote,
+            connected_socket_hears_of_a_closed_port, send_tells_an_earlier_refusal,
+            unconnected_socket_hears_of_no_closed_port, segments_are_datagrams,
+            impossible_transmits_are_invalid, too_long_datagram_is_told_once,
+            ecn_marks_are_carried, burst_is_neither_changed_nor_doubled,
+            bound_port_zero_becomes_a_port, bound_port_is_in_use_until_the_drop,
+            dropped_socket_forgets_what_came, datagrams_over_ipv6,
+        }
+    };
+    ($run:path, exchanges) => {
+        $crate::conformance_tests! { $run:
             requests_without_a_body, small_bodies_both_ways, megabytes_both_ways,
             bodies_of_unknown_length, empty_bodies, trailers_both_ways,
             head_has_no_body, no_content_and_not_modified_have_no_body,
@@ -200,8 +224,7 @@ macro_rules! conformance_tests {
             request_can_be_dropped_at_every_poll, dropped_requests_harm_no_neighbour,
             dropped_request_ends_at_the_service, dropped_upload_is_not_complete,
             dropped_response_ends_at_the_service,
-            request_that_is_never_polled_is_nothing, look_up_can_be_dropped,
-            response_may_be_left_in_the_middle,
+            request_that_is_never_polled_is_nothing, response_may_be_left_in_the_middle,
             dropped_server_answers_what_is_under_way, long_drain_is_cut,
             response_outlives_its_client, dropped_client_gives_its_attempts_up,
             all_may_go_at_once,

@@ -1,6 +1,7 @@
 //! The resolver.
 
 use core::future::poll_fn;
+use core::task::Poll;
 
 use regatta_core::types::Cause;
 
@@ -31,5 +32,19 @@ pub async fn a_name_that_does_not_exist_fails<R: Runtime>(runtime: R) -> Fact {
     );
     let second = poll_fn(|cx| resolution.poll_answer(cx)).await;
     ensure!(second.is_none(), "expected no more answers, came {second:?}");
+    Ok(())
+}
+
+/// A look-up that is dropped, before it is asked or while it runs, harms no later one.
+pub async fn look_up_can_be_dropped<R: Runtime>(runtime: R) -> Fact {
+    for asked in [false, true].repeat(10) {
+        let mut resolution = runtime.resolve("localhost");
+        if asked {
+            poll_fn(|cx| Poll::Ready(resolution.poll_answer(cx).is_ready())).await;
+        }
+    }
+    let mut resolution = runtime.resolve("localhost");
+    let answer = poll_fn(|cx| resolution.poll_answer(cx)).await;
+    ensure!(matches!(answer, Some(Ok(_))), "localhost was to be found, came {answer:?}");
     Ok(())
 }

@@ -266,7 +266,8 @@ pub async fn tls_failures_fail_the_request<R: Runtime>(runtime: R) -> Fact {
             for url in all {
                 // What may not be sent again: each try is one connection.
                 let request = Request::builder().method(Method::POST).uri(&url);
-                match scene.send(request.body(Empty::<Bytes>::new())).await {
+                let client = scene.client(|client| client)?;
+                match send(&client, request.body(Empty::<Bytes>::new())).await {
                     Ok(answer) => return Err(format!("{url} was answered with {}", answer.status)),
                     Err(sentence) => ensure!(
                         sentence.contains(&scene.at.port().to_string()),

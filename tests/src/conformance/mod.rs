@@ -18,8 +18,9 @@ use regatta_tokio::Tokio;
 
 use crate::dsl;
 
-/// Nets in which the legal but rare happens.
+/// Nets in which the legal but rare happens; exchanges, which are long, have enough of it in few.
 const RARE: u64 = 16;
+const RARE_EXCHANGES: u64 = 2;
 
 fn on_one_thread<F: Future<Output = Fact>>(fact: impl Fn(Tokio) -> F) -> Fact {
     dsl::run(async { fact(Tokio::new()).await })
@@ -42,7 +43,15 @@ fn on_a_host<F: Future<Output = Fact>>(fact: impl Fn(Host) -> F) -> Fact {
 }
 
 fn on_a_host_of_rare_luck<F: Future<Output = Fact>>(fact: impl Fn(Host) -> F) -> Fact {
-    for seed in 0..RARE {
+    on_hosts_of_rare_luck(RARE, fact)
+}
+
+fn on_few_hosts_of_rare_luck<F: Future<Output = Fact>>(fact: impl Fn(Host) -> F) -> Fact {
+    on_hosts_of_rare_luck(RARE_EXCHANGES, fact)
+}
+
+fn on_hosts_of_rare_luck<F: Future<Output = Fact>>(seeds: u64, fact: impl Fn(Host) -> F) -> Fact {
+    for seed in 0..seeds {
         let net = Net::new(Choices::new(Tape::seeded(seed)), seed);
         run(&net, &fact).map_err(|sentence| format!("seed {seed}: {sentence}"))?;
     }
@@ -76,5 +85,7 @@ mod simulated {
 }
 
 mod simulated_rarely {
-    regatta_runtime::conformance_tests!(super::on_a_host_of_rare_luck);
+    regatta_runtime::conformance_tests!(super::on_a_host_of_rare_luck, basics);
+    regatta_runtime::conformance_tests!(super::on_a_host_of_rare_luck, datagrams);
+    regatta_runtime::conformance_tests!(super::on_few_hosts_of_rare_luck, exchanges);
 }
