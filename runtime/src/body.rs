@@ -34,9 +34,24 @@ pub struct Body {
     /// The caller's request body, where it was not all sent when the response began.
     upload: Option<Upload>,
     guard: Option<Guard>,
-    /// What is left to read, where it is known.
-    length: Option<u64>,
+    length: Length,
     finished: bool,
+}
+
+/// What is left to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Length {
+    Known(u64),
+    Unknown,
+    /// Nothing, and nothing follows from that: the answer to HEAD, or 304, tells of another
+    /// body. Whoever hands it on must not take it for a body of length 0.
+    Untold,
+}
+
+impl From<Option<u64>> for Length {
+    fn from(length: Option<u64>) -> Self {
+        length.map_or(Self::Unknown, Self::Known)
+    }
 }
 
 /// Which of an exchange's pipes is read.
@@ -75,7 +90,7 @@ impl Body {
             side: Side::Server,
             upload: None,
             guard: None,
-            length: Some(0),
+            length: Length::Known(0),
             finished: true,
         }
     }
@@ -85,7 +100,7 @@ impl Body {
         side: Side,
         upload: Option<Upload>,
         guard: Option<Guard>,
-        length: Option<u64>,
+        length: Length,
     ) -> Self {
         let exchange = Some(exchange);
         let mut body = Self { exchange, whole: None, side, upload, guard, length, finished: false };
@@ -102,7 +117,7 @@ impl Body {
             side,
             upload: None,
             guard: None,
-            length: Some(0),
+            length: Length::Known(0),
             finished: true,
         }
     }
@@ -132,12 +147,19 @@ impl Body {
     }
 }
 
+/// The empty one.
+impl Default for Body {
+    fn default() -> Self {
+        Self::empty()
+    }
+}
+
 /// All of a body, in one piece.
 impl From<Bytes> for Body {
     fn from(bytes: Bytes) -> Self {
         let mut body = Self::empty();
         if !bytes.is_empty() {
-            body.length = u64::try_from(bytes.len()).ok();
+            body.length = u64::try_from(bytes.len()).ok().into();
             body.whole = Some(bytes);
             body.finished = false;
         }
@@ -193,7 +215,9 @@ impl HttpBody for Body {
                 Received::Frame(Frame::Data(bytes)) => {
                     let read = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
                     let ended = pipe.take_end();
-                    this.length = this.length.map(|left| left.saturating_sub(read));
+                    if let Length::Known(left) = &mut this.length {
+                        *left = left.saturating_sub(read);
+                    }
                     (Some(Ok(BodyFrame::data(bytes))), ended)
                 }
                 Received::Frame(Frame::Trailers(trailers)) => {
@@ -217,9 +241,10 @@ impl HttpBody for Body {
 
     fn size_hint(&self) -> SizeHint {
         match self.length {
+            Length::Untold => SizeHint::default(),
             _ if self.finished => SizeHint::with_exact(0),
-            Some(length) => SizeHint::with_exact(length),
-            None => SizeHint::default(),
+            Length::Known(length) => SizeHint::with_exact(length),
+            Length::Unknown => SizeHint::default(),
         }
     }
 }
@@ -369,7 +394,7 @@ mod tests {
 
     #[test]
     fn a_body_of_no_bytes_has_ended() {
-        for mut body in [Body::empty(), Body::from("")] {
+        for mut body in [Body::empty(), Body::default(), Body::from("")] {
             assert_eq!((body.size_hint().exact(), body.is_end_stream()), (Some(0), true));
             assert_eq!(frame(&mut body), None);
         }

@@ -19,7 +19,7 @@ use regatta_core::types::{Key, MethodClass, Origin, Scheme};
 use regatta_core::upstream::{self, Event, Upstream};
 use regatta_core::{eyeballs, limits, pool};
 
-use crate::body::{Body, BoxError, GiveUp, Guard, Side, Upload};
+use crate::body::{Body, BoxError, GiveUp, Guard, Length, Side, Upload};
 use crate::error::{Error, Kind, shown};
 use crate::exchange::{Exchange, Parcel, REPLAY_BUFFER, TimelineHandle};
 use crate::hub::Hub;
@@ -295,16 +295,19 @@ impl<R: Runtime> ResponseFuture<R> {
     fn response(&mut self, request: RequestId, head: Response<()>) -> Response<Body> {
         let (mut parts, ()) = head.into_parts();
         parts.extensions.insert(TimelineHandle::new(&self.exchange));
-        let length = parts.headers.get(CONTENT_LENGTH);
-        let length = length.and_then(|value| value.to_str().ok()?.parse().ok());
-        let has_length = self.answers.has_length(parts.status);
+        let length = if self.answers.has_length(parts.status) {
+            let length = parts.headers.get(CONTENT_LENGTH);
+            length.and_then(|value| value.to_str().ok()?.parse().ok()).into()
+        } else {
+            Length::Untold
+        };
         let guard = Guard { hub: Arc::clone(&self.inner.hub) as Arc<dyn GiveUp>, request };
         let body = Body::new(
             Arc::clone(&self.exchange),
             Side::Client,
             self.upload.take(),
             Some(guard),
-            length.filter(|_| has_length),
+            length,
         );
         Response::from_parts(parts, body)
     }

@@ -78,6 +78,27 @@ fn fields_of_one_connection_stay_on_it() {
     }
 }
 
+/// The proxy says of a body that it has not seen no more than it was told (RFC 9110 8.6).
+#[test]
+fn answers_without_a_body_gain_no_length() {
+    let all = [
+        ("HEAD", "200 OK\r\nTransfer-Encoding: chunked", None),
+        ("HEAD", "200 OK\r\nContent-Length: 6", Some("6")),
+        ("GET", "304 Not Modified", None),
+    ];
+    for (method, answer, expected) in all {
+        let origin = scripted(move |_, mut socket| {
+            let answer = format!("HTTP/1.1 {answer}\r\n\r\n");
+            socket.get_mut().write_all(answer.as_bytes()).unwrap();
+        });
+        let proxy = Proxy::to(&origin);
+        let question = format!("{method} / HTTP/1.1\r\nHost: front.test\r\n\r\n");
+        let head = head(&mut say(&proxy.url, &question)).unwrap();
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+        assert_eq!(length, expected, "{method}, {answer}:\n{head}");
+    }
+}
+
 /// Neither side has said all when the other hears the beginning.
 #[test]
 fn bodies_go_on_as_they_come() {

@@ -391,7 +391,7 @@ impl<R: Runtime, S: Service> Party for Downward<R, S> {
             exchange.up.await_interest();
         }
         let length = head.headers().get(CONTENT_LENGTH);
-        let length = length.and_then(|value| value.to_str().ok()?.parse().ok());
+        let length: Option<u64> = length.and_then(|value| value.to_str().ok()?.parse().ok());
         let body = if end && head.method() != http::Method::CONNECT {
             // No end goes into the pipe: after 101 it carries the tunnel's bytes.
             Body::ended(Arc::clone(&exchange), Side::Server)
@@ -399,7 +399,7 @@ impl<R: Runtime, S: Service> Party for Downward<R, S> {
             if end {
                 exchange.up.write(crate::mail::Frame::End);
             }
-            Body::new(Arc::clone(&exchange), Side::Server, None, None, length)
+            Body::new(Arc::clone(&exchange), Side::Server, None, None, length.into())
         };
         let (mut parts, ()) = head.into_parts();
         parts.extensions.insert(ConnectionHandle {

@@ -204,6 +204,35 @@ fn the_hint_of_an_answer_to_head() {
     });
 }
 
+/// Nor is a length of 0 said where there is no body: who hands the answer on would say it too.
+#[test]
+fn the_hint_of_an_answer_that_only_tells_of_a_body() {
+    let all = [
+        (Method::HEAD, "200 OK\r\ntransfer-encoding: chunked", None),
+        (Method::HEAD, "200 OK\r\ncontent-length: 6", None),
+        (Method::GET, "304 Not Modified", None),
+        (Method::GET, "204 No Content", Some(0)),
+        (Method::GET, "200 OK\r\ncontent-length: 0", Some(0)),
+    ];
+    for (method, head, expected) in all {
+        run(async {
+            let (client, peer) = (client(), Peer::bind().await);
+            let script = async {
+                let mut line = peer.line().await;
+                line.head().await;
+                line.send(&format!("HTTP/1.1 {head}\r\n\r\n")).await;
+                line
+            };
+            let request = Request::builder().method(method).uri(peer.url("/"));
+            let request = request.body(Empty::<Bytes>::new()).unwrap();
+            let (response, _line) = tokio::join!(client.request(request), script);
+            let body = response.unwrap().into_body();
+            assert_eq!(body.size_hint().exact(), expected, "{head}");
+            assert!(body.is_end_stream(), "{head}");
+        });
+    }
+}
+
 /// A body of empty frames without end stops nobody else, and no deadline.
 #[test]
 fn a_body_of_empty_frames() {
