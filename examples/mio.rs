@@ -173,8 +173,7 @@ impl Client {
         let method = if body.is_empty() { "GET" } else { "POST" };
         let head = Request::builder().method(method).uri(url).body(());
         let head = head.map_err(|error| format!("{url}: {error}"))?;
-        let origin = Origin::of(head.uri());
-        let origin = origin.ok_or_else(|| format!("{url}: expected http:// or https://"))?;
+        let origin = Origin::of(head.uri()).map_err(|error| format!("{url}: {error}"))?;
         let (now, class) = (self.now(), MethodClass::of(head.method()));
         let deadline = Some(now + REQUEST_TIMEOUT);
         let request = self.upstream.request(now, &Key::from(origin), class, deadline);

@@ -48,23 +48,55 @@ pub struct Origin {
 impl Origin {
     /// The origin of an absolute `http` or `https` URI that names a host; its port is 1 to 65535
     /// where it has one.
-    pub fn of(uri: &http::Uri) -> Option<Self> {
-        let scheme = match uri.scheme_str()? {
-            "http" => Scheme::Http,
-            "https" => Scheme::Https,
-            _ => return None,
+    pub fn of(uri: &http::Uri) -> Result<Self, OriginError> {
+        let scheme = match uri.scheme_str() {
+            Some("http") => Scheme::Http,
+            Some("https") => Scheme::Https,
+            Some(other) => return Err(OriginError::Scheme(other.into())),
+            None => return Err(OriginError::Relative),
         };
-        let host = uri.host().filter(|host| !host.is_empty())?;
+        let host = uri.host().filter(|host| !host.is_empty()).ok_or(OriginError::NoHost)?;
         let port = match said_port(uri) {
             None | Some("") => scheme.default_port(),
-            Some(digits) => digits.parse().ok().filter(|port| *port > 0)?,
+            Some(digits) => match digits.parse() {
+                Ok(port) if port > 0 => port,
+                _ => return Err(OriginError::Port(digits.into())),
+            },
         };
         let name = host.trim_start_matches('[').trim_end_matches(']');
         let host = match name.bytes().any(|byte| byte.is_ascii_uppercase()) {
             true => name.to_ascii_lowercase().into(),
             false => name.into(),
         };
-        Some(Self { scheme, host, port })
+        Ok(Self { scheme, host, port })
+    }
+}
+
+/// Why a URI has no origin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OriginError {
+    /// It is not absolute.
+    Relative,
+    /// Its scheme is this, not `http` or `https`.
+    Scheme(Box<str>),
+    /// It names no host.
+    NoHost,
+    /// Its port is this, not 1 to 65535.
+    Port(Box<str>),
+}
+
+impl core::error::Error for OriginError {}
+
+impl fmt::Display for OriginError {
+    /// One sentence without a full stop and without the URI.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Relative => f.write_str("the URI is not absolute"),
+            Self::Scheme(scheme) => write!(f, "the scheme is {scheme}, not http or https"),
+            Self::NoHost => f.write_str("the URI names no host"),
+            Self::Port(port) => write!(f, "the port is {port}, not 1 to 65535"),
+        }
     }
 }
 
@@ -400,21 +432,22 @@ mod tests {
     #[test]
     fn an_origin_is_read_from_a_uri() {
         let rows = [
-            ("http://a.test", Some("http://a.test:80")),
-            ("https://A.Test/path", Some("https://a.test:443")),
-            ("https://a.test:8443/", Some("https://a.test:8443")),
-            ("http://user:secret@a.test:81/", Some("http://a.test:81")),
-            ("http://user:80@a.test/", Some("http://a.test:80")),
-            ("http://[2001:DB8::1]:8080/", Some("http://[2001:db8::1]:8080")),
-            ("http://a.test:/", Some("http://a.test:80")),
-            ("http://a.test:0/", None),
-            ("http://a.test:65536/", None),
-            ("ftp://a.test/", None),
-            ("/path", None),
+            ("http://a.test", "http://a.test:80"),
+            ("https://A.Test/path", "https://a.test:443"),
+            ("https://a.test:8443/", "https://a.test:8443"),
+            ("http://user:secret@a.test:81/", "http://a.test:81"),
+            ("http://user:80@a.test/", "http://a.test:80"),
+            ("http://[2001:DB8::1]:8080/", "http://[2001:db8::1]:8080"),
+            ("http://a.test:/", "http://a.test:80"),
+            ("http://a.test:0/", "the port is 0, not 1 to 65535"),
+            ("http://a.test:65536/", "the port is 65536, not 1 to 65535"),
+            ("ftp://a.test/", "the scheme is ftp, not http or https"),
+            ("/path", "the URI is not absolute"),
         ];
         for (uri, expected) in rows {
-            let origin = Origin::of(&uri.parse().unwrap()).map(|origin| origin.to_string());
-            assert_eq!(origin.as_deref(), expected, "{uri}");
+            let origin = Origin::of(&uri.parse().unwrap());
+            let said = origin.map_or_else(|error| error.to_string(), |origin| origin.to_string());
+            assert_eq!(said, expected, "{uri}");
         }
     }
 }

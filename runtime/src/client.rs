@@ -15,7 +15,7 @@ use http_body::Body as HttpBody;
 use regatta_core::engine::Config as EngineConfig;
 use regatta_core::engine::tls::Clock;
 use regatta_core::id::{ClusterId, RequestId};
-use regatta_core::types::{Key, MethodClass, Origin, Scheme};
+use regatta_core::types::{Key, MethodClass, Origin, OriginError};
 use regatta_core::upstream::{self, Event, Upstream};
 use regatta_core::{eyeballs, limits, pool};
 
@@ -159,47 +159,18 @@ impl<R: Runtime> fmt::Debug for Client<R> {
 
 /// The origin of an absolute URI.
 fn origin_of(uri: &Uri) -> Result<Origin, Error> {
-    let wrong = |text: String| Error::new(Kind::Request(text));
-    let scheme = match uri.scheme_str() {
-        Some("http") => Scheme::Http,
-        Some("https") => Scheme::Https,
-        Some(other) => {
-            return Err(wrong(format!(
-                "the scheme of {} is {other}, not http or https",
-                shown(uri)
-            )));
-        }
-        None => return Err(wrong(format!("the URI {} is not absolute", shown(uri)))),
-    };
-    let Some(host) = uri.host().filter(|host| !host.is_empty()) else {
-        return Err(wrong(format!("the URI {} names no host", shown(uri))));
-    };
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    let port = match said_port(uri) {
-        None | Some("") => scheme.default_port(),
-        Some(digits) => match digits.parse() {
-            Ok(port) if port > 0 => port,
-            _ => {
-                return Err(wrong(format!(
-                    "the port of {} is {digits}, not 1 to 65535",
-                    shown(uri)
-                )));
+    Origin::of(uri).map_err(|error| {
+        Error::new(Kind::Request(match error {
+            OriginError::Relative => format!("the URI {} is not absolute", shown(uri)),
+            OriginError::Scheme(scheme) => {
+                format!("the scheme of {} is {scheme}, not http or https", shown(uri))
             }
-        },
-    };
-    let host = if host.bytes().any(|byte| byte.is_ascii_uppercase()) {
-        host.to_ascii_lowercase().into()
-    } else {
-        host.into()
-    };
-    Ok(Origin { scheme, host, port })
-}
-
-/// What stands behind the authority's colon.
-fn said_port(uri: &Uri) -> Option<&str> {
-    let authority = uri.authority()?.as_str();
-    let place = authority.rsplit_once('@').map_or(authority, |(_, place)| place);
-    place.get(uri.host()?.len()..)?.strip_prefix(':')
+            OriginError::Port(port) => {
+                format!("the port of {} is {port}, not 1 to 65535", shown(uri))
+            }
+            error => format!("{error}: {}", shown(uri)),
+        }))
+    })
 }
 
 /// The same URI with `/` where its path is empty and a query follows (RFC 9112 3.2.1).

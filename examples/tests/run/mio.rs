@@ -115,8 +115,8 @@ fn failures_are_one_sentence() {
     fail(&format!("https://localhost:{}/", plain.port()), not_tls);
     let unknown = "cannot connect: the name does not exist";
     fail("http://no-such-host.invalid/", unknown);
-    fail("ftp://localhost/", "expected http:// or https://");
-    fail("localhost", "expected http:// or https://");
+    fail("ftp://localhost/", "the scheme is ftp, not http or https");
+    fail("localhost", "the URI is not absolute");
     let file = run("mio", &["--post", "/no/such/file", "http://localhost/"]).failed();
     assert!(file.starts_with("/no/such/file: "), "{file}");
 }
