@@ -76,3 +76,8 @@ mod words;
 
 pub use machine::{Machine, Outbox};
 pub use time::{Duration, Instant};
+
+/// The embedding guide's examples are true.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/embedding.md")]
+struct Embedding;
