@@ -1,6 +1,6 @@
 //! regatta beside its peers: ratios from one run on one machine, with what was measured.
 //!
-//! `cargo run --release -p regatta-benches -- pool|tls|client|sim|all`
+//! `cargo run --release -p regatta-benches -- pool|tls|client|runtimes|sim|all`
 
 mod client;
 mod measure;
@@ -8,6 +8,7 @@ mod origin;
 #[cfg(hyper_pool)]
 mod peer;
 mod pool;
+mod runtimes;
 mod sim;
 mod tls;
 
@@ -24,15 +25,17 @@ fn main() -> ExitCode {
         Some("pool") => pool::run(),
         Some("tls") => tls::run(),
         Some("client") => client::run(),
+        Some("runtimes") => runtimes::run(),
         Some("sim") => sim::run(),
         Some("all") => {
             pool::run();
             tls::run();
             client::run();
+            runtimes::run();
             sim::run();
         }
         _ => {
-            eprintln!("usage: regatta-benches pool|tls|client|sim|all");
+            eprintln!("usage: regatta-benches pool|tls|client|runtimes|sim|all");
             return ExitCode::FAILURE;
         }
     }

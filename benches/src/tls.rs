@@ -13,7 +13,7 @@ use regatta_core::types::Protocol;
 
 use crate::measure::{Cost, cost, cpu, live_bytes, median, table};
 
-const NAME: &str = "origin.example";
+pub(crate) const NAME: &str = "origin.example";
 const RUNS: usize = 7;
 const HANDSHAKES: u64 = 300;
 const BULK: usize = 256 << 20;
@@ -30,15 +30,15 @@ struct Setup {
 }
 
 /// A server's certificate, its key, and the root that it leads to, each in DER.
-struct Identity {
-    root: Vec<u8>,
+pub(crate) struct Identity {
+    pub(crate) root: Vec<u8>,
     certificate: Vec<u8>,
     key: Vec<u8>,
 }
 
 impl Identity {
     /// ECDSA with P-256 throughout, as most servers have it.
-    fn new() -> Result<Self, rcgen::Error> {
+    pub(crate) fn new() -> Result<Self, rcgen::Error> {
         let mut params = CertificateParams::new(Vec::new())?;
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate()?)?;
@@ -49,6 +49,11 @@ impl Identity {
             certificate: certificate.der().to_vec(),
             key: key.serialize_der(),
         })
+    }
+
+    /// A server's settings.
+    pub(crate) fn server(&self) -> ServerOptions {
+        ServerOptions::new(vec![self.certificate.clone()], self.key.clone())
     }
 }
 
@@ -61,8 +66,7 @@ impl Setup {
         options.alpn = vec![Protocol::Http2, Protocol::Http1];
         options.provider = Some(provider.clone());
         let client = ClientConfig::new(&clock, options).expect("client settings");
-        let chain = vec![identity.certificate.clone()];
-        let mut options = ServerOptions::new(chain, identity.key.clone());
+        let mut options = identity.server();
         options.provider = Some(provider.clone());
         let server = ServerConfig::new(&clock, options).expect("server settings");
         Self { label, client, server }
