@@ -44,19 +44,16 @@ async fn forward(State(upstream): State<Upstream>, mut request: Request) -> Resp
         Ok(uri) => *request.uri_mut() = uri,
         Err(error) => return (StatusCode::BAD_REQUEST, format!("{error}\n")).into_response(),
     }
-    let headers = request.headers_mut();
-    remove_hop_by_hop(headers);
+    pass_on(request.version(), request.headers_mut());
     // The upstream is asked by its own name, which regatta takes from the URI.
-    headers.remove(HOST);
+    request.headers_mut().remove(HOST);
     // axum has said "100 Continue" already, or will.
-    headers.remove(EXPECT);
-    headers.append(VIA, HeaderValue::from_static("1.1 axum_forward"));
+    request.headers_mut().remove(EXPECT);
     *request.version_mut() = Version::HTTP_11;
 
     match upstream.client.request(request).await {
         Ok(mut response) => {
-            remove_hop_by_hop(response.headers_mut());
-            response.headers_mut().append(VIA, HeaderValue::from_static("1.1 axum_forward"));
+            pass_on(response.version(), response.headers_mut());
             // If the body breaks off, axum breaks the connection off, so that nobody takes a
             // part for the whole. It is too late for a status then.
             response.into_response()
@@ -80,8 +77,8 @@ fn refuse(error: &regatta_tokio::Error) -> Response {
 }
 
 /// Removes what is meant for one connection only (RFC 9110 7.6.1): the fields that `Connection`
-/// names, and those that were always of this kind.
-fn remove_hop_by_hop(headers: &mut HeaderMap) {
+/// names, and those that were always of this kind. And says who handed it on (RFC 9110 7.6.3).
+fn pass_on(version: Version, headers: &mut HeaderMap) {
     let named: Vec<HeaderName> = headers
         .get_all(CONNECTION)
         .iter()
@@ -97,6 +94,8 @@ fn remove_hop_by_hop(headers: &mut HeaderMap) {
     }
     headers.remove("keep-alive");
     headers.remove("proxy-connection");
+    let via = if version == Version::HTTP_2 { "2 axum_forward" } else { "1.1 axum_forward" };
+    headers.append(VIA, HeaderValue::from_static(via));
 }
 
 /// The whole application: every path goes to `upstream`.

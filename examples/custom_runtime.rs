@@ -349,6 +349,9 @@ async fn show(runtime: Loop) -> Result<(), BoxError> {
         let status = response.status();
         let body = response.into_body().collect().await?.to_bytes();
         println!("GET {url}: {status}, {} bytes", body.len());
+        if !status.is_success() {
+            return Err(format!("{url} answered {status}").into());
+        }
     }
     println!("\nwhat the client did:\n{}", client.stats());
     Ok(())

@@ -5,6 +5,9 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
+use regatta_core::types::Protocol;
+
+use super::origin::{Origin, Trust};
 use super::peers::{head, hyper, say, scripted};
 use super::program::{built, dead_port, run};
 
@@ -16,7 +19,10 @@ struct Proxy {
 
 impl Proxy {
     fn to(upstream: &str) -> Self {
-        let mut command = Command::new(built("axum_forward"));
+        Self::start(Command::new(built("axum_forward")), upstream)
+    }
+
+    fn start(mut command: Command, upstream: &str) -> Self {
         let mut child = command.arg(upstream).stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
@@ -161,6 +167,24 @@ fn a_caller_that_leaves_ends_the_request_to_the_origin() {
     assert_eq!(hears.recv(), Ok(0));
     drop(socket);
     assert_eq!(hears.recv_timeout(Duration::from_secs(10)), Ok(1), "the origin still waits");
+}
+
+/// What came over HTTP/2 goes on over HTTP/1.1.
+#[test]
+fn the_upstream_may_speak_http2_over_tls() {
+    let trust = Trust::new();
+    let origin = Origin::tls(&trust, &[Protocol::Http2]);
+    let mut command = Command::new(built("axum_forward"));
+    command.env("SSL_CERT_FILE", trust.ca());
+    let proxy = Proxy::start(command, &format!("https://localhost:{}", origin.port()));
+    let question = "GET /protocol HTTP/1.1\r\nHost: front.test\r\nConnection: close\r\n\r\n";
+    let mut socket = say(&proxy.url, question);
+    let head = head(&mut socket).unwrap();
+    assert!(head.starts_with("http/1.1 200 ok\r\n"), "{head}");
+    assert!(head.contains("via: 2 axum_forward\r\n"), "{head}");
+    let mut body = String::new();
+    socket.read_to_string(&mut body).unwrap();
+    assert_eq!(body, "HTTP/2");
 }
 
 #[test]

@@ -4,8 +4,7 @@ use core::future::Future;
 
 use regatta_runtime::conformance::Fact;
 
-use super::peers::hyper;
-use super::program::{dead_port, run};
+use super::program::run;
 
 /// The example itself, without its `main`.
 #[path = "../../custom_runtime.rs"]
@@ -26,18 +25,4 @@ fn two_requests_share_a_connection() {
     assert_eq!(out.matches("/: 200 OK, 19 bytes\n").count(), 2, "{out}");
     assert!(out.contains("\nupstream_rq_completed: 2\n"), "{out}");
     assert!(out.contains("\nupstream_cx_total: 1\n"), "{out}");
-}
-
-#[test]
-fn a_url_is_got_from_a_server_of_others() {
-    let url = format!("{}/big", hyper());
-    let out = run("custom_runtime", &[&url]).well();
-    assert!(out.starts_with(&format!("GET {url}: 200 OK, 3145728 bytes\n")), "{out}");
-}
-
-#[test]
-fn failures_are_one_sentence() {
-    let dead = format!("http://127.0.0.1:{}", dead_port());
-    let said = run("custom_runtime", &[&dead]).failed();
-    assert!(said.starts_with(&format!("cannot connect to {dead}: connection refused")), "{said}");
 }

@@ -4,6 +4,7 @@
 
 mod async_io;
 mod axum_forward;
+mod clients;
 mod custom_runtime;
 mod eyeballs_only;
 mod mio;
