@@ -2,7 +2,92 @@
 //!
 //! Each fact is one async function of a runtime; it ends with `Ok`, or with one sentence that
 //! says what was expected and what came. [`conformance_tests!`](crate::conformance_tests) makes
-//! a test of each.
+//! a test of each. It wants one function, which runs a fact on a new runtime:
+//!
+//! ```
+//! # use core::{convert::Infallible, future::Future, net::SocketAddr, time::Duration};
+//! # use core::{pin::pin, task::{Context, Poll, Waker}};
+//! # use std::{io, sync::OnceLock, time};
+//! # use regatta_core::{Instant, types::Cause};
+//! # use regatta_runtime::{Address, Answer, Listener, Runtime, Stream, Timer};
+//! use regatta_runtime::conformance::{self, Fact};
+//!
+//! # /// A clock, and nothing that can be waited for.
+//! # #[derive(Clone)]
+//! # struct Mine { epoch: time::Instant }
+//! # impl Mine {
+//! #     fn new() -> Self { Self { epoch: time::Instant::now() } }
+//! #     fn block_on<F: Future>(&self, future: F) -> F::Output {
+//! #         let mut future = pin!(future);
+//! #         loop {
+//! #             let cx = &mut Context::from_waker(Waker::noop());
+//! #             if let Poll::Ready(said) = future.as_mut().poll(cx) { return said; }
+//! #         }
+//! #     }
+//! # }
+//! # fn none<T>() -> io::Result<T> { Err(io::ErrorKind::Unsupported.into()) }
+//! # struct Never(Infallible);
+//! # impl Stream for Never {
+//! #     fn poll_read(&mut self, _: &mut Context<'_>, _: &mut [u8]) -> Poll<io::Result<usize>> {
+//! #         match self.0 {}
+//! #     }
+//! #     fn poll_write(
+//! #         &mut self, _: &mut Context<'_>, _: &[io::IoSlice<'_>],
+//! #     ) -> Poll<io::Result<usize>> { match self.0 {} }
+//! #     fn poll_shutdown(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+//! #         match self.0 {}
+//! #     }
+//! # }
+//! # impl Listener for Never {
+//! #     type Stream = Never;
+//! #     fn poll_accept(
+//! #         &mut self, _: &mut Context<'_>,
+//! #     ) -> Poll<io::Result<(Never, Option<SocketAddr>)>> { match self.0 {} }
+//! #     fn local_address(&self) -> io::Result<SocketAddr> { match self.0 {} }
+//! # }
+//! # struct Spin(Mine, Instant);
+//! # impl Timer for Spin {
+//! #     fn reset(&mut self, at: Instant) { self.1 = at; }
+//! #     fn poll_expired(&mut self, _: &mut Context<'_>) -> Poll<()> {
+//! #         if self.0.now() < self.1 { Poll::Pending } else { Poll::Ready(()) }
+//! #     }
+//! # }
+//! # impl Runtime for Mine {
+//! #     type Stream = Never;
+//! #     type Listener = Never;
+//! #     type Datagrams = Infallible;
+//! #     type Timer = Spin;
+//! #     type Resolution = Option<core::future::Ready<Result<Answer, Cause>>>;
+//! #     fn now(&self) -> Instant { Instant::EPOCH + self.epoch.elapsed() }
+//! #     fn unix_at_epoch(&self) -> Duration { Duration::from_secs(1_800_000_000) }
+//! #     fn seed(&self) -> u64 { 4 }
+//! #     fn timer(&self, at: Instant) -> Spin { Spin(self.clone(), at) }
+//! #     fn spawn(&self, _: impl Future<Output = ()> + Send + 'static) {}
+//! #     fn connect(
+//! #         &self, _: Address,
+//! #     ) -> impl Future<Output = io::Result<Never>> + Send + 'static { async { none() } }
+//! #     fn listen(
+//! #         &self, _: Address,
+//! #     ) -> impl Future<Output = io::Result<Never>> + Send + 'static { async { none() } }
+//! #     fn bind(
+//! #         &self, _: SocketAddr, _: Option<SocketAddr>,
+//! #     ) -> impl Future<Output = io::Result<Infallible>> + Send + 'static { async { none() } }
+//! #     fn resolve(&self, _: &str) -> Self::Resolution { None }
+//! # }
+//! fn on_mine<F: Future<Output = Fact>>(fact: impl Fn(Mine) -> F) -> Fact {
+//!     let runtime = Mine::new();
+//!     runtime.block_on(fact(runtime.clone()))
+//! }
+//!
+//! mod tests {
+//!     regatta_runtime::conformance_tests!(super::on_mine, without datagrams);
+//! }
+//!
+//! // Or one by one.
+//! assert_eq!(on_mine(conformance::clock_never_goes_back), Ok(()));
+//! assert_eq!(on_mine(conformance::timer_is_never_early), Ok(()));
+//! # assert!(on_mine(conformance::bytes_go_both_ways).is_err());
+//! ```
 
 mod bodies;
 mod cancels;
