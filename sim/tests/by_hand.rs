@@ -6,7 +6,7 @@ use core::future::{Future, poll_fn};
 use core::num::NonZeroU32;
 use core::pin::Pin;
 use core::task::{Context, Poll};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, IoSlice};
 use std::time::Duration;
 
@@ -25,10 +25,14 @@ use regatta_runtime::{
     Address, ConnectionHandle, Resolution as _, Runtime, Server, Stream as _, Timer as _,
 };
 use regatta_sim::choice::Choices;
+use regatta_sim::net::fault::{Fault, Peers};
 use regatta_sim::net::rule::{self, Family, Rule};
 use regatta_sim::{Host, Link, Net, tls};
 
 const CHUNK: usize = 16 << 10;
+
+/// What each request may take in all.
+const DEADLINE: Duration = Duration::from_secs(30);
 
 type Connecting = Pin<Box<dyn Future<Output = io::Result<<Host as Runtime>::Stream>> + Send>>;
 
@@ -128,8 +132,9 @@ impl ByHand {
         let now = self.host.now();
         let head = Request::get(url).body(()).unwrap();
         let key = Key::from(Origin::of(head.uri()).unwrap());
-        let request = self.upstream.request(now, &key, MethodClass::Safe, None);
-        self.journal.request(now, &key, MethodClass::Safe, None, request);
+        let deadline = Some(now + DEADLINE);
+        let request = self.upstream.request(now, &key, MethodClass::Safe, deadline);
+        self.journal.request(now, &key, MethodClass::Safe, deadline, request);
         self.heads.insert(request, head);
         self.carry_out_all();
     }
@@ -362,4 +367,40 @@ fn it_loses_nothing_in_bad_weather() {
         assert_eq!(ends, ["Complete"; 7], "seed {seed}");
         assert_eq!(run().1, took, "seed {seed}");
     }
+}
+
+/// The server dies at some moment of the handshakes or the answers: every request ends once, by
+/// its deadline at the latest, and says why.
+#[test]
+fn every_request_ends_when_the_server_dies() {
+    let mut said = BTreeSet::new();
+    for ms in (0..400).step_by(10) {
+        for peers in [Peers::Silence, Peers::Reset] {
+            let net = Net::seeded(ms);
+            let (server, client) = two_hosts(&net);
+            net.link(&client, &server, Link::delay(Duration::from_millis(20)));
+            net.at(Instant::from_millis(ms), Fault::Crash { host: server.id(), peers });
+            let ends = net.run(async {
+                serve(&server).await;
+                let mut by_hand = ByHand::new(&client);
+                for path in ["", "a", "drain", "b"] {
+                    by_hand.get(&format!("https://www.test/{path}"));
+                }
+                by_hand.run().await
+            });
+            let ends = ends.unwrap_or_else(|stuck| panic!("at {ms} ms, {peers:?}: {stuck}"));
+            assert_eq!(ends.len(), 4, "at {ms} ms, {peers:?}");
+            let latest = Instant::EPOCH + DEADLINE + Duration::from_secs(1);
+            assert!(net.now() <= latest, "at {ms} ms, {peers:?}: it took until {}", net.now());
+            said.extend(ends);
+        }
+    }
+    let all: Vec<&str> = said.iter().map(String::as_str).collect();
+    let expected = [
+        "Complete",
+        "cannot connect: no connection within the connect timeout",
+        "the peer reset the connection",
+        "the request's time limit passed while waiting for the complete response",
+    ];
+    assert_eq!(all, expected);
 }

@@ -28,11 +28,9 @@ fn a_drained_connection_is_replaced() {
     let out = run("pool_only", &words).well();
     assert_eq!(out.matches("200 /goaway, 8 bytes\n").count(), 3, "{out}");
     assert_eq!(out.matches("200 /protocol, 8 bytes\n").count(), 3, "{out}");
+    // Three were ended, and at most two are left.
     let made = out.lines().last().unwrap();
-    assert!(
-        ["6 requests on 4 connections", "6 requests on 3 connections"].contains(&made),
-        "{out}"
-    );
+    assert!((3..=5).any(|n| made == format!("6 requests on {n} connections")), "{out}");
 }
 
 /// nginx ends a connection after four requests: ten take three connections, or four.
@@ -47,10 +45,7 @@ fn nginx_is_asked() {
     assert!(out.contains("404 /nothing, "), "{out}");
     assert_eq!(out.matches("200 /hello, 6 bytes\n").count(), 8, "{out}");
     let made = out.lines().last().unwrap();
-    assert!(
-        ["10 requests on 3 connections", "10 requests on 4 connections"].contains(&made),
-        "{out}"
-    );
+    assert!((3..=4).any(|n| made == format!("10 requests on {n} connections")), "{out}");
     // nginx says in plain text that it wanted TLS.
     let tls = nginx.tls.to_string();
     assert!(run("pool_only", &[HOST, &tls, "/"]).well().starts_with("400 /, "));
