@@ -11,9 +11,11 @@
 use std::net::Ipv4Addr;
 use std::process::ExitCode;
 
-use async_std::task;
 use http::{Request, Response};
 use http_body_util::BodyExt as _;
+// A program on async-std says `async_std::task`. No package here depends on it but the one that is
+// made for it.
+use regatta_async_std::async_std::task;
 use regatta_async_std::regatta_core::upstream::Protocols;
 use regatta_async_std::{AsyncStd, Body, BoxError, Client, Roots, Server, system_roots};
 

@@ -35,6 +35,9 @@ mod sockets;
 #[cfg(test)]
 mod tests;
 
+/// async-std itself, of the version on whose executor tasks run.
+#[cfg(feature = "async-std")]
+pub use async_std;
 pub use datagrams::{DatagramSocket, Waiter};
 use regatta_core::Instant;
 use regatta_core::types::Cause;
