@@ -3,7 +3,8 @@
 //! regatta's driver runs on anything that implements `Runtime`. It wants a clock, timers, tasks,
 //! byte streams and names, and decides everything else itself. Whether an implementation is right
 //! is for the conformance suite to say, and `tests/run/custom_runtime.rs` has it say so of this.
-//! It has neither Unix sockets nor UDP; HTTP/1 and HTTP/2 do without.
+//! It has neither Unix sockets nor UDP; HTTP/1 and HTTP/2 do without. What each promise means is in
+//! `docs/runtimes.md`.
 //!
 //! ```sh
 //! cargo run -p regatta-examples --example custom_runtime   # asks a server on the same loop
@@ -12,7 +13,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::{Future, poll_fn, ready};
-use std::io::{self, ErrorKind, IoSlice, Read as _, Write as _};
+use std::io::ErrorKind::{Interrupted, NotConnected, Unsupported, WouldBlock};
+use std::io::{self, IoSlice, Read as _, Write as _};
 use std::mem::{replace, take};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, ToSocketAddrs as _};
 use std::pin::{Pin, pin};
@@ -32,7 +34,6 @@ use regatta_runtime::{Runtime, Server, Stream, Timer, system, system_roots};
 
 type Io<T> = Poll<io::Result<T>>;
 type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
-type LookUp = Boxed<Result<Answer, Cause>>;
 
 /// The runtime: a handle to the loop that [`run`] turns.
 #[derive(Clone)]
@@ -53,9 +54,13 @@ struct Todo {
     spawned: Vec<(usize, Boxed<()>)>,
     woken: BTreeSet<usize>,
     timers: BTreeMap<(Instant, usize), Waker>,
-    sockets: BTreeMap<usize, Waker>,
+    sockets: BTreeMap<usize, [Option<Waker>; 2]>,
     asleep: bool,
 }
+
+/// Who waits for a socket waits to read or to write.
+const READ: usize = 0;
+const WRITE: usize = 1;
 
 impl Shared {
     fn todo(&self) -> MutexGuard<'_, Todo> {
@@ -89,15 +94,16 @@ impl Shared {
         let most = if todo.asleep { first } else { Some(Duration::ZERO) };
         drop(todo);
         match poll.poll(events, most) {
-            Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
+            Err(error) if error.kind() != Interrupted => return Err(error),
             _ => {}
         }
         let mut todo = self.todo();
         todo.asleep = false;
         let later = todo.timers.split_off(&(self.now(), usize::MAX));
         let due = replace(&mut todo.timers, later).into_values();
+        // A wake without a reason does no harm, so both sides hear of every event.
         let told = events.iter().filter_map(|event| todo.sockets.remove(&event.token().0));
-        let wakers: Vec<_> = due.chain(told).collect();
+        let wakers: Vec<_> = due.chain(told.flatten().flatten()).collect();
         // They want the lock.
         drop(todo);
         wakers.into_iter().for_each(Waker::wake);
@@ -155,7 +161,7 @@ impl Runtime for Loop {
     type Listener = Socket<TcpListener>;
     type Datagrams = std::convert::Infallible;
     type Timer = Alarm;
-    type Resolution = Option<LookUp>;
+    type Resolution = Option<Boxed<Result<Answer, Cause>>>;
 
     fn now(&self) -> Instant {
         self.0.now()
@@ -182,19 +188,16 @@ impl Runtime for Loop {
     }
 
     fn connect(&self, to: Address) -> impl Future<Output = io::Result<Self::Stream>> + 'static {
-        let stream = internet(to).and_then(TcpStream::connect);
-        let stream = stream.and_then(|stream| Socket::new(&self.0, stream));
+        let shared = Arc::clone(&self.0);
         async move {
-            let stream = stream?;
+            let stream = Socket::new(&shared, TcpStream::connect(internet(to)?)?)?;
             // It is under way until it has failed or has a peer.
             let peer = |tcp: &TcpStream| match (tcp.take_error()?, tcp.peer_addr()) {
                 (Some(error), _) => Err(error),
-                (None, Err(e)) if e.kind() == ErrorKind::NotConnected => {
-                    Err(ErrorKind::WouldBlock.into())
-                }
+                (None, Err(error)) if error.kind() == NotConnected => Err(WouldBlock.into()),
                 (None, peer) => peer,
             };
-            poll_fn(|cx| stream.poll_io(cx, peer)).await?;
+            poll_fn(|cx| stream.poll_io(cx, WRITE, peer)).await?;
             stream.inner.set_nodelay(true)?;
             Ok(stream)
         }
@@ -210,10 +213,10 @@ impl Runtime for Loop {
         _: SocketAddr,
         _: Option<SocketAddr>,
     ) -> impl Future<Output = io::Result<Self::Datagrams>> + 'static {
-        ready(Err(ErrorKind::Unsupported.into()))
+        ready(Err(Unsupported.into()))
     }
 
-    fn resolve(&self, name: &str) -> Option<LookUp> {
+    fn resolve(&self, name: &str) -> Self::Resolution {
         let (tell, told) = oneshot::channel();
         let name = name.to_owned();
         // The system's resolver blocks, so it gets a thread. The port is not looked up.
@@ -225,7 +228,7 @@ impl Runtime for Loop {
 fn internet(address: Address) -> io::Result<SocketAddr> {
     match address {
         Address::Ip(address) => Ok(address),
-        Address::Unix(_) => Err(ErrorKind::Unsupported.into()),
+        Address::Unix(_) => Err(Unsupported.into()),
     }
 }
 
@@ -245,14 +248,17 @@ impl<S: mio::event::Source> Socket<S> {
     }
 
     /// Tries, and waits where the system would. mio tells of each news once, and the lock is kept
-    /// so that none comes before the waker. A socket has one owner, so it has one waker.
-    fn poll_io<T>(&self, cx: &Context<'_>, mut io: impl FnMut(&S) -> io::Result<T>) -> Io<T> {
+    /// so that none comes before the waker.
+    fn poll_io<T, F>(&self, cx: &Context<'_>, side: usize, mut io: F) -> Io<T>
+    where
+        F: FnMut(&S) -> io::Result<T>,
+    {
         let mut todo = self.shared.todo();
         loop {
             match io(&self.inner) {
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    todo.sockets.insert(self.number, cx.waker().clone());
+                Err(error) if error.kind() == Interrupted => {}
+                Err(error) if error.kind() == WouldBlock => {
+                    todo.sockets.entry(self.number).or_default()[side] = Some(cx.waker().clone());
                     return Poll::Pending;
                 }
                 done => return Poll::Ready(done),
@@ -270,11 +276,11 @@ impl<S: mio::event::Source> Drop for Socket<S> {
 
 impl Stream for Socket<TcpStream> {
     fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Io<usize> {
-        self.poll_io(cx, |mut tcp| tcp.read(buffer))
+        self.poll_io(cx, READ, |mut tcp| tcp.read(buffer))
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Io<usize> {
-        self.poll_io(cx, |mut tcp| tcp.write_vectored(slices))
+        self.poll_io(cx, WRITE, |mut tcp| tcp.write_vectored(slices))
     }
 
     fn poll_shutdown(&mut self, _: &mut Context<'_>) -> Io<()> {
@@ -286,7 +292,7 @@ impl Listener for Socket<TcpListener> {
     type Stream = Socket<TcpStream>;
 
     fn poll_accept(&mut self, cx: &mut Context<'_>) -> Io<(Self::Stream, Option<SocketAddr>)> {
-        self.poll_io(cx, TcpListener::accept).map(|accepted| {
+        self.poll_io(cx, READ, TcpListener::accept).map(|accepted| {
             let (stream, peer) = accepted?;
             // It fails on a connection that has been reset already, as its first read will.
             let _ = stream.set_nodelay(true);
