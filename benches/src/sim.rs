@@ -1,14 +1,16 @@
 //! The simulator's speed: races and requests per second of one core.
 
+use core::future::poll_fn;
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
+use std::io::IoSlice;
 
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Empty, Full};
 use regatta_core::eyeballs::{self, Action, Event, Eyeballs};
 use regatta_core::{Instant, Machine, Outbox};
-use regatta_runtime::{Client, Roots, Runtime as _, Server};
+use regatta_runtime::{Client, Listener as _, Roots, Runtime as _, Server, Stream as _};
 use regatta_sim::{Host, Link, Net, tls};
 
 use crate::measure::{Cost, cost, median, table};
@@ -21,22 +23,26 @@ const BATCH: u64 = 50;
 
 /// Prints the table.
 pub(crate) fn run() {
-    let (mut decisions, mut races, mut requests) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut decisions, mut races) = (Vec::new(), Vec::new());
+    let (mut both, mut requests) = (Vec::new(), Vec::new());
     for _ in 0..RUNS {
         decisions.push(cost(DECISIONS, || (0..DECISIONS).for_each(|_| decide())));
-        races.push(drive());
+        races.push(drive(Peer::Script));
+        both.push(drive(Peer::Server));
         requests.push(ask());
     }
     let rows = [
         ("races, decisions only", decisions, 3_000_000),
-        ("races, full driver, plain HTTP/1.1", races, 100_000),
+        ("races, full driver, a scripted server", races, 100_000),
+        ("races, full driver, the driver's own server", both, 100_000),
         ("requests, full stack, TLS, HTTP/2, both ends", requests, 10_000),
     ];
     let rows = rows.map(|(name, runs, goal)| row(name, median(runs), goal));
     let head = ["what", "a second", "ns each", "allocations each", "goal a second"];
     let what = "One core, CPU time. A race: two addresses, the first never answers, the second \
-                starts 300 ms later and wins; with the driver it is a client's request to a new \
-                origin, answered, its connection closed.";
+                starts 300 ms later and wins; with the driver it is a client's plain HTTP/1.1 request \
+                to a new origin, answered, its connection closed, by a peer that writes a fixed \
+                answer or by a server on the same driver.";
     table("Simulator", what, &head, &rows);
 }
 
@@ -78,15 +84,25 @@ fn world(net: &Net) -> (Host, Host) {
     (server, client)
 }
 
+/// Who answers.
+#[derive(Clone, Copy)]
+enum Peer {
+    Script,
+    Server,
+}
+
 /// Requests to new origins, each a race, one after the other.
-fn drive() -> Cost {
+fn drive(peer: Peer) -> Cost {
     let net = Net::seeded(1);
     let (server, client) = world(&net);
     // Nobody answers there, not even by a refusal.
     let hole = net.host("hole", [FIRST]);
     net.link(&client, &hole, Link::delay(Duration::from_secs(1_000_000)));
     let done = net.run(async {
-        serve(&server, None, 80).await;
+        match peer {
+            Peer::Server => serve(&server, None, 80).await,
+            Peer::Script => answer(&server).await,
+        }
         let built = Client::builder(client).pool(|pool| pool.idle_timeout = Some(Duration::ZERO));
         let client = built.upstream(|config| config.records = 0).build().unwrap();
         let mut costs = Vec::new();
@@ -145,4 +161,23 @@ async fn serve(host: &Host, tls: Option<regatta_core::engine::tls::ServerOptions
     host.spawn(
         listening.serve(|_| async { Response::new(Full::new(Bytes::from_static(b"hello"))) }),
     );
+}
+
+/// Answers every connection's one request.
+async fn answer(host: &Host) {
+    let at = SocketAddr::new(SECOND, 80);
+    let mut listener = host.listen(at.into()).await.unwrap();
+    let server = host.clone();
+    host.spawn(async move {
+        while let Ok((mut stream, _)) = poll_fn(|cx| listener.poll_accept(cx)).await {
+            server.spawn(async move {
+                let mut asked = [0; 512];
+                let read = poll_fn(|cx| stream.poll_read(cx, &mut asked)).await.unwrap_or(0);
+                assert!(asked[..read].ends_with(b"\r\n\r\n"), "one whole request");
+                let answer = [IoSlice::new(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello")];
+                let _ = poll_fn(|cx| stream.poll_write(cx, &answer)).await;
+                let _ = poll_fn(|cx| stream.poll_read(cx, &mut asked)).await;
+            });
+        }
+    });
 }
