@@ -320,6 +320,8 @@ fn each_assignment_ends_once() {
         pair.carrier.carry_out(pair.now, &Action::Abort(CONNECTION));
         pair.run();
         assert!(pair.carrier.is_over(), "seed {seed}");
+        let held = (pair.carrier.lanes.len(), pair.carrier.streams.len());
+        assert_eq!(held, (0, 0), "seed {seed}: what has ended is forgotten");
         let heard = &pair.said;
         for slot in 0..count {
             let name = format!("r{slot}.0 ");
