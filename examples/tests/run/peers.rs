@@ -3,6 +3,7 @@
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::thread;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -29,6 +30,9 @@ pub(crate) fn hyper() -> String {
     url
 }
 
+/// How long what does not come is waited for.
+const PATIENCE: Duration = Duration::from_secs(20);
+
 /// One connection that says what it is told to.
 pub(crate) type Socket = BufReader<TcpStream>;
 
@@ -37,7 +41,9 @@ pub(crate) fn scripted(script: impl FnOnce(String, Socket) + Send + 'static) -> 
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     thread::spawn(move || {
-        let mut socket = BufReader::new(listener.accept().unwrap().0);
+        let socket = listener.accept().unwrap().0;
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut socket = BufReader::new(socket);
         let head = head(&mut socket).unwrap();
         script(head, socket);
     });
@@ -47,6 +53,7 @@ pub(crate) fn scripted(script: impl FnOnce(String, Socket) + Send + 'static) -> 
 /// Connects to what a URL names, and says something.
 pub(crate) fn say(url: &str, words: &str) -> Socket {
     let mut socket = TcpStream::connect(url.strip_prefix("http://").unwrap()).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
     socket.write_all(words.as_bytes()).unwrap();
     BufReader::new(socket)
 }
