@@ -3,26 +3,28 @@
 
 use bytes::Bytes;
 use core::num::NonZeroU32;
+use core::time::Duration;
 use http::{Method, Request, Response};
 use http_body_util::{Empty, Full};
 use regatta_core::record::Kind;
 use regatta_core::types::{Cause, Refusal};
 
 use super::held::{Held, held_meanwhile, with_held};
-use super::io::all;
-use super::scene::{Play, on_every_way, until};
+use super::io::{all, pause};
+use super::scene::{PATIENCE, Play, Scene, on_every_way, until};
 use super::{Fact, ensure};
 use crate::body::Body;
 use crate::error::Kind as ErrorKind;
-use crate::runtime::Runtime;
+use crate::runtime::{Address, Runtime};
 use crate::server::ConnectionHandle;
 
-/// A server that drains answers what is under way, and then nobody is there.
+/// A server that drains takes no connection more, answers what is under way, and then nobody is
+/// there.
 pub async fn draining_server_answers_what_is_under_way<R: Runtime>(runtime: R) -> Fact {
     with_held(runtime, async |scene, held| {
         held_meanwhile(scene, held, async || {
             scene.server.drain();
-            Ok(())
+            refuses(scene).await
         })
         .await?;
         scene.ended.raised().await;
@@ -36,6 +38,16 @@ pub async fn draining_server_answers_what_is_under_way<R: Runtime>(runtime: R) -
         }
     })
     .await
+}
+
+/// Connects again and again until nobody listens.
+pub(super) async fn refuses<R: Runtime>(scene: &Scene<R>) -> Fact {
+    let end = scene.runtime.now() + PATIENCE;
+    while scene.runtime.connect(Address::Ip(scene.at)).await.is_ok() {
+        ensure!(scene.runtime.now() < end, "a server still listens that was to end");
+        pause(&scene.runtime, Duration::from_millis(1)).await;
+    }
+    Ok(())
 }
 
 /// A server that has nothing to do and drains ends, though its connections are open.

@@ -29,7 +29,10 @@ const ROOT: &[u8] = include_bytes!("certificate/root.der");
 
 /// How long something may take that happens at once: it makes a fact that hangs a sentence, and
 /// is nothing that anybody waits for.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(super) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// As much for all that happens in one scene, so that what hangs in it is named first.
+const LONG_PATIENCE: Duration = Duration::from_secs(30);
 
 /// A server's certificate for localhost, server.test and both loopback addresses, until 2120.
 pub(super) fn certificate() -> ServerOptions {
@@ -289,7 +292,8 @@ impl<'a, R: Runtime> Play<'a, R> {
                 let (runtime, address) = (&self.runtime, self.address);
                 let scene =
                     Scene::set(runtime, way, address, service, self.client, self.server).await?;
-                patiently(&self.runtime, "the end of all requests", act(&scene)).await?;
+                let all = act(&scene);
+                within(runtime, LONG_PATIENCE, "the end of all requests", all).await?;
                 scene.end().await
             };
             played.await.map_err(|sentence| format!("{way}: {sentence}"))?;
@@ -304,13 +308,22 @@ pub(super) async fn patiently<R: Runtime, T>(
     what: &str,
     future: impl Future<Output = Result<T, String>>,
 ) -> Result<T, String> {
+    within(runtime, PATIENCE, what, future).await
+}
+
+async fn within<R: Runtime, T>(
+    runtime: &R,
+    limit: Duration,
+    what: &str,
+    future: impl Future<Output = Result<T, String>>,
+) -> Result<T, String> {
     let mut future = pin!(future);
-    let mut timer = runtime.timer(runtime.now() + PATIENCE);
+    let mut timer = runtime.timer(runtime.now() + limit);
     poll_fn(|cx| {
         if let Poll::Ready(done) = future.as_mut().poll(cx) {
             return Poll::Ready(done);
         }
-        timer.poll_expired(cx).map(|()| Err(format!("{what} did not come in {PATIENCE:?}")))
+        timer.poll_expired(cx).map(|()| Err(format!("{what} did not come in {limit:?}")))
     })
     .await
 }

@@ -10,6 +10,7 @@ use http_body_util::{BodyExt as _, Empty, Full};
 use regatta_core::types::Cause;
 
 use super::bodies::pattern;
+use super::drains::refuses;
 use super::held::{UNDER_WAY, held_meanwhile, with_held};
 use super::io::{all, both};
 use super::scene::{Play, Way, on_every_way, told, until};
@@ -26,7 +27,7 @@ pub async fn dropped_server_answers_what_is_under_way<R: Runtime>(runtime: R) ->
         held_meanwhile(scene, held, async || {
             scene.stop.raise();
             scene.ended.raised().await;
-            Ok(())
+            refuses(scene).await
         })
         .await?;
         scene.disconnects(&scene.client).await?;

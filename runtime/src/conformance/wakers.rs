@@ -17,7 +17,7 @@ use crate::runtime::{Address, Listener as _, Runtime, Stream as _, Timer as _};
 
 const SHORT: Duration = Duration::from_millis(5);
 /// So late that nobody was woken, whatever the machine is busy with.
-const LATE: Duration = Duration::from_secs(20);
+const LATE: Duration = Duration::from_secs(10);
 
 fn told(error: io::Error) -> String {
     error.to_string()
