@@ -97,7 +97,7 @@ fn drive(peer: Peer) -> Cost {
     let (server, client) = world(&net);
     // Nobody answers there, not even by a refusal.
     let hole = net.host("hole", [FIRST]);
-    net.link(&client, &hole, Link::delay(Duration::from_secs(1_000_000)));
+    net.link(&client, &hole, Link::cut());
     let done = net.run(async {
         match peer {
             Peer::Server => serve(&server, None, 80).await,
