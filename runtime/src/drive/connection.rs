@@ -418,7 +418,13 @@ impl<R: Runtime, P: Party> Connection<R, P> {
             progress = true;
             match received {
                 Received::Frame(Frame::Head(head)) => {
-                    lane.sent = !is_interim(head.status()) && pipe.take_end();
+                    let last = !is_interim(head.status());
+                    if P::SIDE == Side::Server && last && lane.incoming(P::SIDE).has_reader() {
+                        // Who has answered and still holds the request's body may read it yet.
+                        // A client that was not told to go on before this head does not send it.
+                        self.engine.allow(now, lane.stream, 0);
+                    }
+                    lane.sent = last && pipe.take_end();
                     self.engine.respond(now, lane.stream, &head, lane.sent);
                 }
                 Received::Frame(Frame::Data(bytes)) => {

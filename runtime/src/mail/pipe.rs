@@ -267,6 +267,11 @@ impl<E> Pipe<E> {
         (shown || taken > 0).then_some(taken)
     }
 
+    /// Whether somebody may read what is written.
+    pub(crate) fn has_reader(&self) -> bool {
+        !lock(&self.state).reader_gone
+    }
+
     /// Ready when nobody reads any more; else the task is remembered, whatever becomes of
     /// [`Pipe::poll_room`]'s.
     pub(crate) fn poll_gone(&self, cx: &mut Context<'_>) -> Poll<()> {

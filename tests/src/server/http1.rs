@@ -1,13 +1,17 @@
 //! HTTP/1.1 (RFC 9112) towards our server.
 
 use core::convert::Infallible;
+use core::pin::Pin;
+use core::task::{Context, Poll, ready};
 use core::time::Duration;
+use std::sync::Mutex;
 
 use bytes::Bytes;
 use http::header::{HeaderValue, UPGRADE};
 use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Empty, StreamBody};
 use regatta_tokio::{Body, Tunnel};
+use tokio::sync::oneshot;
 
 use crate::dsl::{Line, run};
 use crate::serve::{ANY, Serving, text};
@@ -110,6 +114,52 @@ fn continues_when_the_body_is_read() {
     });
 }
 
+/// A body that is not read before it is said.
+struct Later(Option<oneshot::Receiver<()>>, Body);
+
+impl http_body::Body for Later {
+    type Data = Bytes;
+    type Error = regatta_tokio::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<Bytes>, Self::Error>>> {
+        if let Some(said) = &mut self.0 {
+            let _ = ready!(Pin::new(said).poll(cx));
+            self.0 = None;
+        }
+        Pin::new(&mut self.1).poll_frame(cx)
+    }
+}
+
+/// A service that answers and reads the body afterwards gets it: the head says nothing against
+/// it, and no client sends a body behind a final answer.
+#[test]
+fn continues_when_the_body_is_read_behind_the_head() {
+    run(async {
+        let builder = regatta_tokio::server().engine(|config| {
+            config.expect_timeout = Duration::from_secs(3_600);
+        });
+        let server = builder.bind(ANY).await.unwrap();
+        let (read, said) = oneshot::channel();
+        let said = Mutex::new(Some(said));
+        let server = Serving::start(server, move |request: Request<Body>| {
+            let said = said.lock().unwrap().take();
+            async { Response::new(Later(said, request.into_body())) }
+        });
+        let mut line = Line::connect(server.address).await;
+        let head = "HTTP/1.1\r\nhost: a\r\nexpect: 100-continue\r\ncontent-length: 2\r\n\r\n";
+        line.send(&format!("POST / {head}")).await;
+        assert_eq!(line.head().await, "HTTP/1.1 100 Continue\r\n\r\n");
+        let head = line.head().await;
+        assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
+        read.send(()).unwrap();
+        line.send("ok").await;
+        line.until("ok").await;
+    });
+}
+
 /// RFC 9112 7.1.2: trailers of a chunked message, both ways.
 #[test]
 fn carries_trailers_both_ways() {
@@ -140,11 +190,8 @@ struct Frames<I>(I);
 impl<I: Iterator + Unpin> futures_core::Stream for Frames<I> {
     type Item = I::Item;
 
-    fn poll_next(
-        mut self: core::pin::Pin<&mut Self>,
-        _: &mut core::task::Context<'_>,
-    ) -> core::task::Poll<Option<I::Item>> {
-        core::task::Poll::Ready(self.0.next())
+    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<I::Item>> {
+        Poll::Ready(self.0.next())
     }
 }
 
