@@ -40,9 +40,9 @@ pub(crate) fn run() {
     let rows = rows.map(|(name, runs, goal)| row(name, median(runs), goal));
     let head = ["what", "a second", "ns each", "allocations each", "goal a second"];
     let what = "One core, CPU time. A race: two addresses, the first never answers, the second \
-                starts 300 ms later and wins; with the driver it is a client's plain HTTP/1.1 request \
-                to a new origin, answered, its connection closed, by a peer that writes a fixed \
-                answer or by a server on the same driver.";
+                starts 300 ms later and wins; with the driver it is a client's plain HTTP/1.1 \
+                request to a new origin, answered, its connection closed, by a peer that writes a \
+                fixed answer or by a server on the same driver.";
     table("Simulator", what, &head, &rows);
 }
 
