@@ -109,10 +109,12 @@ fn drive(peer: Peer) -> Cost {
         for batch in 0..2 {
             let names: Vec<String> = (0..RACES).map(|n| format!("{batch}-{n}.sim.test")).collect();
             names.iter().for_each(|name| net.name(name, [FIRST, SECOND]));
+            let requests = names.iter().map(|name| {
+                Request::get(format!("http://{name}/")).body(Empty::<Bytes>::new()).unwrap()
+            });
+            let requests: Vec<_> = requests.collect();
             let start = crate::measure::begin();
-            for name in &names {
-                let uri = format!("http://{name}/");
-                let request = Request::get(uri).body(Empty::<Bytes>::new()).unwrap();
+            for request in requests {
                 let response = client.request(request).await.expect("the second address answers");
                 response.into_body().collect().await.unwrap();
             }

@@ -200,15 +200,13 @@ impl Net {
 
     /// The task that runs next.
     fn next_ready(&self) -> Option<usize> {
-        let ready = self.shared.ready.len();
-        let mut place = 0;
-        if ready > 1 {
+        self.shared.ready.take(|count| {
             let mut world = self.shared.world();
-            if world.choices.fires(Point::TaskOrder) {
-                place = world.choices.draw("next task", ready as u32) as usize;
+            match world.choices.fires(Point::TaskOrder) {
+                true => world.choices.draw("next task", count as u32) as usize,
+                false => 0,
             }
-        }
-        self.shared.ready.take(place)
+        })
     }
 
     fn poll_task(&self, id: usize) {
@@ -219,7 +217,7 @@ impl Net {
             // A future's own Drop may use the net.
             drop(task);
         } else {
-            self.tasks().put_back(id, task);
+            self.tasks().put_back(id, task, waker);
         }
     }
 }

@@ -22,10 +22,9 @@ pub(crate) struct Tasks {
 }
 
 struct Slot {
-    /// Away while it is polled.
-    task: Option<Task>,
+    /// The task and what wakes it; away while it is polled.
+    task: Option<(Task, Waker)>,
     alarm: Arc<Alarm>,
-    waker: Waker,
 }
 
 impl Tasks {
@@ -39,7 +38,7 @@ impl Tasks {
             Arc::new(Alarm { id, queued: AtomicBool::new(false), ready: Arc::clone(ready) });
         let waker = Waker::from(Arc::clone(&alarm));
         alarm.raise();
-        self.slots[id] = Some(Slot { task: Some(task), alarm, waker });
+        self.slots[id] = Some(Slot { task: Some((task, waker)), alarm });
         id
     }
 
@@ -47,12 +46,12 @@ impl Tasks {
     pub(super) fn take(&mut self, id: usize) -> Option<(Task, Waker)> {
         let slot = self.slots.get_mut(id)?.as_mut()?;
         slot.alarm.taken();
-        Some((slot.task.take()?, slot.waker.clone()))
+        slot.task.take()
     }
 
-    pub(super) fn put_back(&mut self, id: usize, task: Task) {
+    pub(super) fn put_back(&mut self, id: usize, task: Task, waker: Waker) {
         if let Some(Some(slot)) = self.slots.get_mut(id) {
-            slot.task = Some(task);
+            slot.task = Some((task, waker));
         }
     }
 
@@ -80,7 +79,7 @@ impl Tasks {
 
     pub(super) fn take_all(&mut self) -> Vec<Task> {
         let all = core::mem::take(self);
-        all.slots.into_iter().flatten().filter_map(|slot| slot.task).collect()
+        all.slots.into_iter().flatten().filter_map(|slot| slot.task.map(|(task, _)| task)).collect()
     }
 }
 
@@ -99,13 +98,14 @@ impl Ready {
         self.queue().push_back(id);
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.queue().len()
-    }
-
-    /// Takes the one at `place`; the others keep their order.
-    pub(super) fn take(&self, place: usize) -> Option<usize> {
-        self.queue().remove(place)
+    /// Takes the one at the place that `choose` says of so many, where there is a choice; the
+    /// others keep their order.
+    pub(super) fn take(&self, choose: impl FnOnce(usize) -> usize) -> Option<usize> {
+        let mut queue = self.queue();
+        match queue.len() {
+            0 | 1 => queue.pop_front(),
+            count => queue.remove(choose(count)),
+        }
     }
 
     /// What wakes the main future.
