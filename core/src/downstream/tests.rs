@@ -51,6 +51,21 @@ fn the_limit_is_exact_and_given_back() {
 }
 
 #[test]
+fn who_is_served_and_who_was_turned_away_is_counted() {
+    let mut rig = Rig::new(2);
+    let counted = |rig: &Rig| (rig.machine.active(), rig.machine.turned_away());
+    assert_eq!(counted(&rig), (0, 0));
+    rig.gives(0, Event::Accepted, &[Action::Serve(id(0, 0))]);
+    assert_eq!(counted(&rig), (1, 0));
+    rig.gives(1, Event::Accepted, &[Action::Serve(id(1, 0))]);
+    rig.gives(2, Event::Accepted, &[Action::TurnAway]);
+    rig.gives(3, Event::Accepted, &[Action::TurnAway]);
+    assert_eq!(counted(&rig), (2, 2));
+    rig.gives(4, Event::Closed(id(0, 0)), &[]);
+    assert_eq!(counted(&rig), (1, 2));
+}
+
+#[test]
 fn a_drain_waits_for_the_last_stream() {
     let mut rig = Rig::new(4);
     rig.gives(0, Event::Accepted, &[Action::Serve(id(0, 0))]);
