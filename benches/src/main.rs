@@ -1,6 +1,6 @@
 //! regatta beside its peers: ratios from one run on one machine, with what was measured.
 //!
-//! `cargo run --release -p regatta-benches -- pool|tls|client|runtimes|sim|all`
+//! `cargo run --profile bench -p regatta-benches -- pool|tls|client|runtimes|sim|all`
 
 mod client;
 mod measure;

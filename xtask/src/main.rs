@@ -37,7 +37,8 @@ fn main() -> ExitCode {
         ["fuzz", words @ ..] => fuzz::run(&root, words),
         ["corpus", words @ ..] => fuzz::corpus(&root, words),
         ["bench"] => {
-            run::shown(&root, &["cargo", "run", "--release", "-p", "regatta-benches", "--", "all"])
+            let (profile, package) = (["--profile", "bench"], ["-p", "regatta-benches"]);
+            run::shown(&root, &[&["cargo", "run"], &profile[..], &package, &["--", "all"]].concat())
         }
         [] | ["--help" | "-h" | "help"] => {
             println!("{USAGE}");
