@@ -391,3 +391,32 @@ fn an_unknown_cluster_or_profile_is_refused_and_so_is_everything_while_draining(
     let (request, actions) = rig.request(&http());
     assert_eq!(refusals(&actions), [(request, Refusal::Draining)]);
 }
+
+#[test]
+fn one_call_ends_a_burst_of_those_whose_time_is_up() {
+    let mut rig = Rig::new(|config| config.burst = NonZeroU32::new(2).unwrap());
+    for _ in 0..5 {
+        let deadline = Some(Instant::from_millis(10));
+        rig.up.request(rig.at(), &http(), MethodClass::Safe, deadline);
+    }
+    rig.take();
+    rig.now = 10;
+    rig.up.handle_timeout(rig.at());
+    assert_eq!(refusals(&rig.take()).len(), 2);
+    assert!(rig.up.poll_timeout() <= Some(rig.at()), "the rest is due at once");
+    assert_eq!(refusals(&rig.pass(0)).len(), 3);
+}
+
+#[test]
+fn a_host_keeps_each_address_once_and_not_more_than_twice_the_limit() {
+    let mut rig = Rig::new(|config| {
+        config.clusters.iter_mut().for_each(|cluster| cluster.eyeballs.max_addresses = 2);
+    });
+    let host = hosts(&rig.request(&http()).1)[0];
+    let address = |last| IpAddr::from([192, 0, 2, last]);
+    rig.event(Event::Resolved { host, addresses: vec![address(1), address(1), address(2)] });
+    let kept = |rig: &mut Rig| rig.up.hosts.get_mut(host).unwrap().addresses.clone();
+    assert_eq!(kept(&mut rig), [address(1), address(2)]);
+    rig.event(Event::Resolved { host, addresses: (1..9).map(address).collect() });
+    assert_eq!(kept(&mut rig), [1, 2, 3, 4].map(address));
+}

@@ -113,6 +113,8 @@ fn the_ratio_is_at_most_three() {
         config.pool.preconnect_permille = 90_000;
     });
     assert_eq!(rig.ask().len(), 3);
+    // The first one has somebody who waits for it.
+    assert_eq!(rig.solo.count(Kind::Preconnected), 2);
 }
 
 #[test]
