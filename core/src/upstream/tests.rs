@@ -420,3 +420,68 @@ fn a_host_keeps_each_address_once_and_not_more_than_twice_the_limit() {
     rig.event(Event::Resolved { host, addresses: (1..9).map(address).collect() });
     assert_eq!(kept(&mut rig), [1, 2, 3, 4].map(address));
 }
+
+#[test]
+fn a_connect_timeout_says_whether_it_was_the_name_that_took_so_long() {
+    let said = |actions: &[Action]| {
+        let failed = actions.iter().find_map(|action| match action {
+            Action::Refuse { failed, .. } => failed.clone(),
+            _ => None,
+        });
+        let failed = failed.expect("the connect timeout is told");
+        (failed.attempts.len(), failed.resolution)
+    };
+    let mut rig = Rig::new(|_| ());
+    rig.request(&http());
+    assert_eq!(said(&rig.pass(10_000)), (0, Some(Cause::ResolveFailed)));
+    let mut rig = Rig::new(|_| ());
+    let (_, actions) = rig.request(&http());
+    rig.resolve(&actions);
+    assert_eq!(said(&rig.pass(10_000)), (1, None));
+    let (_, actions) = rig.request(&http());
+    assert_eq!(hosts(&actions).len(), 1, "addresses that did not answer are looked up again");
+}
+
+#[test]
+fn what_a_resolver_says_after_its_end_is_stale() {
+    let mut rig = Rig::new(|_| ());
+    let (_, actions) = rig.request(&http());
+    let host = hosts(&actions)[0];
+    rig.resolve(&actions);
+    assert_eq!(rig.up.count(Kind::Stale), 0);
+    let lifetime = Config::default().address_lifetime;
+    rig.now += lifetime.as_millis() as u64 - 1;
+    let late = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2));
+    assert_eq!(rig.event(Event::Resolved { host, addresses: vec![late] }), []);
+    assert_eq!(rig.event(Event::ResolveFinished { host, failed: None }), []);
+    assert_eq!(rig.up.count(Kind::Stale), 2);
+    assert_eq!(rig.up.hosts.get_mut(host).unwrap().addresses, [ADDRESS]);
+}
+
+#[test]
+fn a_pool_too_many_is_counted_and_a_drain_is_not() {
+    let mut rig = Rig::new(|config| config.max_pools = 1);
+    rig.request(&http());
+    let (request, told) = rig.request(&https());
+    assert_eq!(refusals(&told), [(request, Refusal::PoolOverflow)]);
+    assert_eq!(rig.up.count(Kind::PoolOverflow), 1);
+    rig.event(Event::Drain);
+    let (request, told) = rig.request(&http());
+    assert_eq!(refusals(&told), [(request, Refusal::Draining)]);
+    assert_eq!(rig.up.count(Kind::PoolOverflow), 1);
+}
+
+#[test]
+fn an_attempt_that_gets_on_delays_the_next() {
+    let mut rig = Rig::new(|_| ());
+    let (_, actions) = rig.request(&https());
+    let host = hosts(&actions)[0];
+    let second = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2));
+    rig.event(Event::Resolved { host, addresses: vec![ADDRESS, second] });
+    let actions = rig.event(Event::ResolveFinished { host, failed: None });
+    let (attempt, _) = attempts(&actions)[0];
+    rig.pass(200);
+    rig.event(Event::AttemptProgress(attempt));
+    assert_eq!(attempts(&rig.pass(299)), []);
+    assert_eq!(attempts(&rig.pass(1)).len(), 1);
+}
