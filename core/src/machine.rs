@@ -75,3 +75,29 @@ impl<A> Default for Outbox<A> {
         Self::new()
     }
 }
+
+/// What a machine's `check` says when it panics; `None` where it finds nothing wrong.
+#[cfg(test)]
+fn complaint(machine: &impl Machine) -> Option<String> {
+    let check = std::panic::AssertUnwindSafe(|| machine.check());
+    let told = std::panic::catch_unwind(check).err()?;
+    let text = told.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| told.downcast_ref::<String>().cloned())
+}
+
+/// What `check` must say, and what is broken so that it does.
+#[cfg(test)]
+pub(crate) type Broken<M> = (&'static str, fn(&mut M));
+
+/// Breaks one thing after the other in copies of a machine that is in order; `check` must say
+/// what each row says.
+#[cfg(test)]
+pub(crate) fn must_see<M: Machine + Clone>(order: &M, rows: &[Broken<M>]) {
+    assert_eq!(complaint(order), None, "in order");
+    for (said, harm) in rows {
+        let mut machine = order.clone();
+        harm(&mut machine);
+        let told = complaint(&machine).unwrap_or_else(|| panic!("nobody sees: {said}"));
+        assert!(told.contains(said), "{said} was expected, and this is said: {told}");
+    }
+}

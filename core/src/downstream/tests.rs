@@ -1,6 +1,7 @@
 //! The rules of the listening side, as rows of (event, actions).
 
 use super::*;
+use crate::machine::must_see;
 
 fn id(slot: u32, generation: u32) -> ConnectionId {
     ConnectionId::new(slot, generation)
@@ -92,4 +93,17 @@ fn what_outlives_the_drain_timeout_is_cut() {
     rig.times_out(101, &[Action::Abort(id(0, 0))]);
     rig.times_out(102, &[]);
     rig.gives(103, Event::Closed(id(0, 0)), &[Action::Drained]);
+}
+
+#[test]
+fn what_contradicts_itself_is_seen() {
+    let mut rig = Rig::new(2);
+    rig.gives(0, Event::Accepted, &[Action::Serve(id(0, 0))]);
+    must_see(
+        &rig.machine,
+        &[
+            ("max_connections holds", |machine| machine.config.max_connections = 0),
+            ("drained with connections left", |machine| machine.stage = Stage::Drained),
+        ],
+    );
 }

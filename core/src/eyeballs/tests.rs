@@ -9,6 +9,8 @@ use crate::record::Rule;
 use crate::time::{Duration, Instant};
 use crate::types::Cause;
 
+mod broken;
+
 const PORT: u16 = 443;
 
 /// `6a` is an IPv6 address, `4b` an IPv4 one; anything longer is the address itself.

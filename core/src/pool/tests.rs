@@ -12,10 +12,12 @@ use crate::types::{
     AllFailed, BodyState, Cause, Limit, MethodClass, Outcome, Phase, Protocol, RetrySafe,
 };
 
+mod broken;
 mod clocks;
 mod drain;
 mod limits;
 mod making;
+mod records;
 mod resend;
 
 /// A pool, a clock in milliseconds, and everything checked after each step.
@@ -198,6 +200,19 @@ fn http2_goes_before_http1_and_the_newest_first() {
         let told = rig.ask();
         assert_eq!(told, [Action::Assign { request, connection: c(connection) }]);
     }
+}
+
+#[test]
+fn http3_goes_before_http2_also_where_that_is_in_use() {
+    let mut rig = Rig::new(|config| config.pool.assumed_streams = NonZeroU32::MIN);
+    rig.queue(2);
+    rig.up(0, Protocol::Http3, 1);
+    rig.up(1, Protocol::Http2, 1);
+    rig.done(0, 0);
+    rig.limit(1, 10);
+    assert_eq!(rig.states(0..2), [State::Ready, State::Ready]);
+    let request = RequestId::new(0, 1);
+    assert_eq!(rig.ask(), [Action::Assign { request, connection: c(0) }]);
 }
 
 #[test]

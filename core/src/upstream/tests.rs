@@ -8,6 +8,10 @@ use crate::types::{
     AllFailed, BodyState, Origin, Outcome, Phase, Priority, RetrySafe, Scheme, Timing,
 };
 
+mod broken;
+mod table;
+mod view;
+
 const ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 
 /// An upstream, a clock in milliseconds, and everything checked after each step.

@@ -141,3 +141,34 @@ fn the_deadline_of_what_has_failed_before_begins_nothing() {
     assert_eq!(rig.pass(40), []);
     assert_eq!(rig.connect_failed(1).len(), 2, "both are refused");
 }
+
+#[test]
+fn what_the_budget_left_to_begin_is_not_begun_when_another_times_out() {
+    let mut rig = Rig::new(|config| {
+        config.pool.connect_timeout = ms(50);
+        config.http1_alone = true;
+        config.pool.preconnect_permille = 3_000;
+        config.burst = 1;
+    });
+    assert_eq!(rig.ask(), [Action::Connect(c(0))], "three are wanted");
+    rig.now = 50;
+    rig.solo.handle_timeout(rig.at(), &mut rig.out);
+    assert_eq!(rig.take(), [Action::ConnectTimedOut(c(0))], "its failure is told next");
+    assert_eq!(rig.connect_failed(0), [connect_refused(0)]);
+}
+
+#[test]
+fn nobody_goes_on_a_connection_that_owes_a_sign_of_life() {
+    let mut rig = Rig::new(|config| config.pool.probe_after_idle = Some(ms(10)));
+    rig.ask();
+    rig.up(0, Protocol::Http2, 10);
+    rig.done(0, 0);
+    rig.now = 11;
+    assert_eq!(rig.ask(), [Action::Probe(c(0))]);
+    // Its peer wrote this before it was asked, perhaps.
+    assert_eq!(rig.limit(0, 20), []);
+    assert_eq!(rig.states(0..1), [State::Busy]);
+    let request = RequestId::new(0, 1);
+    let told = rig.event(Event::Probed(c(0)));
+    assert_eq!(told, [Action::Assign { request, connection: c(0) }]);
+}

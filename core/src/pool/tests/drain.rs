@@ -88,3 +88,16 @@ fn a_driver_that_closes_with_streams_loses_them_by_name() {
     let told = rig.end(0, 0, Outcome::Complete, RetrySafe::Answered);
     assert_eq!(told, [], "its end comes too late");
 }
+
+#[test]
+fn only_who_is_not_established_cannot_refuse() {
+    let mut rig = Rig::new(|_| ());
+    rig.ask();
+    assert_eq!(rig.event(Event::Refusing(c(0))), []);
+    assert_eq!(rig.solo.count(Kind::Stale), 1, "it is being established");
+    rig.up(0, Protocol::Http2, 10);
+    for _ in 0..3 {
+        assert_eq!(rig.event(Event::Refusing(c(0))), []);
+    }
+    assert_eq!(rig.solo.count(Kind::Stale), 1, "who drains may say so as often as it likes");
+}

@@ -207,3 +207,14 @@ fn each_reason_to_go_again_counts_by_itself() {
     let no = Action::Refuse { request: r(0), reason, failed: None };
     assert!(told.contains(&no), "unprocessed for the second time: {told:?}");
 }
+
+#[test]
+fn where_no_other_connection_may_be_made_the_same_must_do() {
+    let mut rig = Rig::new(|_| ());
+    rig.ask();
+    rig.up(0, Protocol::Http2, 10);
+    let told = rig.end(0, 0, FAILED, RetrySafe::Unprocessed);
+    assert_eq!(told, [Action::Resend(r(0)), Action::Connect(c(1))]);
+    assert_eq!(rig.up(1, Protocol::Http2, 0), [Action::Connect(c(2))], "the first grants nothing");
+    assert_eq!(rig.up(2, Protocol::Http2, 0), [assign(0, 0)], "after two, no third is made");
+}
