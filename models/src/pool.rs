@@ -176,13 +176,14 @@ impl World {
             }
             Event::ConnectFailed { connection, .. } => {
                 self.timed_out.retain(|id| *id != connection);
+                books.stands_still(POOL);
                 books.connect_failed(connection);
             }
             Event::Limit { connection, limit } => {
                 books.limited(connection, limit);
                 books.stir(POOL);
             }
-            Event::Refusing(connection) => books.stop(connection, "its peer refuses"),
+            Event::Refusing(connection) => books.refusing(connection),
             Event::StreamEnded { connection, request, outcome, retry, body } => {
                 books.stream_ended(request, End { connection, outcome, retry, body });
                 books.stir(POOL);
@@ -193,6 +194,7 @@ impl World {
             }
             Event::Closed { connection, .. } => {
                 books.gone(connection);
+                books.stands_still(POOL);
                 books.stir(POOL);
             }
             Event::Renew => {
@@ -409,6 +411,7 @@ impl Subject for World {
                 self.books.tally.held(STALE);
             }
         }
+        let passes = !matches!(input, Input::Event(_));
         for action in actions {
             self.obey(action);
         }
@@ -421,7 +424,11 @@ impl Subject for World {
         assert!(told.count() <= self.config.burst as usize, "a call ends or assigns too many");
         self.books.tally.held(BURST);
         self.books.close();
-        if machine.poll_timeout().is_none_or(|at| at > now) {
+        if passes {
+            self.books.judged_before();
+        }
+        let done = machine.poll_timeout().is_none_or(|at| at > now);
+        if done {
             self.connects_are_in_time();
             self.books.nothing_is_late();
             self.books.nobody_is_forgotten(self.sockets_left());
@@ -429,6 +436,7 @@ impl Subject for World {
                 self.books.nothing_is_needless(POOL);
             }
         }
+        self.books.over(done);
         self.compare(machine);
     }
 

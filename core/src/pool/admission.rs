@@ -30,7 +30,10 @@ const SHUT_MAX: u32 = 2;
 impl Pool {
     /// Decides and explains; changes nothing.
     pub(super) fn admission(&self, tables: &Tables) -> Admission {
-        let Some(rule) = self.wish(tables, self.connecting.len()) else {
+        let wish = self.wish(tables, self.connecting.len());
+        // POOL-PRECONNECT is judged only when a request moves. Were a connection's end enough, a
+        // peer that closes whatever carries nothing would be called in a loop.
+        let Some(rule) = wish.filter(|rule| self.ahead || *rule != Rule::Preconnect) else {
             return match self.waiting.is_empty() {
                 true if self.draining => Admission::Draining,
                 true => Admission::NoDemand,

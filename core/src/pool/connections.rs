@@ -183,7 +183,7 @@ impl<O: Out> Turn<'_, O> {
         // not for one that grants no stream. No new connection is begun at once, lest a port that
         // refuses be called in a loop; not either where the last call's budget left one to be
         // begun.
-        self.pool.unfinished = false;
+        (self.pool.unfinished, self.pool.ahead) = (false, false);
         self.fail();
         if self.pool.connecting.is_empty() && self.pool.open == self.pool.shut {
             let reason = Refusal::ConnectFailed(failed.cause());
@@ -243,6 +243,8 @@ impl<O: Out> Turn<'_, O> {
     pub(super) fn on_refusing(&mut self, connection: ConnectionId) {
         match self.tables.connections.get(connection) {
             Some(slot) if slot.is_open() => {
+                // One that was of use is replaced before the next request asks.
+                self.pool.ahead |= slot.total > 0;
                 self.tables.note(Kind::CloseNotify, Rule::None, connection);
                 self.drain(connection);
                 self.settle();
@@ -261,6 +263,8 @@ impl<O: Out> Turn<'_, O> {
         let by = if closing { Kind::DestroyedLocal } else { Kind::DestroyedRemote };
         self.tables.note(by, Rule::None, connection);
         self.drain_silently(connection);
+        // What the last call's budget left to be begun ahead of need might close as well.
+        self.pool.ahead = false;
         if let Some(slot) = self.tables.connections.get_mut(connection) {
             slot.closing = true;
         }

@@ -121,6 +121,8 @@ pub(crate) struct Pool {
     /// Has a connection or a waiting request.
     pub(crate) occupied: bool,
     draining: bool,
+    /// POOL-PRECONNECT is to be judged: a request came, or was given a connection.
+    ahead: bool,
     /// The call's budget ended before the work did.
     pub(crate) unfinished: bool,
     /// When a clock may be due; may be early, is never late.
@@ -152,6 +154,7 @@ impl Pool {
             granted: None,
             occupied: false,
             draining: false,
+            ahead: false,
             unfinished: false,
             wake: Instant::MAX,
         }
@@ -274,6 +277,8 @@ impl<O: Out> Turn<'_, O> {
 
     /// What is left to do when no connection is to be made.
     fn rest(&mut self) {
+        // POOL-PRECONNECT has been judged, unless the budget ended before.
+        self.pool.ahead &= self.pool.unfinished;
         if self.pool.draining && self.pool.waiting.is_empty() {
             self.drain_all();
         }

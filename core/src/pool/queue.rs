@@ -48,6 +48,7 @@ impl<O: Out> Turn<'_, O> {
         } else if !self.pool.occupied && !self.may(Resource::Pools) {
             self.refuse(request, Refusal::PoolOverflow, None);
         } else {
+            self.pool.ahead = true;
             self.join(request);
             self.pool.waiting.push_back(&mut self.tables.requests, request.slot());
         }
@@ -226,6 +227,7 @@ impl<O: Out> Turn<'_, O> {
         self.take_or_give(Resource::Requests, true);
         self.tables.budget = self.tables.budget.saturating_sub(1);
         self.pool.active += 1;
+        self.pool.ahead = true;
         if let Some(slot) = self.tables.requests.get_mut(request) {
             slot.place = Place::Assigned(connection);
             slot.assigned = Some(self.now);

@@ -26,6 +26,7 @@ pub struct Snapshot {
     granted: Option<u32>,
     draining: bool,
     unfinished: bool,
+    ahead: bool,
     wake: Option<Duration>,
 }
 
@@ -104,6 +105,7 @@ impl Pool {
             granted: self.granted,
             draining: self.draining,
             unfinished: self.unfinished,
+            ahead: self.ahead && self.unfinished && self.is_eager(),
             wake: (self.wake < Instant::MAX).then(|| self.wake.saturating_since(now)),
         };
         (snapshot, names)

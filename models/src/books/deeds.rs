@@ -18,7 +18,8 @@ impl Books {
         let most = self.limits(pool).max_connections.unwrap_or(u32::MAX) as usize;
         assert!(is_first || all < most, "{id} is made beside {all}, {most} are allowed");
         self.tally.held(law::CONNECTION_LIMIT);
-        let wanted = self.is_uncertain(pool) || self.wish(pool);
+        let judged = self.rules[pool].ahead || self.arriving(pool) > 0;
+        let wanted = self.is_uncertain(pool) || self.wish(pool, judged);
         assert!(wanted, "{id} is made and nobody needs it");
         self.tally.held(law::NEEDED);
     }
@@ -127,6 +128,7 @@ impl Books {
         self.tally.held(law::ACTIVE_LIMIT);
         self.best_is_taken(connection, request.avoid);
         self.request_mut(id).place = Place::On(connection);
+        self.moves(pool);
         let to = self.connection_mut(connection);
         to.streams.insert(id);
         to.carried += 1;

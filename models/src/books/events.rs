@@ -109,6 +109,41 @@ impl Books {
         self.rules[pool].backs_off = false;
     }
 
+    /// Something happened in the pool that lets it think again about what is ahead of need.
+    pub(super) fn moves(&mut self, pool: usize) {
+        let rules = &mut self.rules[pool];
+        (rules.moved, rules.ahead) = (true, true);
+    }
+
+    /// A connection ended: who waits for none makes none.
+    pub(crate) fn stands_still(&mut self, pool: usize) {
+        self.rules[pool].ahead = false;
+    }
+
+    /// Time passed, and one thing after the other was due: what was judged when a request moved
+    /// may have changed since.
+    pub(crate) fn judged_before(&mut self) {
+        for rules in &mut self.rules {
+            rules.moved = false;
+        }
+    }
+
+    /// The call is over; whether all its work is done as well.
+    pub(crate) fn over(&mut self, done: bool) {
+        for rules in &mut self.rules {
+            (rules.moved, rules.ahead) = (false, rules.ahead && !done);
+        }
+    }
+
+    /// The peer takes no more streams there.
+    pub(crate) fn refusing(&mut self, id: ConnectionId) {
+        let connection = self.connection(id);
+        if connection.stopped.is_none() && connection.carried > 0 {
+            self.moves(connection.pool);
+        }
+        self.stop(id, "its peer refuses");
+    }
+
     /// A connection was not established in time: its failure comes next, and nothing is begun in
     /// its place.
     pub(crate) fn timed_out(&mut self, pool: usize) {

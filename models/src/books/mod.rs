@@ -32,11 +32,24 @@ pub(crate) struct Rules {
     granted: Option<u32>,
     /// A connection failed and nothing has happened since: none is begun at once.
     backs_off: bool,
+    /// A request came or was given a connection in this call, or a connection that had carried
+    /// one was told to take no more: whether any is made ahead of need must be judged.
+    moved: bool,
+    /// The same since a call ended with nothing left to do: it may be judged.
+    ahead: bool,
 }
 
 impl Rules {
     pub(crate) const fn new(pool: pool::Config, breaker: usize, http1_alone: bool) -> Self {
-        Self { pool, breaker, http1_alone, granted: None, backs_off: false }
+        Self {
+            pool,
+            breaker,
+            http1_alone,
+            granted: None,
+            backs_off: false,
+            moved: false,
+            ahead: false,
+        }
     }
 }
 

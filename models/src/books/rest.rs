@@ -32,6 +32,8 @@ impl Books {
             match request.place {
                 Place::Arriving => {
                     request.place = Place::Waiting;
+                    let rules = &mut self.rules[request.pool];
+                    (rules.moved, rules.ahead) = (true, true);
                     let fits = matches!(forecast, Forecast::Waits | Forecast::Unknown);
                     assert!(fits, "{id} waits, expected was {forecast:?}");
                 }
@@ -121,17 +123,23 @@ impl Books {
         }
     }
 
-    /// Whether one more connection is wanted: for those who wait, or ahead of need.
-    pub(super) fn wish(&self, pool: usize) -> bool {
+    /// Whether one more connection is wanted: for those who wait, or, where that is judged now,
+    /// ahead of need.
+    pub(super) fn wish(&self, pool: usize, judged: bool) -> bool {
         let mine = self.connections.values().filter(|c| c.pool == pool && c.is_connecting());
-        self.wish_beside(pool, mine.count() as i64)
+        let connecting = mine.count() as i64;
+        self.needs_beside(pool, connecting) || judged && self.wish_beside(pool, connecting)
     }
 
-    /// As [`Books::wish`], if so many were connecting.
+    /// Whether one more is wanted if so many are connecting, whenever that is judged.
     fn wish_beside(&self, pool: usize, connecting: i64) -> bool {
+        self.needs_beside(pool, connecting) || self.is_eager_beside(pool, connecting)
+    }
+
+    /// How many streams those are counted for that are connecting.
+    fn carried_by(&self, pool: usize, connecting: i64) -> i64 {
         let rules = &self.rules[pool];
         let config = &rules.pool;
-        let mine = || self.connections.iter().filter(|(_, c)| c.pool == pool && !c.gone);
         let carries = config.max_requests_per_connection.map_or(u32::MAX, |most| most.get());
         let assumed = match rules.granted {
             _ if rules.http1_alone => 1,
@@ -140,20 +148,32 @@ impl Books {
                 config.assumed_streams.get().min(config.max_concurrent_streams.get()).min(carries)
             }
         };
-        let connecting = connecting * i64::from(assumed);
-        let probed: i64 = mine().filter(|(_, c)| c.probing).map(|(id, _)| self.room(*id)).sum();
+        connecting * i64::from(assumed)
+    }
+
+    /// How many wait for a connection.
+    fn in_line(&self, pool: usize) -> i64 {
         let in_line = self.waiting(|other| other == pool).filter(|id| self.is_in_line(*id));
-        let waiting = in_line.count() as i64 + self.arriving(pool);
-        if waiting > connecting + probed {
-            return true;
-        }
-        let permille = i64::from(config.preconnect_permille.clamp(1_000, 3_000));
+        in_line.count() as i64 + self.arriving(pool)
+    }
+
+    fn needs_beside(&self, pool: usize, connecting: i64) -> bool {
+        let mine = self.connections.iter().filter(|(_, c)| c.pool == pool && !c.gone);
+        let probed: i64 = mine.filter(|(_, c)| c.probing).map(|(id, _)| self.room(*id)).sum();
+        self.in_line(pool) > self.carried_by(pool, connecting) + probed
+    }
+
+    fn is_eager_beside(&self, pool: usize, connecting: i64) -> bool {
+        let permille = self.rules[pool].pool.preconnect_permille;
+        let permille = i64::from(permille.clamp(1_000, 3_000));
         if permille == 1_000 || self.draining {
             return false;
         }
-        let room: i64 = mine().filter(|(_, c)| c.is_open()).map(|(id, _)| self.room(*id)).sum();
+        let mine = self.connections.iter().filter(|(_, c)| c.pool == pool && c.is_open());
+        let room: i64 = mine.map(|(id, _)| self.room(*id)).sum();
         let active = self.active(|other| other == pool) as i64;
-        (waiting + active) * permille > (connecting + room + active) * 1_000
+        let there = self.carried_by(pool, connecting) + room + active;
+        (self.in_line(pool) + active) * permille > there * 1_000
     }
 
     pub(super) fn arriving(&self, pool: usize) -> i64 {
@@ -175,7 +195,8 @@ impl Books {
         let mine = || self.connections.values().filter(|c| c.pool == pool && !c.gone);
         let allowed = mine().count() == 0 || self.has_room_for_one_more(pool);
         let free = allowed && sockets_left && !self.rules[pool].backs_off;
-        let wanted = free && !self.is_uncertain(pool) && self.wish(pool);
+        let moved = self.rules[pool].moved;
+        let wanted = free && !self.is_uncertain(pool) && self.wish(pool, moved);
         assert!(!wanted, "a connection is wanted, allowed, and not made");
     }
 

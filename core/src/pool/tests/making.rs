@@ -117,6 +117,58 @@ fn the_ratio_is_at_most_three() {
     assert_eq!(rig.solo.count(Kind::Preconnected), 2);
 }
 
+/// A pool of HTTP/1 connections with a ratio of 3: one in use, two ahead of need.
+fn eager() -> Rig {
+    let mut rig = Rig::new(|config| {
+        config.http1_alone = true;
+        config.pool.preconnect_permille = 3_000;
+    });
+    assert_eq!(rig.ask().len(), 3);
+    assert_eq!(rig.up(0, Protocol::Http1, 1), [assign(0, 0)]);
+    rig
+}
+
+#[test]
+fn what_was_made_ahead_of_need_and_closes_is_not_made_again() {
+    // Found by the explorer: a peer that took so many connections and no more closed each
+    // further one at once, and another was begun in the same moment, for ever.
+    let mut rig = eager();
+    assert_eq!(rig.up(1, Protocol::Http1, 1), []);
+    assert_eq!(rig.down(1), []);
+    assert_eq!(rig.up(2, Protocol::Http1, 1), [], "nor when another comes up");
+    assert_eq!(rig.pass(1), []);
+    assert_eq!(rig.ask().len(), 5, "the next request is assigned, and asks for four more");
+    let lost = refuse(1, Refusal::StreamFailed(Cause::Closed));
+    assert_eq!(rig.down(2), [lost], "nor where a connection in use closes");
+}
+
+#[test]
+fn what_the_budget_left_to_begin_ahead_of_need_is_not_begun_after_a_close() {
+    let mut rig = Rig::new(|config| {
+        config.burst = 1;
+        config.http1_alone = true;
+        config.pool.preconnect_permille = 3_000;
+    });
+    rig.ask();
+    rig.up(0, Protocol::Http1, 1);
+    rig.solo.handle_timeout(rig.at(), &mut rig.out);
+    assert_eq!(rig.take(), [Action::Connect(c(1))], "and one more is wanted");
+    assert_eq!(rig.up(1, Protocol::Http1, 1), [Action::Connect(c(2))]);
+    assert_eq!(rig.down(1), []);
+    assert_eq!(rig.pass(0), [], "it would close in the same moment");
+}
+
+#[test]
+fn what_was_of_use_and_takes_no_more_is_replaced_ahead_of_need() {
+    let mut rig = eager();
+    rig.up(1, Protocol::Http1, 1);
+    rig.up(2, Protocol::Http1, 1);
+    let spare = rig.event(Event::Refusing(c(2)));
+    assert_eq!(spare, [Action::Shutdown(c(2))], "it never carried a request");
+    let used = rig.event(Event::Refusing(c(0)));
+    assert_eq!(used, [Action::Connect(c(3))], "one is left of the two");
+}
+
 #[test]
 fn what_the_budget_left_to_begin_is_not_begun_after_a_failure() {
     // Found by the explorer: a name that cannot be looked up was looked up for ever, without

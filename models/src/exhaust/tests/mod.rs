@@ -39,7 +39,7 @@ fn every_order_of_a_pool() {
         ("max_requests_per_connection and age", [7_193, 26_311, 6, 20, 17]),
         ("probes", [5_547, 15_884, 6, 26, 14]),
         ("bursts of one", [13_288, 46_178, 8, 31, 19]),
-        ("preconnect, any protocol", [17_239, 57_522, 6, 22, 17]),
+        ("preconnect, any protocol", [15_880, 53_112, 6, 22, 16]),
         ("tight breakers and sockets", [1_458, 4_217, 6, 16, 13]),
         ("HTTP/3 and MAX_STREAMS", [10_772, 36_328, 9, 23, 16]),
     ];
