@@ -1,13 +1,12 @@
 //! The world of a run: clock, agenda, choices, steps and the network, under one lock.
 
-use core::cmp::Ordering;
 use core::task::Waker;
-use std::collections::BinaryHeap;
 
 use regatta_core::Instant;
 use regatta_core::time::Duration;
 
 use crate::choice::{Choices, Point};
+use crate::executor::Wheel;
 use crate::net::{self, Network};
 use crate::step::{Step, StepKind, Steps};
 
@@ -19,12 +18,8 @@ pub(crate) struct World {
     pub(crate) steps: Steps,
     pub(crate) network: Network,
     pub(crate) timers: Timers,
-    agenda: BinaryHeap<Entry>,
-    /// What the entries are of, by slot: an entry stays small while it moves through the heap.
-    happenings: Vec<Option<Happening>>,
-    free: Vec<u32>,
-    /// Numbers the entries, so that those of one instant come in the order they were made in.
-    made: u64,
+    /// What will happen; at one instant in the order in which it was scheduled.
+    agenda: Wheel<Happening>,
 }
 
 /// What will happen.
@@ -36,13 +31,6 @@ pub(crate) enum Happening {
     Net(net::Happening),
 }
 
-#[derive(Debug)]
-struct Entry {
-    at: Instant,
-    number: u64,
-    slot: u32,
-}
-
 impl World {
     pub(crate) fn new(choices: Choices) -> Self {
         Self {
@@ -51,23 +39,13 @@ impl World {
             steps: Steps::new(),
             network: Network::default(),
             timers: Timers::default(),
-            agenda: BinaryHeap::new(),
-            happenings: Vec::new(),
-            free: Vec::new(),
-            made: 0,
+            agenda: Wheel::new(),
         }
     }
 
     /// Lets something happen at `at`, or now if that is past.
     pub(crate) fn schedule(&mut self, at: Instant, happening: Happening) {
-        let at = at.max(self.now);
-        let slot = self.free.pop().unwrap_or_else(|| {
-            self.happenings.push(None);
-            self.happenings.len() as u32 - 1
-        });
-        self.happenings[slot as usize] = Some(happening);
-        self.agenda.push(Entry { at, number: self.made, slot });
-        self.made += 1;
+        self.agenda.arm(at, happening);
     }
 
     pub(crate) fn note(&mut self, kind: StepKind, a: u64, b: u64, value: u64) {
@@ -76,13 +54,11 @@ impl World {
 
     /// Goes on to the next thing that happens and lets it; false when nothing will.
     pub(crate) fn advance(&mut self) -> bool {
-        let Some(Entry { at, slot, .. }) = self.agenda.pop() else { return false };
+        let Some((at, happening)) = self.agenda.pop() else { return false };
         self.now = at;
-        self.free.push(slot);
-        match self.happenings[slot as usize].take() {
-            Some(Happening::Timer(slot)) => self.timer_due(slot),
-            Some(Happening::Net(happening)) => net::happen(self, happening),
-            None => {}
+        match happening {
+            Happening::Timer(slot) => self.timer_due(slot),
+            Happening::Net(happening) => net::happen(self, happening),
         }
         true
     }
@@ -132,27 +108,6 @@ impl World {
                 waker.wake();
             }
         }
-    }
-}
-
-impl PartialEq for Entry {
-    fn eq(&self, other: &Self) -> bool {
-        self.number == other.number
-    }
-}
-
-impl Eq for Entry {}
-
-impl PartialOrd for Entry {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Entry {
-    /// The heap gives its greatest: the earliest, and of those the first made.
-    fn cmp(&self, other: &Self) -> Ordering {
-        (other.at, other.number).cmp(&(self.at, self.number))
     }
 }
 

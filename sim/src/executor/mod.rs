@@ -3,6 +3,7 @@
 //! Time stands still while any task is ready; then it jumps to the next thing that happens.
 
 mod tasks;
+mod wheel;
 
 use core::fmt;
 use core::future::Future;
@@ -19,6 +20,7 @@ use crate::tls;
 use crate::world::World;
 pub(crate) use tasks::Tasks;
 use tasks::{MAIN, Ready};
+pub(crate) use wheel::Wheel;
 
 /// Most polls at one instant: more is a task that wakes itself for ever.
 const POLLS_PER_INSTANT: u64 = 1_000_000;
