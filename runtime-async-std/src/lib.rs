@@ -1,5 +1,5 @@
-//! regatta on async-io: one file that implements [`Runtime`], its sockets beside it, and what users
-//! want of it. Tasks run on the executor of async-std (`AsyncStd`) or smol (`Smol`).
+//! regatta on async-io: one file that implements [`Runtime`], and what users want of it. Tasks run
+//! on the executor of async-std (`AsyncStd`) or smol (`Smol`).
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -20,29 +20,25 @@
 compile_error!("regatta-async-std needs an executor: its feature `smol` or `async-std`");
 
 use core::fmt::Debug;
-use core::future::{self, Future};
+use core::future::Future;
 use core::marker::PhantomData;
 use core::net::SocketAddr;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 use core::time::Duration;
 use std::io;
-use std::net::ToSocketAddrs as _;
-use std::time::{Instant as StdInstant, SystemTime, UNIX_EPOCH};
+use std::time::{Instant as SystemInstant, SystemTime};
 
-mod datagrams;
-mod sockets;
 #[cfg(test)]
 mod tests;
 
+use async_io::Async;
 /// async-std itself, of the version on whose executor tasks run.
 #[cfg(feature = "async-std")]
 pub use async_std;
-pub use datagrams::{DatagramSocket, Waiter};
 use regatta_core::Instant;
-use regatta_core::types::Cause;
 pub use regatta_runtime::*;
-pub use sockets::{ListeningSocket, Socket};
+use regatta_sockets::{Reactor, Side, Source};
 
 /// Whose executor a client or server has that names none: smol's where its feature is on.
 #[cfg(feature = "smol")]
@@ -58,12 +54,18 @@ pub type Client<R = Chosen> = regatta_runtime::Client<R>;
 /// A server on async-io.
 pub type Server<R = Chosen> = regatta_runtime::Server<R>;
 
+/// A TCP or Unix socket.
+pub type Socket<R = Chosen> = regatta_sockets::Socket<R>;
+
+/// A listening TCP or Unix socket.
+pub type ListeningSocket<R = Chosen> = regatta_sockets::ListeningSocket<R>;
+
+/// A UDP socket.
+pub type DatagramSocket<R = Chosen> = regatta_sockets::DatagramSocket<R>;
+
 /// Begins to build a client that trusts what the operating system trusts.
 pub fn client() -> Builder<Chosen> {
-    let builder = Client::builder(Chosen::new());
-    #[cfg(feature = "system-roots")]
-    let builder = builder.roots(Roots::Load(system_roots));
-    builder
+    system::client(Chosen::new())
 }
 
 /// Begins to build a server.
@@ -72,7 +74,7 @@ pub fn server() -> ServerBuilder<Chosen> {
 }
 
 /// Where tasks run: all that is used of async-std or smol.
-pub trait Executor: Clone + Debug + Send + Sync + 'static {
+pub trait Executor: Clone + Debug + Send + Sync + Unpin + 'static {
     /// Runs `task` until it ends.
     fn spawn(task: impl Future<Output = ()> + Send + 'static);
 }
@@ -112,18 +114,15 @@ pub type Smol = AsyncIo<OnSmol>;
 /// async-io with some executor as a [`Runtime`].
 #[derive(Clone, Debug)]
 pub struct AsyncIo<E> {
-    epoch: StdInstant,
-    unix_at_epoch: Duration,
-    seed: u64,
+    epoch: system::Epoch,
     executor: PhantomData<E>,
 }
 
 impl<E: Executor> AsyncIo<E> {
     /// Its epoch is now.
     pub fn new() -> Self {
-        let unix_at_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let seed = system::seed(unix_at_epoch);
-        Self { epoch: clock(), unix_at_epoch, seed, executor: PhantomData }
+        let epoch = system::Epoch::new(clock(), SystemTime::now());
+        Self { epoch, executor: PhantomData }
     }
 }
 
@@ -134,26 +133,26 @@ impl<E: Executor> Default for AsyncIo<E> {
 }
 
 impl<E: Executor> Runtime for AsyncIo<E> {
-    type Stream = Socket;
-    type Listener = ListeningSocket;
-    type Datagrams = DatagramSocket;
+    type Stream = Socket<Self>;
+    type Listener = ListeningSocket<Self>;
+    type Datagrams = DatagramSocket<Self>;
     type Timer = AsyncIoTimer;
-    type Resolution = LookUp;
+    type Resolution = Option<system::LookUp>;
 
     fn now(&self) -> Instant {
-        Instant::EPOCH + clock().saturating_duration_since(self.epoch)
+        self.epoch.instant(clock())
     }
 
     fn unix_at_epoch(&self) -> Duration {
-        self.unix_at_epoch
+        self.epoch.unix()
     }
 
     fn seed(&self) -> u64 {
-        self.seed
+        self.epoch.seed()
     }
 
     fn timer(&self, at: Instant) -> AsyncIoTimer {
-        let timer = async_io::Timer::at(self.epoch + Duration::from_nanos(at.as_nanos()));
+        let timer = async_io::Timer::at(self.epoch.system_instant(at));
         AsyncIoTimer { timer, epoch: self.epoch }
     }
 
@@ -161,48 +160,43 @@ impl<E: Executor> Runtime for AsyncIo<E> {
         E::spawn(task);
     }
 
-    fn connect(&self, to: Address) -> impl Future<Output = io::Result<Socket>> + Send + 'static {
-        sockets::connect(to)
+    async fn connect(&self, to: Address) -> io::Result<Socket<Self>> {
+        regatta_sockets::connect(self, to).await
     }
 
-    fn listen(
+    async fn listen(&self, at: Address) -> io::Result<ListeningSocket<Self>> {
+        regatta_sockets::listen(self, at)
+    }
+
+    async fn bind(
         &self,
-        at: Address,
-    ) -> impl Future<Output = io::Result<ListeningSocket>> + Send + 'static {
-        future::ready(sockets::listen(at))
+        at: SocketAddr,
+        to: Option<SocketAddr>,
+    ) -> io::Result<DatagramSocket<Self>> {
+        regatta_sockets::bind(self, at, to)
     }
 
-    fn bind(
-        &self,
-        local: SocketAddr,
-        remote: Option<SocketAddr>,
-    ) -> impl Future<Output = io::Result<DatagramSocket>> + Send + 'static {
-        future::ready(datagrams::bind(local, remote))
-    }
-
-    fn resolve(&self, name: &str) -> LookUp {
-        let name = name.to_owned();
-        // The port is not looked up; any will do.
-        let task = blocking::unblock(move || system::answer((name, 0).to_socket_addrs()));
-        LookUp { task: Some(task) }
+    fn resolve(&self, name: &str) -> Self::Resolution {
+        // On a thread that may block; one that is dropped before it began is not made.
+        Some(Box::pin(blocking::unblock(system::look_up(name))))
     }
 }
 
 /// The one place where time is read.
-fn clock() -> StdInstant {
-    StdInstant::now()
+fn clock() -> SystemInstant {
+    SystemInstant::now()
 }
 
 /// A timer of async-io.
 #[derive(Debug)]
 pub struct AsyncIoTimer {
     timer: async_io::Timer,
-    epoch: StdInstant,
+    epoch: system::Epoch,
 }
 
 impl Timer for AsyncIoTimer {
     fn reset(&mut self, at: Instant) {
-        self.timer.set_at(self.epoch + Duration::from_nanos(at.as_nanos()));
+        self.timer.set_at(self.epoch.system_instant(at));
     }
 
     fn poll_expired(&mut self, cx: &mut Context<'_>) -> Poll<()> {
@@ -214,19 +208,32 @@ impl Timer for AsyncIoTimer {
     }
 }
 
-/// One look-up by the system's resolver, on a thread that may block; one that is dropped before
-/// it began is not made.
-#[derive(Debug)]
-pub struct LookUp {
-    task: Option<blocking::Task<Result<Answer, Cause>>>,
+impl<E: Executor> Reactor for AsyncIo<E> {
+    type Watched<S: Source> = Watched<S>;
+
+    fn watch<S: Source>(&self, socket: S) -> io::Result<Watched<S>> {
+        Async::new_nonblocking(socket).map(Watched)
+    }
 }
 
-impl Resolution for LookUp {
-    fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Answer, Cause>>> {
-        let Some(task) = &mut self.task else { return Poll::Ready(None) };
-        Pin::new(task).poll(cx).map(|answer| {
-            self.task = None;
-            Some(answer)
-        })
+/// A socket that async-io waits for.
+#[derive(Debug)]
+pub struct Watched<S>(Async<S>);
+
+impl<S: Source> regatta_sockets::Watched<S> for Watched<S> {
+    fn socket(&self) -> &S {
+        self.0.get_ref()
+    }
+
+    fn try_io<T>(&self, _: Side, mut call: impl FnMut(&S) -> io::Result<T>) -> io::Result<T> {
+        call(self.0.get_ref())
+    }
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>, side: Side) -> Poll<io::Result<()>> {
+        match side {
+            // A socket that failed counts as readable with async-io.
+            Side::Read => self.0.poll_readable(cx),
+            Side::Write => self.0.poll_writable(cx),
+        }
     }
 }

@@ -1,5 +1,4 @@
-//! regatta on tokio: one file that implements [`Runtime`], its sockets beside it, and what users
-//! want of it.
+//! regatta on tokio: one file that implements [`Runtime`], and what users want of it.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -16,26 +15,27 @@
 //! ```
 #![forbid(unsafe_code)]
 
+use core::fmt;
 use core::future::Future;
 use core::net::SocketAddr;
 use core::pin::{Pin, pin};
 use core::task::{Context, Poll};
 use core::time::Duration;
-use std::io;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::io::{self, ErrorKind::WouldBlock};
+use std::sync::Arc;
+use std::time::{Instant as SystemInstant, SystemTime};
 
-mod datagrams;
-mod sockets;
-#[cfg(test)]
+#[cfg(any(test, doctest))]
 mod tests;
 
-pub use datagrams::{DatagramSocket, Waiter};
 use regatta_core::Instant;
 use regatta_core::types::Cause;
 pub use regatta_runtime::*;
-pub use sockets::{ListeningSocket, Socket};
+use regatta_sockets::{Reactor, Side, Source};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 use tokio::runtime::Handle;
-use tokio::task::JoinHandle;
+use tokio::task::AbortHandle;
 use tokio::task::coop::unconstrained;
 use tokio::time::{Instant as TokioInstant, Sleep, sleep_until};
 
@@ -45,6 +45,15 @@ pub type Client = regatta_runtime::Client<Tokio>;
 /// A server on tokio.
 pub type Server = regatta_runtime::Server<Tokio>;
 
+/// A TCP or Unix socket.
+pub type Socket = regatta_sockets::Socket<Tokio>;
+
+/// A listening TCP or Unix socket.
+pub type ListeningSocket = regatta_sockets::ListeningSocket<Tokio>;
+
+/// A UDP socket.
+pub type DatagramSocket = regatta_sockets::DatagramSocket<Tokio>;
+
 /// Begins to build a client on the tokio runtime that this is called in; it trusts what the
 /// operating system trusts.
 ///
@@ -52,10 +61,7 @@ pub type Server = regatta_runtime::Server<Tokio>;
 ///
 /// Outside of a tokio runtime, as [`Tokio::new`].
 pub fn client() -> Builder<Tokio> {
-    let builder = Client::builder(Tokio::new());
-    #[cfg(feature = "system-roots")]
-    let builder = builder.roots(Roots::Load(system_roots));
-    builder
+    system::client(Tokio::new())
 }
 
 /// Begins to build a server on the tokio runtime that this is called in.
@@ -71,9 +77,7 @@ pub fn server() -> ServerBuilder<Tokio> {
 #[derive(Clone, Debug)]
 pub struct Tokio {
     handle: Handle,
-    epoch: TokioInstant,
-    unix_at_epoch: Duration,
-    seed: u64,
+    epoch: system::Epoch,
 }
 
 impl Tokio {
@@ -83,13 +87,8 @@ impl Tokio {
     ///
     /// Outside of a tokio runtime.
     pub fn new() -> Self {
-        let unix_at_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let seed = system::seed(unix_at_epoch);
-        Self { handle: Handle::current(), epoch: clock(), unix_at_epoch, seed }
-    }
-
-    fn instant(&self, at: Instant) -> TokioInstant {
-        self.epoch + Duration::from_nanos(at.as_nanos())
+        let epoch = system::Epoch::new(clock(), SystemTime::now());
+        Self { handle: Handle::current(), epoch }
     }
 }
 
@@ -104,72 +103,76 @@ impl Runtime for Tokio {
     type Listener = ListeningSocket;
     type Datagrams = DatagramSocket;
     type Timer = TokioTimer;
-    type Resolution = LookUp;
+    type Resolution = Option<system::LookUp>;
 
     fn now(&self) -> Instant {
-        let elapsed = clock().saturating_duration_since(self.epoch);
-        Instant::EPOCH + elapsed
+        self.epoch.instant(clock())
     }
 
     fn unix_at_epoch(&self) -> Duration {
-        self.unix_at_epoch
+        self.epoch.unix()
     }
 
     fn seed(&self) -> u64 {
-        self.seed
+        self.epoch.seed()
     }
 
     fn timer(&self, at: Instant) -> TokioTimer {
         let _entered = self.handle.enter();
-        TokioTimer { sleep: Box::pin(sleep_until(self.instant(at))), epoch: self.epoch }
+        let sleep = Box::pin(sleep_until(self.epoch.system_instant(at).into()));
+        TokioTimer { sleep, epoch: self.epoch }
     }
 
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         self.handle.spawn(task);
     }
 
-    fn connect(&self, to: Address) -> impl Future<Output = io::Result<Socket>> + Send + 'static {
-        sockets::connect(to)
+    async fn connect(&self, to: Address) -> io::Result<Socket> {
+        regatta_sockets::connect(self, to).await
     }
 
-    fn listen(
-        &self,
-        at: Address,
-    ) -> impl Future<Output = io::Result<ListeningSocket>> + Send + 'static {
-        sockets::listen(at)
+    async fn listen(&self, at: Address) -> io::Result<ListeningSocket> {
+        regatta_sockets::listen(self, at)
     }
 
-    fn bind(
-        &self,
-        local: SocketAddr,
-        remote: Option<SocketAddr>,
-    ) -> impl Future<Output = io::Result<DatagramSocket>> + Send + 'static {
-        datagrams::bind(local, remote)
+    async fn bind(&self, at: SocketAddr, to: Option<SocketAddr>) -> io::Result<DatagramSocket> {
+        regatta_sockets::bind(self, at, to)
     }
 
-    fn resolve(&self, name: &str) -> LookUp {
-        let name = name.to_owned();
-        let _entered = self.handle.enter();
-        LookUp { task: Some(self.handle.spawn(look_up(name))) }
+    fn resolve(&self, name: &str) -> Self::Resolution {
+        let task = self.handle.spawn_blocking(system::look_up(name));
+        let given_up = GivenUp(task.abort_handle());
+        Some(Box::pin(async {
+            let _given_up = given_up;
+            task.await.unwrap_or(Err(Cause::ResolveFailed))
+        }))
     }
 }
 
 /// The one place where time is read.
-fn clock() -> TokioInstant {
-    TokioInstant::now()
+fn clock() -> SystemInstant {
+    TokioInstant::now().into_std()
+}
+
+/// A look-up that nobody waits for is not begun.
+struct GivenUp(AbortHandle);
+
+impl Drop for GivenUp {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 /// A tokio timer.
 #[derive(Debug)]
 pub struct TokioTimer {
     sleep: Pin<Box<Sleep>>,
-    epoch: TokioInstant,
+    epoch: system::Epoch,
 }
 
 impl Timer for TokioTimer {
     fn reset(&mut self, at: Instant) {
-        let at = self.epoch + Duration::from_nanos(at.as_nanos());
-        self.sleep.as_mut().reset(at);
+        self.sleep.as_mut().reset(self.epoch.system_instant(at).into());
     }
 
     fn poll_expired(&mut self, cx: &mut Context<'_>) -> Poll<()> {
@@ -179,36 +182,64 @@ impl Timer for TokioTimer {
     }
 }
 
-/// One look-up by the system's resolver, which answers both families at once.
-#[derive(Debug)]
-pub struct LookUp {
-    task: Option<JoinHandle<Result<Answer, Cause>>>,
-}
+impl Reactor for Tokio {
+    type Watched<S: Source> = Watched<S>;
 
-impl Resolution for LookUp {
-    fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Answer, Cause>>> {
-        let Some(task) = &mut self.task else { return Poll::Ready(None) };
-        Pin::new(task).poll(cx).map(|done| {
-            self.task = None;
-            Some(done.unwrap_or(Err(Cause::ResolveFailed)))
-        })
+    fn watch<S: Source>(&self, socket: S) -> io::Result<Watched<S>> {
+        let _entered = self.handle.enter();
+        #[expect(deprecated, reason = "`register` is unsafe, and a source is what it asks for")]
+        let socket = Arc::new(AsyncFd::new(socket)?);
+        Ok(Watched { socket, failure: None })
     }
 }
 
-impl Drop for LookUp {
-    fn drop(&mut self) {
-        if let Some(task) = &self.task {
-            task.abort();
+/// A socket that tokio waits for.
+pub struct Watched<S: Source> {
+    socket: Arc<AsyncFd<S>>,
+    /// Ends with the next error of a socket that goes on after it: tokio would sleep.
+    failure: Option<Pin<Box<dyn Future<Output = io::Result<()>> + Send>>>,
+}
+
+impl<S: Source> regatta_sockets::Watched<S> for Watched<S> {
+    fn socket(&self) -> &S {
+        self.socket.get_ref()
+    }
+
+    fn try_io<T>(&self, side: Side, mut call: impl FnMut(&S) -> io::Result<T>) -> io::Result<T> {
+        let interest = match side {
+            Side::Read => Interest::READABLE,
+            Side::Write => Interest::WRITABLE,
+        };
+        match self.socket.try_io(interest, &mut call) {
+            Err(error) if error.kind() == WouldBlock && S::FAILS && side == Side::Read => {
+                self.socket.try_io(Interest::ERROR, call)
+            }
+            done => done,
         }
     }
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>, side: Side) -> Poll<io::Result<()>> {
+        let ready = match side {
+            Side::Read => self.socket.poll_read_ready(cx)?.map(drop),
+            Side::Write => self.socket.poll_write_ready(cx)?.map(drop),
+        };
+        if side == Side::Write || !S::FAILS || ready.is_ready() {
+            return ready.map(Ok);
+        }
+        let failure = self.failure.get_or_insert_with(|| {
+            let socket = Arc::clone(&self.socket);
+            Box::pin(async move { socket.ready(Interest::ERROR).await.map(drop) })
+        });
+        let failed = failure.as_mut().poll(cx);
+        if failed.is_ready() {
+            self.failure = None;
+        }
+        failed
+    }
 }
 
-async fn look_up(name: String) -> Result<Answer, Cause> {
-    // The port is not looked up; any will do.
-    system::answer(tokio::net::lookup_host((name, 0)).await)
+impl<S: Source> fmt::Debug for Watched<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Watched").field(&self.socket).finish()
+    }
 }
-
-/// The README's example is true.
-#[cfg(doctest)]
-#[doc = include_str!("../../README.md")]
-struct Readme;

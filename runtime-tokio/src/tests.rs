@@ -34,3 +34,8 @@ async fn a_udp_socket_can_what_the_system_can() {
     assert_eq!(socket.max_received_segments(), system.gro_segments());
     assert_eq!(socket.may_fragment(), system.may_fragment());
 }
+
+/// The README's example is true.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

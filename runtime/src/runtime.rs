@@ -15,9 +15,9 @@ use regatta_core::types::Cause;
 
 use crate::datagrams::Datagrams;
 
-/// Everything that the driver wants of the world. One file of 100 to 250 lines implements it,
-/// with files for its sockets beside it where they take room. [`system`](crate::system) has what
-/// runtimes over an operating system share, and the crate regatta-udp their UDP sockets.
+/// Everything that the driver wants of the world. One file of 100 to 250 lines implements it;
+/// its futures may be `async fn`. [`system`](crate::system) has what runtimes over an operating
+/// system share, and the crate regatta-sockets all kinds of sockets for who can wait for one.
 pub trait Runtime: Clone + Send + Sync + 'static {
     /// A connected byte stream.
     type Stream: Stream;
@@ -52,16 +52,10 @@ pub trait Runtime: Clone + Send + Sync + 'static {
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static);
 
     /// Connects to `to`.
-    fn connect(
-        &self,
-        to: Address,
-    ) -> impl Future<Output = io::Result<Self::Stream>> + Send + 'static;
+    fn connect(&self, to: Address) -> impl Future<Output = io::Result<Self::Stream>> + Send;
 
     /// Listens at `at`.
-    fn listen(
-        &self,
-        at: Address,
-    ) -> impl Future<Output = io::Result<Self::Listener>> + Send + 'static;
+    fn listen(&self, at: Address) -> impl Future<Output = io::Result<Self::Listener>> + Send;
 
     /// Binds a UDP socket to `local`, where port 0 picks a free one, and connects it to `remote`
     /// where there is one. It sends no fragments where the system can promise that.
@@ -72,7 +66,7 @@ pub trait Runtime: Clone + Send + Sync + 'static {
         &self,
         local: SocketAddr,
         remote: Option<SocketAddr>,
-    ) -> impl Future<Output = io::Result<Self::Datagrams>> + Send + 'static;
+    ) -> impl Future<Output = io::Result<Self::Datagrams>> + Send;
 
     /// Looks `name` up: a host name, never an IP literal.
     fn resolve(&self, name: &str) -> Self::Resolution;

@@ -94,44 +94,32 @@ impl Runtime for Host {
         self.shared.spawn(Box::pin(task));
     }
 
-    fn connect(&self, to: Address) -> impl Future<Output = io::Result<Socket>> + Send + 'static {
-        let host = self.clone();
-        async move {
-            let Address::Ip(to) = to else {
-                return Err(io::Error::new(io::ErrorKind::Unsupported, "no Unix sockets here"));
-            };
-            let end = tcp::connect(&mut host.shared.world(), host.id, to)?;
-            let socket = Socket { shared: Arc::clone(&host.shared), end };
-            poll_fn(|cx| tcp::poll_connected(&mut host.shared.world(), end, cx)).await?;
-            Ok(socket)
-        }
+    async fn connect(&self, to: Address) -> io::Result<Socket> {
+        let end = tcp::connect(&mut self.shared.world(), self.id, internet(to)?)?;
+        let socket = Socket { shared: Arc::clone(&self.shared), end };
+        poll_fn(|cx| tcp::poll_connected(&mut self.shared.world(), end, cx)).await?;
+        Ok(socket)
     }
 
-    fn listen(&self, at: Address) -> impl Future<Output = io::Result<Listening>> + Send + 'static {
-        let host = self.clone();
-        async move {
-            let Address::Ip(at) = at else {
-                return Err(io::Error::new(io::ErrorKind::Unsupported, "no Unix sockets here"));
-            };
-            let listener = tcp::listen(&mut host.shared.world(), host.id, at)?;
-            Ok(Listening { shared: host.shared, listener })
-        }
+    async fn listen(&self, at: Address) -> io::Result<Listening> {
+        let listener = tcp::listen(&mut self.shared.world(), self.id, internet(at)?)?;
+        Ok(Listening { shared: Arc::clone(&self.shared), listener })
     }
 
-    fn bind(
-        &self,
-        local: SocketAddr,
-        remote: Option<SocketAddr>,
-    ) -> impl Future<Output = io::Result<UdpSocket>> + Send + 'static {
-        let host = self.clone();
-        async move {
-            let bound = udp::bind(&mut host.shared.world(), host.id, local, remote)?;
-            Ok(UdpSocket { shared: host.shared, bound })
-        }
+    async fn bind(&self, local: SocketAddr, remote: Option<SocketAddr>) -> io::Result<UdpSocket> {
+        let bound = udp::bind(&mut self.shared.world(), self.id, local, remote)?;
+        Ok(UdpSocket { shared: Arc::clone(&self.shared), bound })
     }
 
     fn resolve(&self, name: &str) -> Lookup {
         Lookup::new(self, name)
+    }
+}
+
+fn internet(address: Address) -> io::Result<SocketAddr> {
+    match address {
+        Address::Ip(address) => Ok(address),
+        Address::Unix(_) => Err(io::Error::new(io::ErrorKind::Unsupported, "no Unix sockets here")),
     }
 }
 

@@ -252,7 +252,8 @@ impl ByHand {
                 let assumed = self.upstream.assumed_streams(connection).and_then(NonZeroU32::new);
                 config.initial_streams = assumed.unwrap_or(config.initial_streams);
                 let tls = Tls::client(&self.tls, &origin.host, now).unwrap();
-                let connecting = Box::pin(self.host.connect(Address::Ip(address)));
+                let host = self.host.clone();
+                let connecting = Box::pin(async move { host.connect(Address::Ip(address)).await });
                 let carrier = Carrier::new(attempt, connection, Stack::tls(tls, config));
                 let socket = Socket::Connecting(connecting);
                 self.peers.insert(attempt, Peer { socket, carrier, out: Output::new() });

@@ -16,7 +16,7 @@ fn on_its_loop<F: Future<Output = Fact>>(fact: impl Fn(example::Loop) -> F) -> F
 }
 
 mod conformance {
-    regatta_runtime::conformance_tests!(super::on_its_loop, without datagrams);
+    regatta_runtime::conformance_tests!(super::on_its_loop);
 }
 
 #[test]

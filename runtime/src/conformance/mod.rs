@@ -63,15 +63,11 @@
 //! #     fn seed(&self) -> u64 { 4 }
 //! #     fn timer(&self, at: Instant) -> Spin { Spin(self.clone(), at) }
 //! #     fn spawn(&self, _: impl Future<Output = ()> + Send + 'static) {}
-//! #     fn connect(
-//! #         &self, _: Address,
-//! #     ) -> impl Future<Output = io::Result<Never>> + Send + 'static { async { none() } }
-//! #     fn listen(
-//! #         &self, _: Address,
-//! #     ) -> impl Future<Output = io::Result<Never>> + Send + 'static { async { none() } }
-//! #     fn bind(
+//! #     async fn connect(&self, _: Address) -> io::Result<Never> { none() }
+//! #     async fn listen(&self, _: Address) -> io::Result<Never> { none() }
+//! #     async fn bind(
 //! #         &self, _: SocketAddr, _: Option<SocketAddr>,
-//! #     ) -> impl Future<Output = io::Result<Infallible>> + Send + 'static { async { none() } }
+//! #     ) -> io::Result<Infallible> { none() }
 //! #     fn resolve(&self, _: &str) -> Self::Resolution { None }
 //! # }
 //! fn on_mine<F: Future<Output = Fact>>(fact: impl Fn(Mine) -> F) -> Fact {

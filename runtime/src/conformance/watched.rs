@@ -170,37 +170,26 @@ impl<R: Runtime> Runtime for Watched<R> {
         });
     }
 
-    fn connect(
-        &self,
-        to: Address,
-    ) -> impl Future<Output = io::Result<Self::Stream>> + Send + 'static {
-        let under_way = self.hold(Of::Connect, ());
-        let place = self.place(&to);
-        let to = if let Some(Place::Is(other)) = place { Address::Ip(other) } else { to };
-        let (watched, connect) = (self.clone(), self.inner.connect(to));
-        async move {
-            let _under_way = under_way;
-            if let Some(Place::Silent) = place {
-                pending::<()>().await;
-            }
-            Ok(watched.hold(Of::Stream, connect.await?))
-        }
+    async fn connect(&self, to: Address) -> io::Result<Self::Stream> {
+        let _under_way = self.hold(Of::Connect, ());
+        let to = match self.place(&to) {
+            Some(Place::Silent) => pending().await,
+            Some(Place::Is(other)) => Address::Ip(other),
+            None => to,
+        };
+        Ok(self.hold(Of::Stream, self.inner.connect(to).await?))
     }
 
-    fn listen(
-        &self,
-        at: Address,
-    ) -> impl Future<Output = io::Result<Self::Listener>> + Send + 'static {
-        let (watched, listen) = (self.clone(), self.inner.listen(at));
-        async move { Ok(watched.hold(Of::Listener, listen.await?)) }
+    async fn listen(&self, at: Address) -> io::Result<Self::Listener> {
+        Ok(self.hold(Of::Listener, self.inner.listen(at).await?))
     }
 
-    fn bind(
+    async fn bind(
         &self,
         local: SocketAddr,
         remote: Option<SocketAddr>,
-    ) -> impl Future<Output = io::Result<Self::Datagrams>> + Send + 'static {
-        self.inner.bind(local, remote)
+    ) -> io::Result<Self::Datagrams> {
+        self.inner.bind(local, remote).await
     }
 
     fn resolve(&self, name: &str) -> Self::Resolution {

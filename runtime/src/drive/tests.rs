@@ -2,7 +2,7 @@
 //! threads.
 
 use core::convert::Infallible;
-use core::future::{Future, poll_fn, ready};
+use core::future::{Future, poll_fn};
 use core::net::SocketAddr;
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
@@ -105,26 +105,21 @@ impl Runtime for Bench {
         self.world().tasks.push(Some(Box::pin(task)));
     }
 
-    fn connect(&self, _: Address) -> impl Future<Output = io::Result<Socket>> + Send + 'static {
-        let bench = self.clone();
+    async fn connect(&self, _: Address) -> io::Result<Socket> {
         let dial = {
-            let mut world = bench.world();
+            let mut world = self.world();
             world.dials += 1;
             world.dials
         };
-        poll_fn(move |_| bench.poll_dial(dial))
+        poll_fn(|_| self.poll_dial(dial)).await
     }
 
-    fn listen(&self, _: Address) -> impl Future<Output = io::Result<Nobody>> + Send + 'static {
-        ready(Err(io::ErrorKind::Unsupported.into()))
+    async fn listen(&self, _: Address) -> io::Result<Nobody> {
+        Err(io::ErrorKind::Unsupported.into())
     }
 
-    fn bind(
-        &self,
-        _: SocketAddr,
-        _: Option<SocketAddr>,
-    ) -> impl Future<Output = io::Result<Infallible>> + Send + 'static {
-        ready(Err(io::ErrorKind::Unsupported.into()))
+    async fn bind(&self, _: SocketAddr, _: Option<SocketAddr>) -> io::Result<Infallible> {
+        Err(io::ErrorKind::Unsupported.into())
     }
 
     fn resolve(&self, _: &str) -> Nobody {

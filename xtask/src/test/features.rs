@@ -24,7 +24,7 @@ const COMBINATIONS: [(&str, &str); 19] = [
     ("regatta-async-std", "async-std,smol,aws-lc-rs,system-roots,tower"),
     ("regatta-sim", ""),
     ("regatta-sim", "scenario"),
-    ("regatta-udp", "ring"),
+    ("regatta-sockets", "ring"),
     ("regatta-tokio", "ring"),
     ("regatta-tokio", "aws-lc-rs,system-roots,tower"),
 ];

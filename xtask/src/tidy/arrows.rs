@@ -8,9 +8,9 @@ use super::{File, Tree, Violation};
 const ARROWS: [(&str, &[&str]); 13] = [
     ("regatta-core", &[]),
     ("regatta-runtime", &["regatta-core"]),
-    ("regatta-udp", &["regatta-runtime"]),
-    ("regatta-async-std", &["regatta-core", "regatta-runtime", "regatta-udp"]),
-    ("regatta-tokio", &["regatta-core", "regatta-runtime", "regatta-udp"]),
+    ("regatta-sockets", &["regatta-runtime"]),
+    ("regatta-async-std", &["regatta-core", "regatta-runtime", "regatta-sockets"]),
+    ("regatta-tokio", &["regatta-core", "regatta-runtime", "regatta-sockets"]),
     ("regatta-models", &["regatta-core"]),
     ("regatta-fuzz", &["regatta-core", "regatta-models", "regatta-sim"]),
     ("regatta", &["regatta-core", "regatta-runtime", "regatta-tokio"]),
@@ -26,7 +26,7 @@ const ANY: &[&str] = &[
     "regatta-runtime",
     "regatta-async-std",
     "regatta-tokio",
-    "regatta-udp",
+    "regatta-sockets",
     "regatta-models",
     "regatta-sim",
     "regatta",
@@ -34,9 +34,10 @@ const ANY: &[&str] = &[
 
 /// Packages and crate names that a folder must not name. core has tokio as a dependency for the
 /// `AsyncRead` and `AsyncWrite` that h2 wants; what of it is allowed, core's tree says.
-const UNNAMED: [(&str, &[&str]); 2] = [
+const UNNAMED: [(&str, &[&str]); 3] = [
     ("core/", &["async_io", "async_std", "mio", "quinn_udp", "smol", "socket2"]),
     ("runtime/", &["async_io", "async_std", "mio", "quinn_udp", "smol", "socket2", "tokio"]),
+    ("runtime-sockets/", &["async_io", "async_std", "mio", "smol", "tokio"]),
 ];
 
 /// Parts of tokio that are a runtime.

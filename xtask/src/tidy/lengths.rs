@@ -1,5 +1,5 @@
 //! Files of at most 600 lines without their tests, functions of at most 70, lines of at most
-//! 100 columns.
+//! 100 columns; implementations of a runtime of at most 250.
 
 use std::ops::Range;
 
@@ -9,6 +9,13 @@ use super::{File, Tree, Violation};
 const FILE: usize = 600;
 const FUNCTION: usize = 70;
 const WIDTH: usize = 100;
+
+/// All of an implementation of a runtime, comments too: what it decides lies elsewhere.
+const RUNTIME: usize = 250;
+
+/// Each implementation: a folder, or a file.
+const RUNTIMES: [&str; 3] =
+    ["examples/custom_runtime.rs", "runtime-async-std/src/", "runtime-tokio/src/"];
 
 /// Quotes, commas and brackets beside a literal that rustfmt will not break.
 const AROUND_A_LITERAL: usize = 8;
@@ -20,6 +27,7 @@ pub(crate) fn check(tree: &Tree) -> Vec<Violation> {
         found.extend(function_lengths(file));
         found.extend(skipped_formatting(file));
     }
+    found.extend(runtime_lengths(tree));
     for file in &tree.files {
         if file.path.ends_with(".rs") || file.path.ends_with(".md") {
             found.extend(line_widths(file));
@@ -28,11 +36,31 @@ pub(crate) fn check(tree: &Tree) -> Vec<Violation> {
     found
 }
 
-fn file_length(file: &File) -> Option<Violation> {
+fn without_tests(file: &File) -> usize {
+    if file.is_tests() {
+        return 0;
+    }
     let tests: usize =
         test_blocks(&file.code).into_iter().map(|block| file.code[block].lines().count()).sum();
-    let lines = file.text.lines().count().saturating_sub(tests);
-    if lines <= FILE || file.is_tests() {
+    file.text.lines().count().saturating_sub(tests)
+}
+
+fn runtime_lengths(tree: &Tree) -> Vec<Violation> {
+    let mut found = Vec::new();
+    for runtime in RUNTIMES {
+        let files = tree.rust().filter(|file| file.path.starts_with(runtime));
+        let lines: usize = files.map(without_tests).sum();
+        if lines > RUNTIME {
+            let says = format!("a runtime of {lines} lines without tests; at most {RUNTIME}");
+            found.push(Violation { path: runtime.to_owned(), line: 0, says });
+        }
+    }
+    found
+}
+
+fn file_length(file: &File) -> Option<Violation> {
+    let lines = without_tests(file);
+    if lines <= FILE {
         return None;
     }
     Some(file.violation(0, format!("{lines} lines without tests; at most {FILE}: split it")))

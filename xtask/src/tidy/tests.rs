@@ -141,6 +141,26 @@ mod lengths_of {
     }
 
     #[test]
+    fn runtimes_are_counted_whole() {
+        let (half, rest) = ("// line\n".repeat(125), "// line\n".repeat(126));
+        let files = |first: &'static str, second: &'static str| {
+            [(first, half.as_str()), (second, rest.as_str())]
+        };
+        for runtime in ["runtime-async-std/src/", "runtime-tokio/src/"] {
+            let long = files("a", "b").map(|(name, text)| (format!("{runtime}{name}.rs"), text));
+            let long = long.each_ref().map(|(path, text)| (path.as_str(), *text));
+            assert_says(lengths::check, &long, &[(runtime, 0, "a runtime of 251 lines")]);
+        }
+        let with_tests = files("runtime-tokio/src/lib.rs", "runtime-tokio/src/tests.rs");
+        assert_says(lengths::check, &with_tests, &[]);
+        let shared = files("runtime-tokio/src/lib.rs", "runtime-sockets/src/lib.rs");
+        assert_says(lengths::check, &shared, &[]);
+        let (example, long) = ("examples/custom_runtime.rs", format!("{half}{rest}"));
+        assert_says(lengths::check, &[(example, &long)], &[(example, 0, "251 lines")]);
+        assert_says(lengths::check, &[("examples/mio.rs", &long)], &[]);
+    }
+
+    #[test]
     fn functions() {
         let body =
             |lines: usize| format!("\nfn long<T>(x: [u8; 2]) {{\n{}}}\n", "x;\n".repeat(lines));

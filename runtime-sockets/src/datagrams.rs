@@ -1,8 +1,4 @@
-//! regatta-udp: UDP sockets for every runtime that can wait for one.
-//!
-//! quinn-udp sends and receives, with GSO, GRO and ECN, and what must be known of it is known
-//! here once. A runtime gives a [`Waiting`] of its own and has a [`DatagramSocket`].
-#![forbid(unsafe_code)]
+//! UDP sockets: quinn-udp sends and receives, with GSO, GRO and ECN.
 
 use core::fmt;
 use core::net::{IpAddr, SocketAddr};
@@ -10,34 +6,14 @@ use core::task::{Context, Poll, ready};
 use std::io::{self, IoSliceMut};
 use std::net::UdpSocket;
 
-pub use quinn_udp::UdpSockRef;
 use quinn_udp::{BATCH_SIZE, EcnCodepoint, RecvMeta, UdpSocketState};
 use regatta_runtime::{Datagrams, Ecn, Received, Transmit};
 
-/// A UDP socket that somebody waits for: a runtime's part of a [`DatagramSocket`].
-pub trait Waiting: Send + Unpin + 'static {
-    /// Calls `receive` until it says something else than `WouldBlock`, and sleeps meanwhile
-    /// until the socket is readable or has failed: that nobody is at the port of a connected
-    /// socket does not make it readable.
-    fn poll_receive<T>(
-        &mut self,
-        cx: &mut Context<'_>,
-        receive: impl FnMut(UdpSockRef<'_>) -> io::Result<T>,
-    ) -> Poll<io::Result<T>>;
-
-    /// Calls `send`, unless it is known that it will say `WouldBlock`.
-    fn try_send(&self, send: impl FnOnce(UdpSockRef<'_>) -> io::Result<()>) -> io::Result<()>;
-
-    /// Whether it is writable; else the task is woken when it is.
-    fn poll_writable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
-
-    /// Where it is bound.
-    fn local_address(&self) -> io::Result<SocketAddr>;
-}
+use crate::{Reactor, Side, Watched};
 
 /// A UDP socket.
-pub struct DatagramSocket<W> {
-    socket: W,
+pub struct DatagramSocket<R: Reactor> {
+    socket: R::Watched<UdpSocket>,
     state: UdpSocketState,
     remote: Option<SocketAddr>,
     is_ipv4: bool,
@@ -45,29 +21,29 @@ pub struct DatagramSocket<W> {
     scratch: Box<[RecvMeta; BATCH_SIZE]>,
 }
 
-impl<W: Waiting> DatagramSocket<W> {
-    /// Binds a socket as [`Runtime::bind`](regatta_runtime::Runtime::bind) says; `wait` takes it
-    /// into the runtime. It does not block already.
-    pub fn bind(
-        local: SocketAddr,
-        remote: Option<SocketAddr>,
-        wait: impl FnOnce(UdpSocket) -> io::Result<W>,
-    ) -> io::Result<Self> {
-        // quinn-udp names the destination with every datagram; only these take that on a
-        // connected socket.
-        if remote.is_some() && !cfg!(any(target_os = "linux", target_os = "android")) {
-            return Err(io::ErrorKind::Unsupported.into());
-        }
-        let socket = UdpSocket::bind(local)?;
-        socket.set_nonblocking(true)?;
-        if let Some(remote) = remote {
-            socket.connect(remote)?;
-        }
-        let state = UdpSocketState::new((&socket).into())?;
-        let scratch = Box::new([RecvMeta::default(); BATCH_SIZE]);
-        Ok(Self { socket: wait(socket)?, state, remote, is_ipv4: local.is_ipv4(), scratch })
+/// Binds a socket as [`Runtime::bind`](regatta_runtime::Runtime::bind) says.
+pub fn bind<R: Reactor>(
+    reactor: &R,
+    local: SocketAddr,
+    remote: Option<SocketAddr>,
+) -> io::Result<DatagramSocket<R>> {
+    // quinn-udp names the destination with every datagram; only these take that on a
+    // connected socket.
+    if remote.is_some() && !cfg!(any(target_os = "linux", target_os = "android")) {
+        return Err(io::ErrorKind::Unsupported.into());
     }
+    let socket = UdpSocket::bind(local)?;
+    socket.set_nonblocking(true)?;
+    if let Some(remote) = remote {
+        socket.connect(remote)?;
+    }
+    let state = UdpSocketState::new((&socket).into())?;
+    let scratch = Box::new([RecvMeta::default(); BATCH_SIZE]);
+    let socket = reactor.watch(socket)?;
+    Ok(DatagramSocket { socket, state, remote, is_ipv4: local.is_ipv4(), scratch })
+}
 
+impl<R: Reactor> DatagramSocket<R> {
     /// What can never be sent. The kernel says EINVAL to it, and quinn-udp takes that for a
     /// network card that lacks GSO and a kernel that lacks ECN, and stops using both.
     fn check(&self, transmit: &Transmit<'_>) -> Result<(), &'static str> {
@@ -89,13 +65,13 @@ impl<W: Waiting> DatagramSocket<W> {
     }
 }
 
-impl<W: fmt::Debug> fmt::Debug for DatagramSocket<W> {
+impl<R: Reactor> fmt::Debug for DatagramSocket<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("DatagramSocket").field(&self.socket).finish()
+        f.debug_tuple("DatagramSocket").field(self.socket.socket()).finish()
     }
 }
 
-impl<W: Waiting> Datagrams for DatagramSocket<W> {
+impl<R: Reactor> Datagrams for DatagramSocket<R> {
     fn poll_receive(
         &mut self,
         cx: &mut Context<'_>,
@@ -109,8 +85,8 @@ impl<W: Waiting> Datagrams for DatagramSocket<W> {
         }
         let Self { socket, state, scratch, .. } = self;
         loop {
-            let receive = |socket: UdpSockRef<'_>| state.recv(socket, buffers, &mut scratch[..]);
-            match ready!(socket.poll_receive(cx, receive)) {
+            let receive = |socket: &UdpSocket| state.recv(socket.into(), buffers, &mut scratch[..]);
+            match ready!(socket.poll_io(cx, Side::Read, receive)) {
                 // A datagram that was sent is too long for the path (ICMP): a loss like others.
                 Err(error) if quinn_udp::is_msg_size_err(&error) => {}
                 Err(error) => return Poll::Ready(Err(error)),
@@ -133,7 +109,8 @@ impl<W: Waiting> Datagrams for DatagramSocket<W> {
             segment_size: transmit.segment_size,
             src_ip: transmit.source,
         };
-        let send = || self.socket.try_send(|socket| self.state.try_send(socket, &sent));
+        let send =
+            || self.socket.try_io(Side::Write, |socket| self.state.try_send(socket.into(), &sent));
         let mut done = send();
         if matches!(&done, Err(error) if quinn_udp::is_msg_size_err(error)) {
             // On a connected socket this may have been said of an earlier datagram.
@@ -146,11 +123,11 @@ impl<W: Waiting> Datagrams for DatagramSocket<W> {
     }
 
     fn poll_writable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.socket.poll_writable(cx)
+        self.socket.poll_ready(cx, Side::Write)
     }
 
     fn local_address(&self) -> io::Result<SocketAddr> {
-        self.socket.local_address()
+        self.socket.socket().local_addr()
     }
 
     fn max_segments(&self) -> usize {
