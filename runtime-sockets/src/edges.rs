@@ -80,21 +80,21 @@ mod tests {
     fn a_side_is_tried_after_news_and_until_it_would_block() {
         let edges = Edges::default();
         let blocks = || Err::<(), _>(io::ErrorKind::WouldBlock.into());
-        let mut cx = Context::from_waker(Waker::noop());
-        assert!(edges.poll_ready(&mut cx, Side::Read).is_pending());
+        let cx = Context::from_waker(Waker::noop());
+        assert!(edges.poll_ready(&cx, Side::Read).is_pending());
         assert!(edges.try_io(Side::Read, || Ok(())).is_err(), "it was tried without news");
         edges.wake(false);
         for side in [Side::Read, Side::Write] {
-            assert!(edges.poll_ready(&mut cx, side).is_ready());
+            assert!(edges.poll_ready(&cx, side).is_ready());
             assert!(edges.try_io(side, || Ok(())).is_ok());
         }
         assert!(edges.try_io(Side::Read, blocks).is_err());
-        assert!(edges.poll_ready(&mut cx, Side::Read).is_pending());
-        assert!(edges.poll_ready(&mut cx, Side::Write).is_ready(), "the other side goes on");
+        assert!(edges.poll_ready(&cx, Side::Read).is_pending());
+        assert!(edges.poll_ready(&cx, Side::Write).is_ready(), "the other side goes on");
         edges.wake(true);
         for (side, is_ready) in [(Side::Read, true), (Side::Write, false)] {
             assert!(edges.try_io(side, blocks).is_err());
-            assert_eq!(edges.poll_ready(&mut cx, side).is_ready(), is_ready, "{side:?} at the end");
+            assert_eq!(edges.poll_ready(&cx, side).is_ready(), is_ready, "{side:?} at the end");
         }
     }
 }

@@ -13,6 +13,7 @@ use http_body_util::{BodyExt as _, Empty, Full};
 use regatta_core::record::Kind;
 
 use super::bodies::{Endless, Pieces, pattern};
+use super::held::never;
 use super::io::both;
 use super::scene::{Play, Scene, Way, on_every_way, read, send, told};
 use super::signals::{Flag, Tell};
@@ -125,15 +126,7 @@ pub async fn dropped_requests_harm_no_neighbour<R: Runtime>(runtime: R) -> Fact 
 pub async fn dropped_request_ends_at_the_service<R: Runtime>(runtime: R) -> Fact {
     let (begun, ended) = (Flag::default(), Flag::default());
     let (seen, tell) = (begun.clone(), ended.clone());
-    let service = move |_: Request<Body>| {
-        seen.raise();
-        let tell = Tell(tell.clone());
-        async move {
-            pending::<()>().await;
-            drop(tell);
-            Response::new(Empty::<Bytes>::new())
-        }
-    };
+    let service = move |_: Request<Body>| never(&seen, &tell);
     Play::new(runtime)
         .on(&[Way::Http2])
         .run(service, async |scene| {

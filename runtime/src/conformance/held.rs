@@ -1,14 +1,15 @@
 //! Requests that wait at their service until a fact lets them go.
 
+use core::future::{Future, pending};
 use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{Request, Response};
-use http_body_util::Full;
+use http_body_util::{Empty, Full};
 
 use super::io::{all, both};
 use super::scene::{Play, Scene, Way};
-use super::signals::{Count, Flag};
+use super::signals::{Count, Flag, Tell};
 use super::{Fact, ensure};
 use crate::body::Body;
 use crate::runtime::Runtime;
@@ -74,4 +75,19 @@ pub(super) async fn with_held<R: Runtime>(
         play.run(held.service(), async |scene| act(scene, &held).await).await?;
     }
     Ok(())
+}
+
+/// What a service does that never answers: `begun` is raised when it is asked, `dropped` when
+/// nobody waits for it any more.
+pub(super) fn never(
+    begun: &Flag,
+    dropped: &Flag,
+) -> impl Future<Output = Response<Empty<Bytes>>> + Send + use<> {
+    begun.raise();
+    let tell = Tell(dropped.clone());
+    async move {
+        pending::<()>().await;
+        drop(tell);
+        Response::new(Empty::new())
+    }
 }

@@ -1,6 +1,6 @@
 //! Servers and clients that go away with work under way.
 
-use core::future::{Future as _, pending, poll_fn};
+use core::future::{Future as _, poll_fn};
 use core::pin::pin;
 use core::task::Poll;
 
@@ -11,10 +11,10 @@ use regatta_core::types::Cause;
 
 use super::bodies::pattern;
 use super::drains::refuses;
-use super::held::{UNDER_WAY, held_meanwhile, with_held};
+use super::held::{UNDER_WAY, held_meanwhile, never, with_held};
 use super::io::{all, both};
 use super::scene::{Play, Way, on_every_way, told, until};
-use super::signals::{Flag, Tell};
+use super::signals::Flag;
 use super::timeouts::cut_soon;
 use super::watched::Place;
 use super::{Fact, ensure};
@@ -46,15 +46,7 @@ pub async fn long_drain_is_cut<R: Runtime>(runtime: R) -> Fact {
     for way in &Way::ALL {
         let (begun, dropped) = (Flag::default(), Flag::default());
         let (seen, tell) = (begun.clone(), dropped.clone());
-        let service = move |_: Request<Body>| {
-            seen.raise();
-            let tell = Tell(tell.clone());
-            async move {
-                pending::<()>().await;
-                drop(tell);
-                Response::new(Empty::<Bytes>::new())
-            }
-        };
+        let service = move |_: Request<Body>| never(&seen, &tell);
         let play = Play::new(runtime.clone()).on(core::slice::from_ref(way)).server(cut_soon);
         play.run(service, async |scene| {
             let request = scene.request(Method::POST, "/").body(Empty::<Bytes>::new());
