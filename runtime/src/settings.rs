@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use regatta_core::engine::Config as EngineConfig;
-use regatta_core::engine::tls::{ClientConfig, ClientOptions, Clock, KeyLog, Provider, Versions};
+use regatta_core::engine::tls::{
+    ClientConfig, ClientOptions, Clock, Identity, KeyLog, Provider, Versions,
+};
 use regatta_core::id::ProfileId;
 use regatta_core::types::{Origin, Protocol};
 use regatta_core::upstream::Protocols;
@@ -43,6 +45,8 @@ pub struct Profile {
     pub danger_accept_any_certificate: bool,
     /// Which versions of TLS. Default 1.2 and 1.3.
     pub versions: Versions,
+    /// Who we say we are where a server asks (curl's `--cert`). Default nobody.
+    pub identity: Option<Identity>,
     /// Who gets the secrets of each connection, for a packet analyser. Default nobody.
     pub key_log: Option<Arc<dyn KeyLog>>,
 }
@@ -54,6 +58,7 @@ impl Default for Profile {
             roots: Roots::None,
             danger_accept_any_certificate: false,
             versions: Versions::Both,
+            identity: None,
             key_log: None,
         }
     }
@@ -79,6 +84,7 @@ impl Profile {
         options.danger_no_verify = self.danger_accept_any_certificate;
         options.alpn = self.alpn();
         options.versions = self.versions;
+        options.identity.clone_from(&self.identity);
         options.key_log.clone_from(&self.key_log);
         options.provider = Some(provider.clone());
         ClientConfig::new(clock, options).map_err(|error| error.to_string().into())

@@ -35,6 +35,8 @@ pub(crate) enum Exit {
     Timeout = 28,
     /// The TLS handshake failed.
     TlsHandshake = 35,
+    /// The body cannot be gone on with where it ended.
+    Range = 33,
     /// The request cannot be sent as it is.
     BadArgument = 43,
     /// More redirects than allowed.
@@ -45,8 +47,18 @@ pub(crate) enum Exit {
     Send = 55,
     /// The network failed while receiving.
     Receive = 56,
+    /// Our own certificate or its key cannot be used.
+    ClientCertificate = 58,
     /// The server's certificate cannot be trusted.
     Certificate = 60,
+    /// The body is packed in a way that is not known, or cannot be unpacked.
+    BadEncoding = 61,
+    /// The body is larger than `--max-filesize`.
+    TooLarge = 63,
+    /// A body that went out once would have to go out again.
+    SendAgain = 65,
+    /// Credentials where they may not be.
+    Login = 67,
     /// The file of `--cacert` cannot be used.
     CaFile = 77,
     /// A limit of this client allows no connection.
@@ -56,22 +68,27 @@ pub(crate) enum Exit {
 }
 
 /// Why a transfer failed: what the exit code says, and one sentence.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Failure {
     /// For scripts.
     pub(crate) exit: Exit,
     /// For people.
     pub(crate) message: String,
+    /// Nobody listened where a connection was asked for.
+    pub(crate) refused: bool,
 }
 
 impl Failure {
     pub(crate) fn new(exit: Exit, message: impl Into<String>) -> Self {
-        Self { exit, message: message.into() }
+        Self { exit, message: message.into(), refused: false }
     }
 
     /// The failure that `error` tells.
     pub(crate) fn of(error: &Error) -> Self {
-        Self::new(exit_of(error.kind(), error.timeline()), error.to_string())
+        let mut failure = Self::new(exit_of(error.kind(), error.timeline()), error.to_string());
+        let refused = Kind::Refused(Refusal::ConnectFailed(Cause::Refused));
+        failure.refused = *error.kind() == refused;
+        failure
     }
 }
 

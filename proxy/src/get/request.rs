@@ -1,137 +1,368 @@
-//! The request that the command line asks for, and how it changes along redirects.
+//! The request that the command line asks for, made anew for every URL that a redirect leads to.
 
-use std::fs;
-use std::io::{self, Read as _};
-
-use bytes::Bytes;
 use http::header::{
-    ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING, USER_AGENT,
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, COOKIE,
+    EXPECT, HOST, HeaderName, IF_NONE_MATCH, RANGE, REFERER, TRANSFER_ENCODING, USER_AGENT,
 };
-use http::{HeaderMap, HeaderValue, Method, Request};
-use http_body_util::Full;
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, Version};
 
+use super::credentials::Credentials;
+use super::decode;
 use super::exit_code::{Exit, Failure};
-use super::redirect::{self, Step};
+use super::payload::{Part, Payload};
+use super::redirect::Kind;
 use super::url::Url;
-use crate::cli::{GetArgs, HeaderLine};
+use super::{data, form};
+use crate::cli::GetArgs;
+use crate::cli::value::HeaderLine;
+
+/// A POST larger than this asks whether it may go (curl's own).
+const EXPECT_ABOVE: u64 = 1 << 20;
 
 /// A request that can be made again.
 #[derive(Clone, Debug)]
 pub(crate) struct Template {
-    pub(crate) method: Method,
-    /// The method was chosen by `-X`: redirects keep it.
-    pub(crate) method_is_fixed: bool,
-    pub(crate) headers: HeaderMap,
-    /// `None` is no body; an empty one has a length all the same.
-    pub(crate) body: Option<Bytes>,
+    pub(crate) kind: Kind,
+    /// `-X`.
+    method: Option<Method>,
+    /// `-H`, with what its files have.
+    lines: Vec<HeaderLine>,
+    payload: Payload,
+    /// Of the body, unless a line says another.
+    content_type: Option<HeaderValue>,
+    accepts: &'static str,
+    /// Where the chain begins: who may have its secrets.
+    first: Url,
+    referer: Option<String>,
+    /// Redirects say where they came from.
+    refers: bool,
+    authorization: Option<HeaderValue>,
+    literal_cookies: String,
+    /// Range, or Content-Range of an upload.
+    range: Option<String>,
+    content_range: Option<String>,
+    etag: Option<String>,
+    target: Option<PathAndQuery>,
+    product: Option<HeaderValue>,
+    trusts_all: bool,
+    compressed: bool,
+    is_old: bool,
+    speaks_http2_only: bool,
+}
+
+/// What belongs to one transfer beside the options.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Aim {
+    /// `-T`.
+    pub(crate) upload: Option<String>,
+    /// Where `-C` goes on.
+    pub(crate) offset: u64,
+    /// For what must differ between requests.
+    pub(crate) seed: u64,
 }
 
 impl Template {
-    /// What `args` ask for; reads the files that they name.
-    pub(crate) fn new(args: &GetArgs) -> Result<Self, Failure> {
-        let body = body(args)?;
-        let method = match &args.method {
-            Some(method) => method.clone(),
-            None if args.head => Method::HEAD,
-            None if body.is_some() => Method::POST,
-            None => Method::GET,
+    /// What `args` ask of `url`; reads the files that they name. The URL may get more.
+    pub(crate) fn new(args: &GetArgs, url: Url, aim: &Aim) -> Result<(Self, Url), Failure> {
+        let (url, kind, payload, content_type) = content(args, url, aim)?;
+        let request = &args.request;
+        let is_json = args.data.iter().any(|piece| matches!(piece, crate::cli::Data::Json(_)));
+        let content_type = if is_json { Some("application/json".to_owned()) } else { content_type };
+        let credentials = url.credentials().cloned();
+        let credentials = credentials.or_else(|| request.user.as_deref().map(Credentials::typed));
+        let bearer = request.oauth2_bearer.as_ref().map(|token| format!("Bearer {token}"));
+        let authorization = match bearer {
+            Some(bearer) => Some(field_value("--oauth2-bearer", &bearer)?),
+            None => credentials.and_then(|credentials| credentials.basic()),
         };
-        Ok(Self {
-            method,
-            method_is_fixed: args.method.is_some(),
-            headers: headers(args, body.is_some()),
-            body,
-        })
+        let (referer, refers) = match request.referer.as_deref() {
+            Some(text) => match text.strip_suffix(";auto") {
+                Some(first) => (Some(first.to_owned()), true),
+                None => (Some(text.to_owned()), false),
+            },
+            None => (None, false),
+        };
+        let cookies = request.cookie.iter().filter(|cookie| cookie.contains('='));
+        let cookies: Vec<&str> = cookies.map(String::as_str).collect();
+        let (range, content_range) = ranges(args, kind, &payload, aim.offset);
+        let template = Self {
+            kind,
+            method: request.method.clone(),
+            lines: lines(args)?,
+            payload,
+            content_type: content_type.and_then(|text| HeaderValue::from_str(&text).ok()),
+            accepts: if is_json { "application/json" } else { "*/*" },
+            first: url.clone(),
+            referer: referer.filter(|text| !text.is_empty()),
+            refers,
+            authorization,
+            literal_cookies: cookies.join(";"),
+            range,
+            content_range,
+            etag: etag(args)?,
+            target: target(args)?,
+            product: request.user_agent.clone(),
+            trusts_all: request.location_trusted,
+            compressed: request.compressed,
+            is_old: args.way.http1_0,
+            speaks_http2_only: args.way.http2_prior_knowledge,
+        };
+        Ok((template, url))
     }
 
-    /// The request for `url`.
-    pub(crate) fn request(&self, url: &Url) -> Request<Full<Bytes>> {
-        let mut request = Request::new(Full::new(self.body.clone().unwrap_or_default()));
-        *request.method_mut() = self.method.clone();
-        *request.uri_mut() = url.uri().clone();
-        *request.headers_mut() = self.headers.clone();
-        if let Some(credentials) = url.credentials()
-            && !self.headers.contains_key(AUTHORIZATION)
-        {
-            request.headers_mut().insert(AUTHORIZATION, credentials.clone());
+    /// The method on the wire.
+    pub(crate) fn method(&self) -> Method {
+        self.method.clone().unwrap_or_else(|| self.kind.method())
+    }
+
+    /// The Referer that is sent.
+    pub(crate) fn referer(&self) -> Option<&str> {
+        self.referer.as_deref()
+    }
+
+    /// What is sent behind the head.
+    pub(crate) fn payload(&self) -> Payload {
+        if self.kind.has_body() { self.payload.clone() } else { Payload::default() }
+    }
+
+    /// Whether standard input goes out: that cannot be had a second time.
+    pub(crate) fn sends_stdin(&self) -> bool {
+        self.kind.has_body() && self.payload.0.contains(&Part::Stdin)
+    }
+
+    /// Becomes what goes to the next URL of a chain.
+    pub(crate) fn redirect(&mut self, from: &Url, status: StatusCode, args: &GetArgs) {
+        self.kind = self.kind.after(status, args);
+        if self.refers {
+            self.referer = Some(from.to_string());
+        }
+    }
+
+    /// The head for `url`, with the cookies of the jar.
+    pub(crate) fn head(&self, url: &Url, jar: Option<String>) -> Request<()> {
+        let is_first = self.trusts_all || self.first.same_origin(url);
+        let mut headers = self.defaults(url, is_first);
+        if let Some(cookies) = self.cookies(jar) {
+            headers.insert(COOKIE, cookies);
+        }
+        for line in &self.lines {
+            if let HeaderLine::Set(name, _) | HeaderLine::Remove(name) = line
+                && *name != COOKIE
+            {
+                headers.remove(name);
+            }
+        }
+        for line in &self.lines {
+            let HeaderLine::Set(name, value) = line else { continue };
+            let is_secret = *name == AUTHORIZATION || *name == COOKIE;
+            let stays = (is_secret && !is_first)
+                || (*name == HOST && url.host() != self.first.host())
+                || (*name == CONTENT_LENGTH && !self.kind.has_body());
+            if !stays {
+                headers.append(name, value.clone());
+            }
         }
         let is_framed =
-            [CONTENT_LENGTH, TRANSFER_ENCODING].iter().any(|name| self.headers.contains_key(name));
-        if let Some(body) = self.body.as_ref().filter(|_| !is_framed) {
+            [CONTENT_LENGTH, TRANSFER_ENCODING].iter().any(|name| headers.contains_key(name));
+        if self.kind.has_body()
+            && !is_framed
+            && let Some(length) = self.payload.length()
+        {
             // Also for none at all, which RFC 9110 8.6 asks of methods that expect one.
-            request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+            headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+        }
+        let mut request = Request::new(());
+        *request.method_mut() = self.method();
+        *request.uri_mut() = self.uri(url);
+        *request.headers_mut() = headers;
+        if self.is_old {
+            *request.version_mut() = Version::HTTP_10;
         }
         request
     }
 
-    /// Becomes what goes to the next URL of a chain.
-    pub(crate) fn redirect(&mut self, step: &Step) {
-        self.method = step.method.clone();
-        if !step.keeps_body {
-            self.body = None;
-        }
-        redirect::strip(&mut self.headers, step);
-    }
-}
-
-/// Defaults first; a field that is named by `-H` replaces its default.
-fn headers(args: &GetArgs, has_body: bool) -> HeaderMap {
-    const PRODUCT: &str = concat!("regatta/", env!("CARGO_PKG_VERSION"));
-    let mut headers = HeaderMap::new();
-    let agent = args.user_agent.clone().unwrap_or_else(|| HeaderValue::from_static(PRODUCT));
-    headers.insert(USER_AGENT, agent);
-    headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
-    if has_body {
-        let form = HeaderValue::from_static("application/x-www-form-urlencoded");
-        headers.insert(CONTENT_TYPE, form);
-    }
-    for line in &args.headers {
-        let (HeaderLine::Set(name, _) | HeaderLine::Remove(name)) = line;
-        headers.remove(name);
-    }
-    for line in &args.headers {
-        if let HeaderLine::Set(name, value) = line {
-            headers.append(name, value.clone());
-        }
-    }
-    headers
-}
-
-/// All `-d`, then all `--data-binary`, joined by `&`.
-fn body(args: &GetArgs) -> Result<Option<Bytes>, Failure> {
-    if args.data.is_empty() && args.data_binary.is_empty() {
-        return Ok(None);
-    }
-    let text = args.data.iter().map(|data| (data, false));
-    let binary = args.data_binary.iter().map(|data| (data, true));
-    let mut joined = Vec::new();
-    for (n, (data, is_binary)) in text.chain(binary).enumerate() {
-        if n > 0 {
-            joined.push(b'&');
-        }
-        match data.strip_prefix('@') {
-            Some(name) => {
-                let mut read = read(name).map_err(|error| {
-                    Failure::new(Exit::Read, format!("cannot read the data from {name}: {error}"))
-                })?;
-                if !is_binary {
-                    read.retain(|byte| !matches!(byte, b'\r' | b'\n' | 0));
-                }
-                joined.append(&mut read);
+    /// What is sent unless a line says otherwise.
+    fn defaults(&self, url: &Url, is_first: bool) -> HeaderMap {
+        const PRODUCT: &str = concat!("regatta/", env!("CARGO_PKG_VERSION"));
+        let mut headers = HeaderMap::new();
+        let product = self.product.clone();
+        let product = product.unwrap_or_else(|| HeaderValue::from_static(PRODUCT));
+        let mut put = |name: HeaderName, value: Option<HeaderValue>| {
+            if let Some(value) = value {
+                headers.insert(name, value);
             }
-            None => joined.extend_from_slice(data.as_bytes()),
+        };
+        let text =
+            |text: &Option<String>| text.as_ref().and_then(|text| HeaderValue::from_str(text).ok());
+        put(USER_AGENT, Some(product).filter(|product| !product.is_empty()));
+        put(ACCEPT, Some(HeaderValue::from_static(self.accepts)));
+        if self.compressed {
+            put(ACCEPT_ENCODING, Some(HeaderValue::from_static(decode::ACCEPTED)));
         }
+        put(REFERER, text(&self.referer));
+        put(IF_NONE_MATCH, text(&self.etag));
+        let own = url.credentials().and_then(Credentials::basic);
+        let authorization = self.authorization.clone().filter(|_| is_first);
+        put(AUTHORIZATION, authorization.or(own));
+        if self.kind.has_body() {
+            put(CONTENT_TYPE, self.content_type.clone());
+            put(CONTENT_RANGE, text(&self.content_range));
+            if self.expects(url) {
+                put(EXPECT, Some(HeaderValue::from_static("100-continue")));
+            }
+        } else {
+            put(RANGE, text(&self.range));
+        }
+        headers
     }
-    Ok(Some(joined.into()))
+
+    /// Whether the body waits for 100 Continue: not over HTTP/2 or HTTP/1.0.
+    fn expects(&self, url: &Url) -> bool {
+        let length = self.payload.length();
+        let is_large = match self.kind {
+            Kind::Put => length != Some(0),
+            _ => length.is_none_or(|length| length > EXPECT_ABOVE),
+        };
+        is_large && !self.is_old && !self.speaks_http2_only && !url.is_https()
+    }
+
+    fn cookies(&self, jar: Option<String>) -> Option<HeaderValue> {
+        let mut text = jar.unwrap_or_default();
+        if !self.literal_cookies.is_empty() {
+            if !text.is_empty() {
+                text.push_str("; ");
+            }
+            text.push_str(&self.literal_cookies);
+        }
+        HeaderValue::from_str(&text).ok().filter(|value| !value.is_empty())
+    }
+
+    fn uri(&self, url: &Url) -> Uri {
+        let Some(target) = &self.target else { return url.uri().clone() };
+        let mut parts = url.uri().clone().into_parts();
+        parts.path_and_query = Some(target.clone());
+        Uri::from_parts(parts).unwrap_or_else(|_| url.uri().clone())
+    }
 }
 
-fn read(name: &str) -> io::Result<Vec<u8>> {
-    if name != "-" {
-        return fs::read(name);
+/// What is sent and where: data may go into the URL, an upload's name too.
+fn content(
+    args: &GetArgs,
+    url: Url,
+    aim: &Aim,
+) -> Result<(Url, Kind, Payload, Option<String>), Failure> {
+    let malformed =
+        |error: super::url::UrlError| Failure::new(Exit::MalformedUrl, error.to_string());
+    let mut url = url;
+    for piece in &args.request.url_query {
+        url = url.with_query(&data::query(piece)?).map_err(malformed)?;
     }
-    let mut bytes = Vec::new();
-    io::stdin().read_to_end(&mut bytes)?;
-    Ok(bytes)
+    let plain = if args.request.head { Kind::Head } else { Kind::Get };
+    if let Some(file) = &aim.upload {
+        let name = file.rsplit('/').next().unwrap_or(file);
+        let part = match file.as_str() {
+            "-" | "." => Part::Stdin,
+            file => Part::file(std::path::Path::new(file), aim.offset).map_err(|error| {
+                Failure::new(Exit::Read, format!("cannot read {file} to send it: {error}"))
+            })?,
+        };
+        if part != Part::Stdin {
+            url = url.with_name(name).map_err(malformed)?;
+        }
+        return Ok((url, Kind::Put, Payload(vec![part]), None));
+    }
+    if !args.form.is_empty() {
+        let form = form::build(&args.form, args.content.form_escape, aim.seed)?;
+        return Ok((url, Kind::Post, form.payload, Some(form.content_type)));
+    }
+    if args.data.is_empty() {
+        return Ok((url, plain, Payload::default(), None));
+    }
+    let joined = data::join(&args.data)?;
+    if args.request.get {
+        return Ok((url.with_query(&joined).map_err(malformed)?, plain, Payload::default(), None));
+    }
+    let kind = "application/x-www-form-urlencoded".to_owned();
+    Ok((url, Kind::Post, Payload(vec![Part::Bytes(joined.into())]), Some(kind)))
+}
+
+/// All `-H`; a file has one a line.
+fn lines(args: &GetArgs) -> Result<Vec<HeaderLine>, Failure> {
+    let mut lines = Vec::new();
+    for line in &args.request.headers {
+        let HeaderLine::File(file) = line else {
+            lines.push(line.clone());
+            continue;
+        };
+        let text = String::from_utf8_lossy(&data::read(file)?).into_owned();
+        for line in text.lines().filter(|line| !line.trim().is_empty()) {
+            let line = crate::cli::value::header(line)
+                .map_err(|error| Failure::new(Exit::Usage, format!("{file}: {error}")))?;
+            lines.push(line);
+        }
+    }
+    Ok(lines)
+}
+
+/// Range of a download, or Content-Range of an upload.
+fn ranges(
+    args: &GetArgs,
+    kind: Kind,
+    payload: &Payload,
+    offset: u64,
+) -> (Option<String>, Option<String>) {
+    let range = match &args.request.range {
+        Some(range) if range.contains('-') => Some(range.clone()),
+        Some(range) => Some(format!("{range}-")),
+        None if offset > 0 => Some(format!("{offset}-")),
+        None => None,
+    };
+    let Some(range) = range else { return (None, None) };
+    if !kind.has_body() {
+        return (Some(format!("bytes={range}")), None);
+    }
+    let length = payload.length().unwrap_or_default();
+    let text = if offset > 0 {
+        let total = offset + length;
+        format!("bytes {range}{}/{total}", total.saturating_sub(1))
+    } else {
+        format!("bytes {range}/{length}")
+    };
+    (None, Some(text))
+}
+
+/// What `--etag-compare` has; an empty one is unlike every other.
+fn etag(args: &GetArgs) -> Result<Option<String>, Failure> {
+    let Some(file) = &args.output.etag_compare else { return Ok(None) };
+    let text = match std::fs::read_to_string(file) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+        Err(error) => {
+            let text = format!("cannot read the ETag of {}: {error}", file.display());
+            return Err(Failure::new(Exit::Read, text));
+        }
+    };
+    let etag = text.lines().next().unwrap_or_default().trim();
+    Ok(Some(if etag.is_empty() { "\"\"".to_owned() } else { etag.to_owned() }))
+}
+
+fn target(args: &GetArgs) -> Result<Option<PathAndQuery>, Failure> {
+    let Some(target) = &args.request.request_target else { return Ok(None) };
+    let parsed = target.parse::<PathAndQuery>().ok();
+    let parsed = parsed.filter(|_| target.starts_with('/') || target == "*");
+    parsed.map(Some).ok_or_else(|| {
+        let text = format!("--request-target {target}: expected a path that begins with / or *");
+        Failure::new(Exit::MalformedUrl, text)
+    })
+}
+
+fn field_value(option: &str, text: &str) -> Result<HeaderValue, Failure> {
+    let mut value = HeaderValue::from_str(text).map_err(|_| {
+        Failure::new(Exit::BadArgument, format!("{option} has what cannot stand in a field"))
+    })?;
+    value.set_sensitive(true);
+    Ok(value)
 }
 
 #[cfg(test)]
@@ -139,76 +370,98 @@ mod tests {
     use super::*;
     use crate::cli::tests::get;
 
+    fn at(line: &str, url: &str) -> Template {
+        let url = Url::parse(url).unwrap();
+        Template::new(&get(line).unwrap(), url, &Aim::default()).unwrap().0
+    }
+
     fn template(line: &str) -> Template {
-        Template::new(&get(line).unwrap()).unwrap()
+        at(line, "http://c/")
+    }
+
+    fn headers(line: &str) -> HeaderMap {
+        let template = template(line);
+        template.head(&template.first, None).headers().clone()
     }
 
     #[test]
     fn the_method_follows_from_the_options() {
-        assert_eq!(template("a").method, Method::GET);
-        assert_eq!(template("-I a").method, Method::HEAD);
-        assert_eq!(template("-d x a").method, Method::POST);
-        assert_eq!(template("-X PUT -d x a").method, Method::PUT);
-        assert_eq!(template("-X BREW a").method.as_str(), "BREW");
+        for (line, method) in [
+            ("a", "GET"),
+            ("-I a", "HEAD"),
+            ("-d x a", "POST"),
+            ("-F x=y a", "POST"),
+            ("-G -d x a", "GET"),
+            ("-I -G -d x a", "HEAD"),
+            ("-X PUT -d x a", "PUT"),
+            ("-X BREW a", "BREW"),
+        ] {
+            assert_eq!(template(line).method().as_str(), method, "{line}");
+        }
     }
 
     #[test]
     fn fields_replace_their_defaults() {
-        let headers = template("a").headers;
-        assert_eq!(headers.len(), 2);
-        assert_eq!(headers[ACCEPT], "*/*");
-        assert!(headers[USER_AGENT].to_str().unwrap().starts_with("regatta/"));
-        assert_eq!(template("-A me a").headers[USER_AGENT], "me");
-        assert_eq!(template("-d x a").headers[CONTENT_TYPE], "application/x-www-form-urlencoded");
-        let headers = template("-H Accept:a -H accept:b -H User-Agent: a").headers;
-        assert_eq!(headers.get_all(ACCEPT).iter().collect::<Vec<_>>(), ["a", "b"]);
-        assert!(!headers.contains_key(USER_AGENT));
-    }
-
-    #[test]
-    fn data_is_joined_and_files_lose_their_line_ends() {
-        let data = |line: &str| template(line).body.unwrap();
-        assert_eq!(data("-d a=b -d c a"), "a=b&c");
-        assert_eq!(template("a").body, None);
-        let file = std::env::temp_dir().join(format!("regatta-data-{}", std::process::id()));
-        fs::write(&file, "one\r\ntwo\n").unwrap();
-        let name = file.display();
-        assert_eq!(data(&format!("-d @{name} a")), "onetwo");
-        assert_eq!(data(&format!("--data-binary @{name} -d x a")), "x&one\r\ntwo\n");
-        fs::remove_file(&file).unwrap();
-        let failure = Template::new(&get(&format!("-d @{name} a")).unwrap()).unwrap_err();
-        assert_eq!(failure.exit, Exit::Read);
+        let plain = headers("a");
+        assert_eq!(plain.len(), 2);
+        assert_eq!(plain[ACCEPT], "*/*");
+        assert!(plain[USER_AGENT].to_str().unwrap().starts_with("regatta/"));
+        assert_eq!(headers("-A me a")[USER_AGENT], "me");
+        assert_eq!(headers("-d x a")[CONTENT_TYPE], "application/x-www-form-urlencoded");
+        assert_eq!(headers("--json x a")[CONTENT_TYPE], "application/json");
+        let own = headers("-H Accept:a -H accept:b -H User-Agent: a");
+        assert_eq!(own.get_all(ACCEPT).iter().collect::<Vec<_>>(), ["a", "b"]);
+        assert!(!own.contains_key(USER_AGENT));
     }
 
     #[test]
     fn a_body_has_a_length_unless_it_is_framed_otherwise() {
-        let url = Url::parse("http://c/").unwrap();
-        let length = |line: &str| {
-            template(line).request(&url).headers().get(CONTENT_LENGTH).map(HeaderValue::to_owned)
-        };
+        let length = |line: &str| headers(line).get(CONTENT_LENGTH).map(HeaderValue::to_owned);
         assert_eq!(length("a"), None);
         assert_eq!(length("-d abc a"), Some(HeaderValue::from(3)));
-        assert_eq!(length("-d= a"), Some(HeaderValue::from(0)));
+        assert_eq!(length("-d= a"), Some(HeaderValue::from(1)));
         assert_eq!(length("-d abc -H transfer-encoding:chunked a"), None);
         assert_eq!(length("-d abc -H content-length:2 a"), Some(HeaderValue::from(2)));
     }
 
     #[test]
-    fn credentials_of_the_url_are_sent_unless_the_field_is_given() {
-        let url = Url::parse("http://a:b@c/").unwrap();
-        assert_eq!(template("a").request(&url).headers()[AUTHORIZATION], "Basic YTpi");
-        let given = template("-H Authorization:mine a").request(&url);
-        assert_eq!(given.headers()[AUTHORIZATION], "mine");
-        assert_eq!(given.uri(), "http://c/");
+    fn secrets_stay_with_their_origin() {
+        let lines = "-L -u a:b -H Cookie:c=d";
+        let mut template = at(&format!("{lines} a"), "http://a/");
+        let own = template.head(&template.first, None);
+        assert_eq!(own.headers()[AUTHORIZATION], "Basic YTpi");
+        assert_eq!(own.headers()[COOKIE], "c=d");
+        for elsewhere in ["https://a/", "http://a:81/", "http://b/"] {
+            let head = template.head(&Url::parse(elsewhere).unwrap(), None);
+            assert!(!head.headers().contains_key(AUTHORIZATION), "{elsewhere}");
+            assert!(!head.headers().contains_key(COOKIE), "{elsewhere}");
+        }
+        template.trusts_all = true;
+        let head = template.head(&Url::parse("http://b/").unwrap(), None);
+        assert_eq!(head.headers()[AUTHORIZATION], "Basic YTpi");
+        let given = at("-H Authorization:mine a", "http://a:b@c/");
+        assert_eq!(given.head(&given.first, None).headers()[AUTHORIZATION], "mine");
+        assert_eq!(at("a", "http://a:b@c/").head(&given.first, None).uri(), "http://c/");
     }
 
     #[test]
-    fn a_redirect_takes_the_body_away_with_the_method() {
-        let mut template = template("-d x a");
+    fn a_redirect_takes_the_body_away_with_the_kind() {
+        let args = get("-d x -e r;auto a").unwrap();
         let url = Url::parse("http://b/").unwrap();
-        let step = Step { url, method: Method::GET, keeps_body: false, leaves_origin: true };
-        template.redirect(&step);
-        assert_eq!((template.method, template.body), (Method::GET, None));
-        assert!(!template.headers.contains_key(CONTENT_TYPE));
+        let (mut template, _) = Template::new(&args, url.clone(), &Aim::default()).unwrap();
+        template.redirect(&url, StatusCode::FOUND, &args);
+        let head = template.head(&url, None);
+        assert_eq!((head.method(), template.payload()), (&Method::GET, Payload::default()));
+        assert!(!head.headers().contains_key(CONTENT_TYPE));
+        assert_eq!(head.headers()[REFERER], "http://b/");
+    }
+
+    #[test]
+    fn ranges_of_downloads_and_uploads() {
+        let range = |line: &str| headers(line).get(RANGE).map(HeaderValue::to_owned);
+        assert_eq!(range("-r 1-2 a").unwrap(), "bytes=1-2");
+        assert_eq!(range("-r 5 a").unwrap(), "bytes=5-");
+        assert_eq!(range("-r -5 a").unwrap(), "bytes=-5");
+        assert_eq!(headers("-r 0-2 -d abc a")[CONTENT_RANGE], "bytes 0-2/3");
     }
 }

@@ -9,7 +9,6 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
 use super::*;
-use crate::cli::tests::get;
 use crate::demo::stage::{BlackHole, Origin};
 use crate::origin::tls;
 
@@ -36,11 +35,9 @@ impl Drop for Scratch {
 
 /// Runs `regatta get -s` with these words.
 async fn exit(line: &str) -> u8 {
-    let fetcher = match Fetcher::new(get(&format!("-s {line}")).unwrap()) {
-        Ok(fetcher) => fetcher,
-        Err(failure) => return failure.exit as u8,
-    };
-    Arc::new(fetcher).fetch_all(false).await.map_or_else(|exit| exit as u8, |()| 0)
+    let words: Vec<String> = format!("-s {line}").split(' ').map(str::to_owned).collect();
+    let parts = crate::cli::get(&words).unwrap();
+    fetch_all(parts, false).await.map_or_else(|exit| exit as u8, |()| 0)
 }
 
 /// The exit code, and what was written.
@@ -185,16 +182,19 @@ async fn certificates_are_checked_unless_told_otherwise() {
 }
 
 #[tokio::test]
-async fn the_last_failure_counts_and_the_others_are_fetched() {
+async fn the_last_one_counts_and_the_others_are_fetched() {
     let (origin, base) = plain().await;
     let (one, two) = (Scratch::new(), Scratch::new());
     let outputs = format!("-o {} -o {}", one.name(), two.name());
     let line = format!("-f {outputs} {base}/status/500 {base}/bytes/3");
-    assert_eq!(exit(&line).await, 22);
+    assert_eq!(exit(&line).await, 0);
     assert_eq!(fs::read(&two.0).unwrap(), b"abc");
     assert!(!one.0.exists());
+    assert_eq!(exit(&format!("-Z {line}")).await, 22);
+    assert_eq!(exit(&format!("--fail-early {line}")).await, 22);
     origin.take_peak();
-    let line = format!("--http2-prior-knowledge --parallel 3 --repeat 7 -f {base}/delay/20");
+    let many = "-Z --parallel-max 3 --repeat 7";
+    let line = format!("--http2-prior-knowledge {many} -f {base}/delay/20");
     assert_eq!(fetch(&line).await.0, 0);
     assert_eq!(origin.take_peak(), 3);
 }

@@ -2,15 +2,17 @@
 
 use std::fmt;
 
-use http::{HeaderValue, Uri};
+use http::Uri;
+
+use super::credentials::Credentials;
 
 /// The absolute URL of one request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Url {
     /// Scheme, authority without user information, path and query; no fragment.
     uri: Uri,
-    /// `Authorization: Basic ..` from `user:password@`.
-    credentials: Option<HeaderValue>,
+    /// `user:password@`, decoded.
+    credentials: Option<Credentials>,
 }
 
 /// Why a text is no URL that can be asked.
@@ -34,16 +36,23 @@ impl fmt::Display for UrlError {
 }
 
 impl Url {
-    /// Reads a URL; without a scheme it is `http://`, without a path the path is `/`.
+    /// Reads a URL as it stands; without a scheme it is `http://`, without a path the path is `/`.
     pub(crate) fn parse(text: &str) -> Result<Self, UrlError> {
-        let trimmed = text.trim();
-        let (scheme, rest) = match trimmed.split_once("://") {
-            Some((scheme, rest)) if is_scheme(scheme) => (scheme.to_ascii_lowercase(), rest),
-            Some((scheme, _)) if !scheme.contains(['/', '?', '#']) => {
-                return Err(malformed(text, &format!("\"{scheme}\" is no scheme")));
-            }
-            _ => ("http".to_owned(), trimmed),
-        };
+        Self::read(text, "http", true)
+    }
+
+    /// Reads a URL of the command line: blanks are mistakes there. Unless the path is taken as it
+    /// is, its `.` and `..` are resolved.
+    pub(crate) fn typed(text: &str, scheme: &str, as_is: bool) -> Result<Self, UrlError> {
+        if text.bytes().any(|byte| byte <= b' ' || byte == 0x7f) {
+            return Err(malformed(text, "a blank must be written as %20"));
+        }
+        Self::read(text, scheme, as_is)
+    }
+
+    fn read(text: &str, default: &str, as_is: bool) -> Result<Self, UrlError> {
+        let (scheme, rest) = split_scheme(text.trim(), default)
+            .map_err(|scheme| malformed(text, &format!("\"{scheme}\" is no scheme")))?;
         if scheme != "http" && scheme != "https" {
             return Err(UrlError::Scheme(scheme));
         }
@@ -56,12 +65,46 @@ impl Url {
         };
         check_host(text, host)?;
         let slash = if path.starts_with('/') { "" } else { "/" };
-        let uri = format!("{scheme}://{}{slash}{}", host.to_ascii_lowercase(), escape(path));
+        let path = format!("{slash}{path}");
+        let path = if as_is { path } else { tidy_path(&path) };
+        let uri = format!("{scheme}://{}{}", host.to_ascii_lowercase(), escape(&path));
         let uri = uri.parse::<Uri>().map_err(|error| malformed(text, &error.to_string()))?;
         if uri.host().is_none_or(str::is_empty) {
             return Err(malformed(text, "it names no host"));
         }
-        Ok(Self { uri, credentials: user.and_then(basic) })
+        let credentials = user.map(Credentials::of_url);
+        Ok(Self { uri, credentials })
+    }
+
+    /// The same URL with more behind its query.
+    pub(crate) fn with_query(&self, more: &[u8]) -> Result<Self, UrlError> {
+        let more = escape_bytes(more);
+        let mark = match self.uri.query() {
+            None => "?",
+            Some("") => "",
+            Some(_) => "&",
+        };
+        let text = format!("{}{mark}{more}", self.uri);
+        let uri = text.parse::<Uri>().map_err(|error| malformed(&text, &error.to_string()))?;
+        Ok(Self { uri, credentials: self.credentials.clone() })
+    }
+
+    /// The same URL with this name behind its path, where that ends with a slash: an upload's.
+    pub(crate) fn with_name(&self, name: &str) -> Result<Self, UrlError> {
+        if !self.uri.path().ends_with('/') || self.uri.query().is_some() {
+            return Ok(self.clone());
+        }
+        let mut encoded = String::new();
+        for byte in name.bytes() {
+            if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+                encoded.push(char::from(byte));
+            } else {
+                encoded.push_str(&format!("%{byte:02X}"));
+            }
+        }
+        let text = format!("{}{encoded}", self.uri);
+        let uri = text.parse::<Uri>().map_err(|error| malformed(&text, &error.to_string()))?;
+        Ok(Self { uri, credentials: self.credentials.clone() })
     }
 
     /// Resolves a `Location` against this URL (RFC 3986 5.2). Credentials stay within the origin.
@@ -106,9 +149,18 @@ impl Url {
         &self.uri
     }
 
-    /// What `user:password@` asks to be sent.
-    pub(crate) fn credentials(&self) -> Option<&HeaderValue> {
+    /// Its `user:password@`.
+    pub(crate) fn credentials(&self) -> Option<&Credentials> {
         self.credentials.as_ref()
+    }
+
+    /// The host, lower case, without brackets.
+    pub(crate) fn host(&self) -> &str {
+        self.uri.host().unwrap_or_default().trim_matches(['[', ']'])
+    }
+
+    pub(crate) fn is_https(&self) -> bool {
+        self.uri.scheme_str() == Some("https")
     }
 
     /// Whether scheme, host and port are the same (RFC 9110 4.3.1).
@@ -147,6 +199,25 @@ fn malformed(text: &str, why: &str) -> UrlError {
     UrlError::Malformed(format!("\"{text}\" is not a URL: {why}"))
 }
 
+/// The scheme and what follows its slashes, of which one to three will do.
+fn split_scheme<'a>(text: &'a str, default: &str) -> Result<(String, &'a str), String> {
+    match text.split_once("://") {
+        Some((scheme, rest)) if is_scheme(scheme) => {
+            let rest = rest.strip_prefix('/').unwrap_or(rest);
+            return Ok((scheme.to_ascii_lowercase(), rest));
+        }
+        Some((scheme, _)) if !scheme.contains(['/', '?', '#']) => return Err(scheme.to_owned()),
+        _ => {}
+    }
+    for scheme in ["http", "https"] {
+        let rest = text.get(..scheme.len()).filter(|start| start.eq_ignore_ascii_case(scheme));
+        if let Some(rest) = rest.and_then(|_| text[scheme.len()..].strip_prefix(":/")) {
+            return Ok((scheme.to_owned(), rest));
+        }
+    }
+    Ok((default.to_ascii_lowercase(), text))
+}
+
 /// RFC 3986 3.1.
 fn is_scheme(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_alphabetic())
@@ -173,10 +244,14 @@ fn check_host(text: &str, host: &str) -> Result<(), UrlError> {
 
 /// Percent-encodes what may not stand in a path or query (RFC 3986 3.3, 3.4).
 fn escape(path: &str) -> String {
-    let mut escaped = String::with_capacity(path.len());
-    for byte in path.bytes() {
-        if byte.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(&byte) {
-            escaped.push(char::from(byte));
+    escape_bytes(path.as_bytes())
+}
+
+fn escape_bytes(bytes: &[u8]) -> String {
+    let mut escaped = String::with_capacity(bytes.len());
+    for byte in bytes {
+        if byte.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(byte) {
+            escaped.push(char::from(*byte));
         } else {
             escaped.push_str(&format!("%{byte:02X}"));
         }
@@ -210,51 +285,6 @@ fn tidy_path(reference: &str) -> String {
     format!("/{}{query}", kept.join("/"))
 }
 
-/// `Basic` credentials from the user information of a URL (RFC 7617 2).
-fn basic(user: &str) -> Option<HeaderValue> {
-    let user = if user.contains(':') { user.to_owned() } else { format!("{user}:") };
-    let mut value =
-        HeaderValue::from_str(&format!("Basic {}", base64(&percent_decode(&user)))).ok()?;
-    value.set_sensitive(true);
-    Some(value)
-}
-
-fn percent_decode(text: &str) -> Vec<u8> {
-    let bytes = text.as_bytes();
-    let mut decoded = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while at < bytes.len() {
-        let hex = text.get(at + 1..at + 3).and_then(|hex| u8::from_str_radix(hex, 16).ok());
-        match (bytes[at], hex) {
-            (b'%', Some(byte)) => {
-                decoded.push(byte);
-                at += 3;
-            }
-            (byte, _) => {
-                decoded.push(byte);
-                at += 1;
-            }
-        }
-    }
-    decoded
-}
-
-/// RFC 4648 section 4, with padding.
-fn base64(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut encoded = String::new();
-    for chunk in bytes.chunks(3) {
-        let group = chunk.iter().fold(0_u32, |group, byte| group << 8 | u32::from(*byte))
-            << (8 * (3 - chunk.len()));
-        for n in 0..4 {
-            let index = group >> (18 - 6 * n) & 0x3f;
-            let letter = if n <= chunk.len() { ALPHABET[index as usize] } else { b'=' };
-            encoded.push(char::from(letter));
-        }
-    }
-    encoded
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -285,9 +315,7 @@ mod tests {
 
     #[test]
     fn what_is_no_url() {
-        for typed in
-            ["", "http://", "http:///path", "http://:80/", "http://a:99999/", "http://a:b/"]
-        {
+        for typed in ["", "http://", "http://:80/", "http://a:99999/", "http://a:b/"] {
             assert!(matches!(Url::parse(typed), Err(UrlError::Malformed(_))), "{typed}");
         }
         for typed in
@@ -340,22 +368,30 @@ mod tests {
     }
 
     #[test]
-    fn user_information_becomes_basic_credentials() {
-        // The example of RFC 7617 section 2.
+    fn user_information_stays_within_the_origin() {
         let url = Url::parse("http://Aladdin:open%20sesame@example.org/").unwrap();
-        assert_eq!(url.credentials().unwrap(), "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
+        assert_eq!(url.credentials(), Some(&Credentials::typed("Aladdin:open sesame")));
         assert_eq!(url.join("/next").unwrap().credentials(), url.credentials());
         assert_eq!(url.join("http://elsewhere/").unwrap().credentials(), None);
         assert_eq!(Url::parse("http://example.org/").unwrap().credentials(), None);
     }
 
     #[test]
-    fn base64_is_the_one_of_rfc_4648_section_10() {
-        for (plain, encoded) in
-            [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg==")]
-        {
-            assert_eq!(base64(plain.as_bytes()), encoded);
-        }
+    fn typed_urls_are_tidied_and_may_get_more() {
+        let typed = |text: &str, as_is| Url::typed(text, "https", as_is).map(|u| u.to_string());
+        assert_eq!(typed("a/b/../c", false), Ok("https://a/c".to_owned()));
+        assert_eq!(typed("a/b/../c", true), Ok("https://a/b/../c".to_owned()));
+        assert_eq!(typed("http:/a", false), Ok("http://a/".to_owned()));
+        assert_eq!(typed("HTTP:///a", false), Ok("http://a/".to_owned()));
+        assert!(typed("http://a/b c", false).is_err());
+        let url = Url::parse("http://a/").unwrap();
+        let more = url.with_query(b"x=1").unwrap().with_query(b"y").unwrap();
+        assert_eq!(more.to_string(), "http://a/?x=1&y");
+        assert_eq!(url.with_name("b c").unwrap().to_string(), "http://a/b%20c");
+        assert_eq!(
+            Url::parse("http://a/x").unwrap().with_name("b").unwrap().to_string(),
+            "http://a/x"
+        );
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use http::{HeaderMap, Method, Response, StatusCode, Uri, Version};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version};
 use regatta_tokio::{AttemptOutcome, ConnectionTrace, Timeline};
 
 /// How the connection came about: `*` lines.
@@ -83,6 +83,18 @@ fn fields(headers: &HeaderMap, mark: char, text: &mut String) {
         let value = String::from_utf8_lossy(value.as_bytes());
         let _ = writeln!(text, "{mark} {name}: {value}");
     }
+}
+
+/// How many bytes a request's head has on the wire of HTTP/1.1.
+pub(crate) fn request_size(head: &Request<()>) -> u64 {
+    let path = head.uri().path_and_query().map_or("/", |path| path.as_str());
+    let line = head.method().as_str().len() + path.len() + "  HTTP/1.1\r\n".len();
+    let host = match head.headers().contains_key("host") {
+        true => 0,
+        false => head.uri().authority().map_or(0, |host| host.as_str().len() + "host: \r\n".len()),
+    };
+    let fields = head.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4);
+    (line + host + fields.sum::<usize>() + 2) as u64
 }
 
 /// A response's head as `-i` and `-I` write it, with line ends of the wire.

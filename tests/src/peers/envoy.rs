@@ -130,7 +130,7 @@ fn serves_every_way() {
         let ask = |words: &[&str]| get(&[&options[..], words, &[&url]].concat());
         assert_eq!(ask(&[]).well(), "hello\n");
         assert!(ask(&["-I"]).well().to_ascii_lowercase().contains("server: envoy"));
-        let many = ask(&["--parallel", "16", "--repeat", "200"]);
+        let many = ask(&["-Z", "--parallel-max", "16", "--repeat", "200"]);
         assert_eq!(many.well(), "hello\n".repeat(200), "{options:?}");
         let missing = format!("{at}/nothing-here");
         assert_eq!(get(&[&options[..], &["--fail", &missing]].concat()).code, 22);
@@ -144,7 +144,7 @@ fn drains_under_load() {
     let admin = format!("http://127.0.0.1:{}/drain_listeners?graceful&skip_exit", envoy.admin);
     for (options, at) in envoy.ways() {
         let url = format!("{at}/hello");
-        let many = ["--parallel", "8", "--repeat", "300", &url];
+        let many = ["-Z", "--parallel-max", "8", "--repeat", "300", &url];
         let words: Vec<String> =
             options.iter().chain(&many).map(|word| (*word).to_owned()).collect();
         let asked =

@@ -22,15 +22,19 @@ fn both_ends() {
         };
         assert_eq!(ask(&[], "/bytes/100000").well().len(), 100_000);
         assert_eq!(ask(&["-d", "a", "-d", "b"], "/echo").well(), "a&b");
-        assert_eq!(ask(&["--repeat", "20", "--parallel", "5"], "/bytes/7").well().len(), 140);
+        assert_eq!(
+            ask(&["--repeat", "20", "-Z", "--parallel-max", "5"], "/bytes/7").well().len(),
+            140
+        );
         assert_eq!(ask(&["--fail"], "/status/404").code, 22);
         assert_eq!(ask(&[], "/reset").code, if is_http2 { 92 } else { 18 });
         let head = ask(&["-i"], "/trailers").well();
         assert!(head.starts_with(if is_http2 { "HTTP/2 200" } else { "HTTP/1.1 200" }), "{head}");
         // Drained connections and lowered limits lose nothing.
-        let many = ask(&["--repeat", "50", "--parallel", "10", "-s"], "/goaway");
+        let many = ask(&["--repeat", "50", "-Z", "--parallel-max", "10", "-s"], "/goaway");
         assert_eq!(many.code, 0, "{}", many.err);
-        let many = ask(&["--repeat", "50", "--parallel", "10", "-s"], "/limits?streams=1");
+        let many =
+            ask(&["--repeat", "50", "-Z", "--parallel-max", "10", "-s"], "/limits?streams=1");
         assert_eq!(many.code, 0, "{}", many.err);
         let drawn = ask(&["--timeline", "-o", "/dev/null"], "/bytes/1");
         assert!(drawn.err.contains("wait for the answer"), "{}", drawn.err);

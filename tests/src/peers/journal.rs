@@ -15,7 +15,18 @@ fn what_was_recorded_is_decided_again() {
     let (ca, journal) = (folder.at("ca.pem"), folder.at("journal"));
     let plain = Origin::start(&[]);
     let tls = Origin::start(&["--tls", "self-signed", "--tls-ca-out", &ca]);
-    let load = ["--repeat", "40", "--parallel", "8", "-s", "-o", "/dev/null", "--record", &journal];
+    let load = [
+        "--repeat",
+        "40",
+        "-Z",
+        "--parallel-max",
+        "8",
+        "-s",
+        "-o",
+        "/dev/null",
+        "--record",
+        &journal,
+    ];
     let runs: [(&[&str], String, u8); 5] = [
         (&[], plain.http("/goaway"), 0),
         (&["--http2-prior-knowledge"], plain.http("/goaway"), 0),

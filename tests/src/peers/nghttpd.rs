@@ -65,7 +65,7 @@ fn two_streams_for_many() {
     let Some(peer) = Nghttpd::start(&["-m", "2"]) else { return };
     for (options, at) in peer.ways() {
         let url = format!("{at}/hello");
-        let many = ["--parallel", "32", "--repeat", "100", &url];
+        let many = ["-Z", "--parallel-max", "32", "--repeat", "100", &url];
         let said = get(&[&options[..], &many].concat()).well();
         assert_eq!(said, "hello\n".repeat(100));
     }

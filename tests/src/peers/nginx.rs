@@ -145,7 +145,7 @@ fn loses_nothing(settings: &str) -> Option<usize> {
     for (options, at) in nginx.ways() {
         let before = nginx.log().len();
         let url = format!("{at}/hello");
-        let many = ["--parallel", "16", "--repeat", "200", &url];
+        let many = ["-Z", "--parallel-max", "16", "--repeat", "200", &url];
         let said = get(&[&options[..], &many].concat()).well();
         assert_eq!(said, "hello\n".repeat(200));
         // The log is written when a request has ended on nginx's side.

@@ -31,11 +31,30 @@ pub struct ClientOptions {
     pub alpn: Vec<Protocol>,
     /// Which versions of TLS. Default both, 1.2 and 1.3.
     pub versions: Versions,
+    /// Who the client says it is where a server asks. Default nobody.
+    pub identity: Option<Identity>,
     /// Who gets the secrets, for a packet analyser. Default nobody.
     pub key_log: Option<Arc<dyn KeyLog>>,
     /// Where the cryptography comes from. Default what the runtime gives, and without one
     /// [`Provider::default`].
     pub provider: Option<Provider>,
+}
+
+/// A client's own certificate.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// The certificate and those that lead to its root, in DER, the client's own first.
+    pub certificates: Vec<Vec<u8>>,
+    /// Its private key in DER: PKCS#8, PKCS#1 or SEC1.
+    pub key: Vec<u8>,
+}
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Identity")
+            .field("certificates", &self.certificates.len())
+            .finish_non_exhaustive()
+    }
 }
 
 /// Trust, ALPN and key log of a client, and the sessions of one origin.
@@ -63,7 +82,14 @@ impl ClientConfig {
         } else {
             builder.with_root_certificates(root_store(options.roots)?)
         };
-        let mut config = builder.with_no_client_auth();
+        let mut config = match options.identity {
+            None => builder.with_no_client_auth(),
+            Some(Identity { certificates, key }) => {
+                let chain = certificates.into_iter().map(CertificateDer::from).collect();
+                let key = super::private_key(key)?;
+                builder.with_client_auth_cert(chain, key).map_err(TlsError::config)?
+            }
+        };
         config.alpn_protocols = alpn_names(&options.alpn);
         config.key_log = key_log::adapt(options.key_log.as_ref());
         config.resumption = fresh_sessions();

@@ -19,7 +19,7 @@ use std::io::{self, BufRead, IoSlice, Write};
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{
     ClientConnection, Connection, HandshakeKind, ProtocolVersion, ServerConnection,
     SupportedProtocolVersion,
@@ -42,7 +42,7 @@ mod tests;
 mod tickets;
 
 pub use certificate::Certificate;
-pub use client::{ClientConfig, ClientOptions};
+pub use client::{ClientConfig, ClientOptions, Identity};
 pub use clock::Clock;
 pub use error::TlsError;
 pub use key_log::KeyLog;
@@ -334,6 +334,13 @@ const fn alpn_name(protocol: Protocol) -> &'static [u8] {
         Protocol::Http2 => b"h2",
         Protocol::Http3 => b"h3",
     }
+}
+
+fn private_key(der: Vec<u8>) -> Result<PrivateKeyDer<'static>, TlsError> {
+    PrivateKeyDer::try_from(der).map_err(|_| {
+        let words = "the private key is not PKCS#8, PKCS#1 or SEC1 in DER";
+        TlsError::config(rustls::Error::General(words.into()))
+    })
 }
 
 fn alpn_names(protocols: &[Protocol]) -> Vec<Vec<u8>> {

@@ -3,7 +3,7 @@
 use core::fmt;
 use std::sync::Arc;
 
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::CertificateDer;
 use rustls::server::{NoServerSessionStorage, ServerSessionMemoryCache};
 
 use super::tickets::Tickets;
@@ -63,10 +63,7 @@ impl ServerConfig {
     pub fn new(clock: &Clock, options: ServerOptions) -> Result<Self, TlsError> {
         let provider = options.provider.unwrap_or_default().get();
         let chain = options.certificates.into_iter().map(CertificateDer::from).collect();
-        let key = PrivateKeyDer::try_from(options.key).map_err(|_| {
-            let words = "the private key is not PKCS#8, PKCS#1 or SEC1 in DER";
-            TlsError::config(rustls::Error::General(words.into()))
-        })?;
+        let key = super::private_key(options.key)?;
         let mut config = rustls::ServerConfig::builder_with_details(
             Arc::clone(&provider),
             Arc::new(clock.clone()),

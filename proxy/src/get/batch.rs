@@ -1,0 +1,206 @@
+//! What the transfers of one part of the line share: options, client, files.
+
+use std::fs;
+use std::sync::{Arc, Mutex as StdMutex, PoisonError};
+use std::time::Duration;
+
+use regatta_core::engine::tls::{Identity, Versions};
+use regatta_core::upstream::Protocols;
+use regatta_runtime::Client;
+use regatta_tokio::{Recording, Roots, Runtime as _, system_roots};
+use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::io::Stdout;
+use tokio::sync::Mutex;
+
+use super::cookies::Jar;
+use super::exit_code::{Exit, Failure};
+use super::key_log;
+use super::wire::Wire;
+use crate::cli::{GetArgs, TlsArgs, WayArgs};
+
+/// curl's connect timeout where `--connect-timeout 0` asks for none.
+const LONGEST_CONNECT: Duration = Duration::from_secs(300);
+
+/// One part of the line, at work.
+pub(crate) struct Batch {
+    pub(crate) args: GetArgs,
+    pub(crate) client: Client<Wire>,
+    pub(crate) wire: Wire,
+    pub(crate) shared: Arc<Shared>,
+    /// `-D`, made with the first head.
+    pub(crate) heads: Mutex<Option<tokio::fs::File>>,
+    /// `-w`, read from its file.
+    pub(crate) write_out: Option<String>,
+}
+
+/// What all parts share.
+pub(crate) struct Shared {
+    pub(crate) stdout: Arc<Mutex<Stdout>>,
+    pub(crate) cookies: StdMutex<Jar>,
+    pub(crate) speaks: bool,
+}
+
+impl Batch {
+    /// The seconds since 1970 that it is now.
+    pub(crate) fn unix_now(&self) -> i64 {
+        let since = self.wire.now().saturating_since(regatta_core::Instant::EPOCH);
+        let unix = self.wire.unix_at_epoch() + since;
+        i64::try_from(unix.as_secs()).unwrap_or(i64::MAX)
+    }
+
+    /// Works on the cookies.
+    pub(crate) fn cookies<T>(&self, work: impl FnOnce(&mut Jar) -> T) -> T {
+        work(&mut self.shared.cookies.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Whether cookies of responses are kept.
+    pub(crate) fn keeps_cookies(&self) -> bool {
+        let request = &self.args.request;
+        request.cookie_jar.is_some() || request.cookie.iter().any(|cookie| !cookie.contains('='))
+    }
+
+    /// Reads the cookies that the files of `-b` have; one that is not there has none.
+    pub(crate) fn read_cookies(&self) -> Result<(), Failure> {
+        let files = self.args.request.cookie.iter().filter(|cookie| !cookie.contains('='));
+        for file in files.filter(|file| !file.is_empty()) {
+            let text = match file.as_str() {
+                "-" => super::data::read(file)?,
+                file => fs::read(file).unwrap_or_default(),
+            };
+            let skips = self.args.request.junk_session_cookies;
+            let now = self.unix_now();
+            self.cookies(|jar| jar.read(&String::from_utf8_lossy(&text), skips, now));
+        }
+        Ok(())
+    }
+
+    /// Writes the cookies where `-c` wants them; a failure is only said, as curl does.
+    pub(crate) fn write_cookies(&self) {
+        let Some(path) = &self.args.request.cookie_jar else { return };
+        let now = self.unix_now();
+        let text = self.cookies(|jar| jar.write(now));
+        if path.as_os_str() == "-" {
+            let _ = crate::say::out(&text);
+        } else if let Err(error) = fs::write(path, text)
+            && self.shared.speaks
+        {
+            let text = format!("regatta: cannot write the cookies to {}: {error}", path.display());
+            crate::say::err(&format!("{text}\n"));
+        }
+    }
+}
+
+/// The client that `args` describe.
+pub(crate) fn client(
+    wire: &Wire,
+    args: &GetArgs,
+    recording: Option<&Recording>,
+) -> Result<Client<Wire>, Failure> {
+    let WayArgs { connect_timeout, happy_eyeballs_timeout_ms, resolve, .. } = &args.way;
+    let mut builder = Client::builder(wire.clone()).roots(Roots::Load(system_roots));
+    if let Some(recording) = recording {
+        builder = builder.record(recording);
+    }
+    if let Some(time) = *connect_timeout {
+        builder = builder.connect_timeout(if time.is_zero() { LONGEST_CONNECT } else { time });
+    }
+    if let Some(ms) = *happy_eyeballs_timeout_ms {
+        let delay = Duration::from_millis(ms.into());
+        builder = builder.eyeballs(|eyeballs| eyeballs.attempt_delay = delay);
+    }
+    if let Some(time) = args.content.expect100_timeout {
+        builder = builder.engine(|engine| engine.expect_timeout = time);
+    }
+    for resolve in resolve {
+        // Addresses hold for the whole name, so ports that nobody asks for are left out here.
+        let is_asked = |url: &String| {
+            super::url::Url::parse(url).is_ok_and(|url| url.is_at(&resolve.host, resolve.port))
+        };
+        if args.request.location || args.urls.iter().any(is_asked) {
+            builder = builder.resolve(&resolve.host, resolve.addresses.clone());
+        }
+    }
+    let roots = roots(&args.tls)?;
+    let identity = identity(&args.tls)?;
+    let versions = versions(&args.tls)?;
+    let key_log = key_log::from_environment().map_err(|text| Failure::new(Exit::Write, text))?;
+    builder = builder.profile(|profile| {
+        profile.danger_accept_any_certificate = args.tls.insecure;
+        profile.key_log = key_log;
+        profile.versions = versions;
+        profile.identity = identity;
+        if let Some(pem) = roots {
+            profile.roots = Roots::Pem(pem);
+        }
+        profile.protocols = match &args.way {
+            WayArgs { http1_0: true, .. } | WayArgs { http1_1: true, .. } => Protocols::Http1,
+            WayArgs { http2: true, .. } => Protocols::Http2,
+            WayArgs { http2_prior_knowledge: true, .. } => Protocols::Http2PriorKnowledge,
+            _ => Protocols::Auto,
+        };
+    });
+    // --parallel-max is the limit that was asked for.
+    builder = builder.limits(|limits| {
+        limits.max_connections = None;
+        limits.max_pending_requests = None;
+        limits.max_requests = None;
+    });
+    builder.build().map_err(|error| {
+        let text = error.to_string();
+        let exit = match () {
+            () if text.contains("identity") => Exit::ClientCertificate,
+            () if args.tls.cacert.is_some() => Exit::CaFile,
+            () => Exit::Usage,
+        };
+        Failure::new(exit, text)
+    })
+}
+
+fn roots(args: &TlsArgs) -> Result<Option<Vec<u8>>, Failure> {
+    let Some(path) = &args.cacert else { return Ok(None) };
+    fs::read(path).map(Some).map_err(|error| {
+        let text = format!("cannot read the certificates of {}: {error}", path.display());
+        Failure::new(Exit::CaFile, text)
+    })
+}
+
+fn identity(args: &TlsArgs) -> Result<Option<Identity>, Failure> {
+    let Some(cert) = &args.cert else { return Ok(None) };
+    let read = |path: &std::path::Path| {
+        fs::read(path).map_err(|error| {
+            let text = format!("cannot read our own certificate from {}: {error}", path.display());
+            Failure::new(Exit::ClientCertificate, text)
+        })
+    };
+    let chain = read(cert)?;
+    let key = args.key.as_deref().map_or_else(|| Ok(chain.clone()), read)?;
+    let wrong = |why: String| {
+        let text = format!("our own certificate in {}: {why}", cert.display());
+        Failure::new(Exit::ClientCertificate, text)
+    };
+    let certificates = CertificateDer::pem_slice_iter(&chain)
+        .map(|one| one.map(|der| der.as_ref().to_vec()))
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| wrong(format!("the PEM text is malformed: {error}")))?;
+    if certificates.is_empty() {
+        return Err(wrong("there is no CERTIFICATE section".to_owned()));
+    }
+    let key = PrivateKeyDer::from_pem_slice(&key)
+        .map_err(|error| wrong(format!("no private key can be read: {error}")))?;
+    Ok(Some(Identity { certificates, key: key.secret_der().to_vec() }))
+}
+
+fn versions(args: &TlsArgs) -> Result<Versions, Failure> {
+    match (args.tlsv1_3, args.tls_max.as_deref()) {
+        (false, None | Some("1.3" | "default")) => Ok(Versions::Both),
+        (true, None | Some("1.3" | "default")) => Ok(Versions::Tls13),
+        (false, Some("1.2")) => Ok(Versions::Tls12),
+        (least, most) => {
+            let least = if least { "1.3" } else { "1.2" };
+            let most = most.unwrap_or_default();
+            let text = format!("no TLS is left between {least} and {most}");
+            Err(Failure::new(Exit::TlsHandshake, text))
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! One request and its response's head: `-v` tells about it, `--timeline` draws it.
+
+use std::fmt::Write as _;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use http::{HeaderMap, Method, Request, Response};
+use regatta_core::Instant;
+use regatta_tokio::{Body, Error, RequestOptions, Runtime as _, Timeline, TimelineHandle};
+
+use super::batch::Batch;
+use super::exit_code::{Exit, Failure};
+use super::payload::Payload;
+use super::rate::Pace;
+use super::url::Url;
+use super::verbose;
+use crate::{say, waterfall};
+
+/// When a transfer must have ended, and the time that it was given.
+pub(crate) type Deadline = Option<(Instant, Duration)>;
+
+/// One request on its way.
+pub(crate) struct Hop<'a> {
+    pub(crate) batch: &'a Batch,
+    pub(crate) url: &'a Url,
+    pub(crate) method: Method,
+}
+
+/// What came of it.
+pub(crate) struct Answer {
+    pub(crate) result: Result<Response<Body>, Failure>,
+    pub(crate) timeline: Option<Timeline>,
+    /// Heads of interim responses, as on the wire.
+    pub(crate) interim: Vec<u8>,
+}
+
+#[derive(Default)]
+struct Heard {
+    said: String,
+    heads: Vec<u8>,
+}
+
+impl Hop<'_> {
+    /// Sends one request and waits for the response's head.
+    pub(crate) async fn ask(
+        &self,
+        head: Request<()>,
+        payload: &Payload,
+        sent: &Arc<AtomicU64>,
+        deadline: Deadline,
+    ) -> Answer {
+        let args = &self.batch.args;
+        let mut options = RequestOptions::default();
+        let now = self.batch.wire.now();
+        options.timeout = deadline.map(|(at, _)| at.saturating_since(now));
+        if let (Some(Duration::ZERO), Some((_, time))) = (options.timeout, deadline) {
+            let text = format!("{}: the {time:?} of --max-time are over", self.url);
+            let result = Err(Failure::new(Exit::Timeout, text));
+            return Answer { result, timeline: None, interim: Vec::new() };
+        }
+        let heard = Arc::new(Mutex::new(Heard::default()));
+        let hears = Arc::clone(&heard);
+        options.on_informational = Some(Arc::new(move |response| {
+            let mut heard = hears.lock().unwrap_or_else(PoisonError::into_inner);
+            heard.said.push_str(&verbose::response(response));
+            heard.heads.extend_from_slice(&verbose::head(response));
+        }));
+        let (mut parts, ()) = head.into_parts();
+        let fields = args.output.verbose.then(|| parts.headers.clone());
+        parts.extensions.insert(options);
+        let body = payload.open(sent, Pace::new(args.way.limit_rate, self.batch.wire.clock()));
+        let result = self.batch.client.request(Request::from_parts(parts, body)).await;
+        let timeline = match &result {
+            Ok(response) => timeline_of(response),
+            Err(error) => error.timeline().cloned(),
+        };
+        let heard = std::mem::take(&mut *heard.lock().unwrap_or_else(PoisonError::into_inner));
+        if let Some(fields) = fields {
+            self.explain(&fields, timeline.as_ref(), &heard.said);
+        }
+        let result = match result {
+            Ok(response) => {
+                if args.output.verbose {
+                    say::err(&verbose::response(&response));
+                }
+                Ok(response)
+            }
+            Err(error) => Err(self.failed(&error)),
+        };
+        Answer { result, timeline, interim: heard.heads }
+    }
+
+    /// `-v`: everything up to the response's own head.
+    fn explain(&self, headers: &HeaderMap, timeline: Option<&Timeline>, interim: &str) {
+        let uri = self.url.uri();
+        let mut text = String::new();
+        let mut was_sent = false;
+        if let Some(timeline) = timeline {
+            text.push_str(&verbose::connection(timeline, uri.host().unwrap_or_default()));
+            was_sent = timeline.assigned.is_some();
+        }
+        if was_sent {
+            let protocol = timeline.and_then(|timeline| timeline.connection.as_ref());
+            let protocol =
+                protocol.map_or_else(|| "HTTP/1.1".to_owned(), |used| used.protocol.to_string());
+            text.push_str(&verbose::request(&self.method, uri, &protocol, headers));
+        }
+        text.push_str(interim);
+        say::err(&text);
+    }
+
+    /// Draws what there is of a failed request.
+    fn failed(&self, error: &Error) -> Failure {
+        if let Some(timeline) = error.timeline() {
+            self.draw("failed", timeline);
+        }
+        Failure::of(error)
+    }
+
+    /// `--timeline`.
+    pub(crate) fn draw(&self, outcome: &str, timeline: &Timeline) {
+        if !self.batch.args.output.timeline {
+            return;
+        }
+        let mut text = format!("\n{} {}: {outcome}\n", self.method, self.url);
+        let summary = waterfall::summary(timeline);
+        if !summary.is_empty() {
+            let _ = writeln!(text, "{summary}");
+        }
+        text.push_str(&waterfall::draw(timeline));
+        say::err(&text);
+    }
+}
+
+fn timeline_of(response: &Response<Body>) -> Option<Timeline> {
+    response.extensions().get::<TimelineHandle>().map(TimelineHandle::snapshot)
+}
