@@ -170,16 +170,24 @@ fn status_line(out: &mut Output, status: StatusCode) {
     out.put(b"\r\n");
 }
 
-/// The caller's fields without those that are ours, then ours, then the empty line.
+/// The caller's fields without those that are ours or another connection's (RFC 9110 7.6.1), then
+/// ours, then the empty line.
 fn rest(out: &mut Output, headers: &HeaderMap, plan: &Plan, chunked: bool) {
+    let told_apart = headers.contains_key(header::CONNECTION);
     for (name, value) in headers {
         // RFC 9110 10.1.1: without content there is nothing to expect.
         let idle = (*name == header::UPGRADE && !plan.upgrade)
             || (*name == header::EXPECT && plan.tx == Tx::Done);
-        if idle || is_ours(name) {
+        if idle || is_ours(name) || (told_apart && is_named(headers, name)) {
             continue;
         }
         field(out, name.as_str().as_bytes(), value.as_bytes());
+    }
+    // No coding but chunked is understood here, so none is asked for.
+    let te = framing::elements(headers, header::TE)
+        .any(|coding| coding.eq_ignore_ascii_case(b"trailers"));
+    if te {
+        out.put(b"te: trailers\r\n");
     }
     if let Some(length) = plan.length {
         put(out, format_args!("content-length: {length}\r\n"));
@@ -187,7 +195,6 @@ fn rest(out: &mut Output, headers: &HeaderMap, plan: &Plan, chunked: bool) {
     if chunked {
         out.put(b"transfer-encoding: chunked\r\n");
     }
-    let te = headers.contains_key(header::TE);
     let options = [
         (plan.close, "close"),
         (plan.keep_alive, "keep-alive"),
@@ -203,11 +210,22 @@ fn rest(out: &mut Output, headers: &HeaderMap, plan: &Plan, chunked: bool) {
     out.put(if before == ", " { b"\r\n\r\n" } else { b"\r\n" });
 }
 
+/// Whether Connection says that a field is for the next hop only. Upgrade goes where it is kept.
+fn is_named(headers: &HeaderMap, name: &HeaderName) -> bool {
+    *name != header::UPGRADE
+        && framing::elements(headers, header::CONNECTION)
+            .any(|option| option.eq_ignore_ascii_case(name.as_str().as_bytes()))
+}
+
 /// Fields whose meaning is this connection's framing or life; HOST is written first.
 fn is_ours(name: &HeaderName) -> bool {
     matches!(
         *name,
-        header::CONNECTION | header::CONTENT_LENGTH | header::TRANSFER_ENCODING | header::HOST
+        header::CONNECTION
+            | header::CONTENT_LENGTH
+            | header::TRANSFER_ENCODING
+            | header::HOST
+            | header::TE
     ) || matches!(name.as_str(), "keep-alive" | "proxy-connection")
 }
 

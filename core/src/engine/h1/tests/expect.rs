@@ -14,6 +14,7 @@ fn expecting() -> (H1, StreamId) {
     (engine, stream)
 }
 
+// rule: H-5a
 #[test]
 fn the_body_goes_after_100() {
     let (mut engine, _) = expecting();
@@ -25,6 +26,7 @@ fn the_body_goes_after_100() {
     assert_eq!(said(&mut engine), "200; end; ended");
 }
 
+// rule: H-7d
 #[test]
 fn the_body_goes_after_the_timeout() {
     let (mut engine, _) = expecting();
@@ -47,6 +49,7 @@ fn another_interim_response_does_not_release_the_body() {
 }
 
 /// Whether the server takes the next bytes for the body is not known: never reuse.
+// rule: H-7a A44
 #[test]
 fn a_final_response_instead_of_100() {
     for line in ["417 Expectation Failed", "200 OK", "401 Unauthorized"] {
@@ -74,6 +77,7 @@ fn held_frames_keep_their_capacity() {
 }
 
 /// RFC 9110 10.1.1: no body, nothing to expect.
+// rule: H-7d
 #[test]
 fn expect_without_a_body_waits_for_nothing() {
     let mut head = get();
@@ -84,6 +88,7 @@ fn expect_without_a_body_waits_for_nothing() {
     assert_eq!(engine.poll_timeout(), None);
 }
 
+// rule: H-5a A49
 #[test]
 fn interim_responses_are_passed_on_and_counted() {
     let hints = "HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n";
@@ -110,6 +115,7 @@ const POST: &str =
     "POST / HTTP/1.1\r\nhost: a\r\nexpect: 100-continue\r\ncontent-length: 5\r\n\r\n";
 const CONTINUE: &str = "HTTP/1.1 100 Continue\r\n\r\n";
 
+// rule: H-7c
 #[test]
 fn a_server_sends_100_when_the_body_is_wanted() {
     let (mut engine, stream) = heard(POST);
@@ -124,6 +130,7 @@ fn a_server_sends_100_when_the_body_is_wanted() {
     assert_eq!(said(&mut engine), "\"hello\"; end; ended");
 }
 
+// rule: H-7c
 #[test]
 fn a_server_sends_100_when_the_handler_does_nothing() {
     let (mut engine, _) = heard(POST);
@@ -133,6 +140,7 @@ fn a_server_sends_100_when_the_handler_does_nothing() {
     assert_eq!(engine.poll_timeout(), None);
 }
 
+// rule: H-7c
 #[test]
 fn a_body_that_comes_by_itself_needs_no_100() {
     let (mut engine, stream) = heard(&format!("{POST}hel"));
@@ -142,6 +150,7 @@ fn a_body_that_comes_by_itself_needs_no_100() {
 }
 
 /// After the final head there is no 100, and the connection is not used again.
+// rule: H-7b
 #[test]
 fn a_final_response_without_100_ends_the_connection() {
     let (mut engine, stream) = heard(POST);
@@ -156,6 +165,26 @@ fn a_final_response_without_100_ends_the_connection() {
     assert_eq!(said(&mut engine), "goaway; ended; closed ShutDown");
 }
 
+/// Whether the declined body comes or not, nothing behind the head is taken for a request.
+// rule: A43 H-7b
+#[test]
+fn a_declined_body_is_no_request() {
+    for early in [true, false] {
+        let (mut engine, stream) = heard(POST);
+        let hidden = b"GET /hidden HTTP/1.1\r\nhost: a\r\n\r\n";
+        engine.respond(NOW, stream, &status(413), !early);
+        if early {
+            engine.receive(NOW, hidden);
+            engine.send(NOW, stream, Bytes::new(), true);
+        }
+        assert!(written(&mut engine).starts_with("HTTP/1.1 413 "));
+        engine.receive(NOW, hidden);
+        assert_eq!(said(&mut engine), "goaway; ended; closed ShutDown", "{early}");
+        assert_eq!(written(&mut engine), "");
+    }
+}
+
+// rule: H-5c H-7c
 #[test]
 fn a_handler_may_send_interim_responses() {
     let (mut engine, stream) = heard(POST);

@@ -5,6 +5,7 @@ use super::*;
 const ONE: &str = "GET / HTTP/1.1\r\nhost: a\r\n\r\n";
 
 /// What a client's stream says when the transport ends, by how far it was.
+// rule: M-7c A41
 #[test]
 fn a_client_when_the_transport_ends() {
     for (input, then, expected) in [
@@ -62,6 +63,7 @@ fn an_idle_client_hears_of_the_end() {
     assert_eq!(engine.open(NOW, &get(), true), Err(OpenError::Refusing));
 }
 
+// rule: M-7c
 #[test]
 fn a_server_when_the_transport_ends() {
     let post = "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\n\r\nhel";
@@ -157,6 +159,7 @@ const fn seconds(n: u64) -> Instant {
 }
 
 /// The first head is due from the connection's start, a later one from its first byte.
+// rule: L-10 A21
 #[test]
 fn head_timeout() {
     let refused = "HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
@@ -184,6 +187,7 @@ fn head_timeout() {
     assert_eq!(engine.poll_timeout(), Some(seconds(40)));
 }
 
+// rule: L-9
 #[test]
 fn idle_timeout() {
     let (mut engine, stream) = heard(ONE);
@@ -211,6 +215,7 @@ fn nothing_ever_came() {
 }
 
 /// Reading stops while the reader is behind, and goes on when it says so.
+// rule: L-8
 #[test]
 fn back_pressure() {
     let config = Config { stream_buffer: 10, ..Config::default() };

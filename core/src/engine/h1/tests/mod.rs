@@ -309,6 +309,7 @@ fn an_engine_is_small_and_owns_no_buffer_while_idle() {
     assert!(size_of::<H1>() <= 768, "{}", size_of::<H1>());
 }
 
+// rule: M-8b
 #[test]
 fn the_enum_of_engines_passes_everything_through() {
     let mut engine = Engine::H1(Box::new(H1::client(&Config::default(), NOW)));

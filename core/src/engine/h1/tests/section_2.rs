@@ -7,6 +7,7 @@ const START: &str = "closed Protocol(StartLine) << 400 Bad Request";
 const FIELD: &str = "closed Protocol(Field) << 400 Bad Request";
 
 /// 2.1, 2.2: every line ends in CRLF, nothing else does.
+// rule: M-4b M-4c A36
 #[test]
 fn lines_end_in_crlf_only() {
     for (input, expected) in [
@@ -26,6 +27,7 @@ fn lines_end_in_crlf_only() {
 }
 
 /// 2.2: an empty line before a request is passed over; white space is not.
+// rule: M-4c M-4d
 #[test]
 fn what_may_stand_before_a_request_line() {
     for (input, expected) in [
@@ -42,6 +44,7 @@ fn what_may_stand_before_a_request_line() {
 }
 
 /// 2.2: white space between start line and first field is refused.
+// rule: M-4a
 #[test]
 fn no_space_before_the_first_field() {
     assert_eq!(server("GET / HTTP/1.1\r\n host: a\r\n\r\n", Then::Open), FIELD);
@@ -52,6 +55,7 @@ fn no_space_before_the_first_field() {
 }
 
 /// 2.3: versions.
+// rule: M-4d
 #[test]
 fn versions() {
     const VERSION: &str = "closed Protocol(Version) << 505 HTTP Version Not Supported";

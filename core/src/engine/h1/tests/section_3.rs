@@ -6,6 +6,7 @@ const START: &str = "closed Protocol(StartLine) << 400 Bad Request";
 const FIELD: &str = "closed Protocol(Field) << 400 Bad Request";
 
 /// 3: single spaces, a token, no empty parts.
+// rule: M-4d
 #[test]
 fn request_line() {
     for line in [
@@ -29,6 +30,7 @@ fn request_line() {
 }
 
 /// 3.2.1 to 3.2.4: the four forms, each only where it may stand.
+// rule: H-3d H-6b
 #[test]
 fn request_targets() {
     for (line, expected) in [
@@ -62,6 +64,7 @@ fn request_targets() {
 }
 
 /// 3.2: one valid Host, unless the version is 1.0.
+// rule: H-3b
 #[test]
 fn host() {
     let ok = "GET /; end; ended << 200 OK";
@@ -84,6 +87,7 @@ fn host() {
 }
 
 /// 3.2.2: an absolute target replaces Host.
+// rule: H-3a
 #[test]
 fn absolute_form_replaces_host() {
     let mut engine = H1::server(&Config::default(), NOW);
@@ -95,6 +99,7 @@ fn absolute_form_replaces_host() {
 }
 
 /// 3.2: what a client writes for which URI.
+// rule: H-3c
 #[test]
 fn a_client_says_the_target_in_its_form() {
     for (method, uri, expected) in [
@@ -113,6 +118,7 @@ fn a_client_says_the_target_in_its_form() {
     }
 }
 
+// rule: H-3c
 #[test]
 fn options_asterisk_and_own_host() {
     let mut head = request("OPTIONS", "*");
@@ -128,6 +134,7 @@ fn options_asterisk_and_own_host() {
     assert_eq!(written(&mut engine), "OPTIONS * HTTP/1.1\r\nhost: b\r\nx-y: z\r\n\r\n");
 }
 
+// rule: H-3c
 #[test]
 fn what_a_client_cannot_say() {
     let unsayable = |head: &Request<()>, end| {
@@ -155,6 +162,7 @@ fn what_a_client_cannot_say() {
 }
 
 /// 4: status line.
+// rule: M-4d
 #[test]
 fn status_line() {
     let bad = "reset Protocol(StartLine) Answered; closed Protocol(StartLine)";

@@ -7,6 +7,7 @@ const FIELD: &str = "closed Protocol(Field) << 400 Bad Request";
 const LARGE: &str = "closed Protocol(HeadTooLarge) << 431 Request Header Fields Too Large";
 
 /// 5.1, 5.2: no space before the colon, no folding, token names, visible values.
+// rule: M-4a M-4b A37 A38
 #[test]
 fn field_lines() {
     for (line, expected) in [
@@ -52,6 +53,7 @@ fn names_and_values() {
     assert_eq!(values, [b"a\xe9 b".as_slice(), b"c"]);
 }
 
+// rule: L-4a A49
 #[test]
 fn limits_on_heads() {
     let config = Config { max_head_bytes: 100, max_head_fields: 3, ..Config::default() };
@@ -80,6 +82,7 @@ fn limits_on_heads() {
 }
 
 /// More fields than the parser has on its stack.
+// rule: L-4a
 #[test]
 fn many_fields() {
     let fields: String = (0..99).map(|n| format!("x-{n}: {n}\r\n")).collect();
@@ -109,25 +112,50 @@ fn a_bad_start_line_of_a_head_with_too_many_fields() {
 }
 
 /// Fields that are the connection's are never the caller's.
+// rule: H-1a H-1b
 #[test]
 fn connection_fields_are_ours() {
     let mut head = request("POST", "http://a/");
     for (name, value) in [
         ("transfer-encoding", "gzip, chunked"),
-        ("connection", "x-hop, keep-alive"),
+        ("connection", "X-Hop, keep-alive, content-length, te"),
+        ("connection", "x-other"),
         ("keep-alive", "timeout=5"),
         ("proxy-connection", "keep-alive"),
         ("upgrade", "websocket"),
-        ("te", "trailers"),
+        ("te", "gzip, trailers;q=0.5"),
+        ("te", "Trailers"),
+        ("x-hop", "1"),
+        ("x-other", "2"),
         ("x", "y"),
     ] {
-        head.headers_mut().insert(name, value.parse().unwrap());
+        head.headers_mut().append(name, value.parse().unwrap());
     }
     let mut engine = H1::client(&Config::default(), NOW);
     engine.open(NOW, &head, false).unwrap();
     assert_eq!(
         written(&mut engine),
-        "POST / HTTP/1.1\r\nhost: a\r\nte: trailers\r\nx: y\r\n\
+        "POST / HTTP/1.1\r\nhost: a\r\nx: y\r\nte: trailers\r\n\
          transfer-encoding: chunked\r\nconnection: te\r\n\r\n"
+    );
+    // A coding that cannot be decoded is not asked for.
+    let mut head = get();
+    head.headers_mut().insert("te", "gzip".parse().unwrap());
+    let mut engine = H1::client(&Config::default(), NOW);
+    engine.open(NOW, &head, true).unwrap();
+    assert_eq!(written(&mut engine), "GET / HTTP/1.1\r\nhost: example.com\r\n\r\n");
+    // A server's answer, and one before it.
+    let mut head = status(200);
+    for (name, value) in [("connection", "x-hop"), ("x-hop", "1"), ("keep-alive", "timeout=5")] {
+        head.headers_mut().insert(name, value.parse().unwrap());
+    }
+    let (mut engine, stream) = heard("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
+    let mut early = head.clone();
+    *early.status_mut() = StatusCode::EARLY_HINTS;
+    engine.respond(NOW, stream, &early, false);
+    engine.respond(NOW, stream, &head, true);
+    assert_eq!(
+        written(&mut engine),
+        "HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"
     );
 }

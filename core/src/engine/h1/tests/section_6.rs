@@ -15,6 +15,7 @@ fn answer(fields: &str, body: &str) -> String {
 }
 
 /// 6.2, 6.3 (5): Content-Length is one run of digits on one line.
+// rule: M-2a M-2b A33 A34
 #[test]
 fn content_length() {
     for value in [
@@ -57,6 +58,7 @@ fn content_length() {
 }
 
 /// 6.1, 6.3 (4): Transfer-Encoding is `chunked`, once, last, alone.
+// rule: M-3a M-3b A32
 #[test]
 fn transfer_encoding() {
     for (value, expected) in [
@@ -96,6 +98,7 @@ fn transfer_encoding() {
 }
 
 /// 6.1, 6.3 (3): both fields at once, in either order, in either direction.
+// rule: M-1a A30 A31
 #[test]
 fn both_lengths() {
     for fields in [
@@ -110,6 +113,7 @@ fn both_lengths() {
 }
 
 /// 6.1: HTTP/1.0 has no Transfer-Encoding.
+// rule: M-1b A35
 #[test]
 fn http_10_with_transfer_encoding() {
     let te = "transfer-encoding: chunked\r\n\r\n0\r\n\r\n";
@@ -118,6 +122,7 @@ fn http_10_with_transfer_encoding() {
 }
 
 /// 6.3 (1): these responses end with their head, whatever it says.
+// rule: M-6a
 #[test]
 fn responses_without_a_body() {
     for fields in ["", "content-length: 5\r\n", "transfer-encoding: chunked\r\n"] {
@@ -132,6 +137,7 @@ fn responses_without_a_body() {
 }
 
 /// 6.3 (1), A48, A49: what follows such a head is nobody's: the connection is poisoned.
+// rule: M-6c A48 A49
 #[test]
 fn a_body_where_none_may_be() {
     let input = "HTTP/1.1 204 x\r\ncontent-length: 5\r\n\r\nhello";
@@ -142,6 +148,7 @@ fn a_body_where_none_may_be() {
 }
 
 /// 6.3 (8): a response without a length lasts until the connection ends.
+// rule: M-7b M-7c
 #[test]
 fn close_delimited() {
     let input = "HTTP/1.1 200 OK\r\n\r\nhello";
@@ -161,6 +168,7 @@ fn a_request_without_length_has_no_body() {
 }
 
 /// A30, A31: the classic pair.
+// rule: A30 A31 A36 A38
 #[test]
 fn smuggled_requests_are_never_heard() {
     for input in [
@@ -177,6 +185,7 @@ fn smuggled_requests_are_never_heard() {
 }
 
 /// What this side declares it keeps to.
+// rule: M-2c
 #[test]
 fn our_own_content_length_is_enforced() {
     for (parts, expected) in [
@@ -199,6 +208,7 @@ fn our_own_content_length_is_enforced() {
 }
 
 /// 6: how a server frames which response.
+// rule: M-6b
 #[test]
 fn framing_of_responses() {
     let with = |code: u16, fields: &[(&'static str, &str)]| {
@@ -253,6 +263,7 @@ fn framing_of_responses() {
 }
 
 /// A response that contradicts itself is not begun.
+// rule: M-2c
 #[test]
 fn a_handler_that_contradicts_itself() {
     let mut head = status(200);

@@ -12,6 +12,7 @@ fn chunked(body: &str) -> String {
 }
 
 /// 7.1: sizes are hexadecimal, lines end in CRLF, data is exactly as long as said.
+// rule: M-5a M-5c A40 A41
 #[test]
 fn chunks() {
     for (body, expected) in [
@@ -60,6 +61,7 @@ fn chunks() {
 }
 
 /// 7.1.1: extensions are passed over, as long as they are text and not too much of it.
+// rule: M-5b A39
 #[test]
 fn chunk_extensions() {
     for line in ["5;", "5;a", "5;a=b", "5 ;a", "5\t; a=\"b c\"", "5;a;b=c", "5;\u{e9}"] {
@@ -78,6 +80,7 @@ fn chunk_extensions() {
 }
 
 /// 7.1.2: trailers, without what may not stand there.
+// rule: M-5d
 #[test]
 fn trailers() {
     let large = "reset Protocol(HeadTooLarge) Answered; closed Protocol(HeadTooLarge)".to_owned();
@@ -103,6 +106,7 @@ fn trailers() {
 }
 
 /// A42: a trailer section that hides a request is a bad field of the first one.
+// rule: A42
 #[test]
 fn trailers_hide_no_request() {
     let head = "POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n0\r\n";
@@ -114,6 +118,7 @@ fn trailers_hide_no_request() {
 }
 
 /// What this side writes.
+// rule: M-5d
 #[test]
 fn encoding() {
     let (mut engine, stream) = asked(&request("POST", "http://a/"), false);

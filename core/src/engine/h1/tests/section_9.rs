@@ -3,6 +3,7 @@
 use super::*;
 
 /// 9.3: when a connection persists.
+// rule: M-8c
 #[test]
 fn a_client_reads_persistence() {
     let end = "; ended; closed GoAway(0)";
@@ -25,6 +26,7 @@ fn a_client_reads_persistence() {
     }
 }
 
+// rule: M-8c
 #[test]
 fn a_server_reads_persistence() {
     let kept = "GET /; end; ended << 200 OK";
@@ -43,6 +45,7 @@ fn a_server_reads_persistence() {
 }
 
 /// 9.6: this side says `close` when it means it, and `keep-alive` to HTTP/1.0.
+// rule: M-8c
 #[test]
 fn what_a_server_says_about_the_connection() {
     for (line, drain, expected) in [
@@ -86,6 +89,7 @@ fn what_a_client_says_about_the_connection() {
 }
 
 /// 9.2, A48: bytes on an idle connection, or behind a response, poison it.
+// rule: M-6c A48
 #[test]
 fn unsolicited_bytes() {
     let one = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi";
@@ -100,6 +104,7 @@ fn unsolicited_bytes() {
 }
 
 /// 9.2: poison is told even where the connection would have ended anyway.
+// rule: M-6c A48
 #[test]
 fn unsolicited_bytes_before_the_request_is_out() {
     let (mut engine, stream) = asked(&request("POST", "http://a/"), false);
@@ -111,6 +116,7 @@ fn unsolicited_bytes_before_the_request_is_out() {
 }
 
 /// 9.2: an answer that came before the question left is no answer to it.
+// rule: M-6c A48
 #[test]
 fn a_response_before_the_request_was_written() {
     let mut engine = H1::client(&Config::default(), NOW);
@@ -124,6 +130,7 @@ fn a_response_before_the_request_was_written() {
 }
 
 /// 9.3: pipelined requests are heard one after another, in order.
+// rule: M-8a
 #[test]
 fn pipelining() {
     let input = "GET /1 HTTP/1.1\r\nhost: a\r\n\r\n\
@@ -135,6 +142,7 @@ fn pipelining() {
     assert_eq!(server(input, Then::Open), expected);
 }
 
+// rule: M-8a
 #[test]
 fn a_pipelined_request_waits_unread() {
     let (mut engine, first) = heard("GET /1 HTTP/1.1\r\nhost: a\r\n\r\n");
@@ -177,6 +185,7 @@ fn half_closed_in_the_middle_of_a_pipelined_request() {
 }
 
 /// RFC 9110 7.5 and A46: a short unread request is read on, a long one ends the connection.
+// rule: A46
 #[test]
 fn unread_request_bodies() {
     let answer = |length: u64, first: usize| {
@@ -204,6 +213,7 @@ fn unread_request_bodies() {
     assert_eq!(said(&mut engine), "goaway; ended; closed ShutDown");
 }
 
+// rule: A46
 #[test]
 fn unread_chunked_request_bodies() {
     let head = "POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n";

@@ -11,6 +11,7 @@ fn websocket() -> Request<()> {
 
 const SWITCH: &str = "HTTP/1.1 101 x\r\nconnection: upgrade\r\nupgrade: WebSocket\r\n\r\n";
 
+// rule: H-5b A45
 #[test]
 fn an_upgraded_client() {
     let mut engine = H1::client(&Config::default(), NOW);
@@ -65,6 +66,7 @@ fn a_tunnel_that_breaks_is_reset() {
     assert_eq!(said(&mut engine), expected);
 }
 
+// rule: H-5b A45
 #[test]
 fn a_declined_upgrade_is_a_usual_response() {
     let (mut engine, stream) = asked(&websocket(), false);
@@ -76,6 +78,7 @@ fn a_declined_upgrade_is_a_usual_response() {
 }
 
 /// A49: a protocol change that was not asked for.
+// rule: H-5b A49
 #[test]
 fn switches_out_of_place() {
     let bad = "reset Protocol(Upgrade) Answered; closed Protocol(Upgrade)";
@@ -96,6 +99,7 @@ fn switches_out_of_place() {
     assert_eq!(said(&mut engine), bad, "the request's body is not complete");
 }
 
+// rule: H-6a H-6c H-6d
 #[test]
 fn a_connected_client() {
     let (mut engine, stream) = asked(&request("CONNECT", "b:443"), false);
@@ -112,6 +116,7 @@ fn a_connected_client() {
     assert_eq!(said(&mut engine), "capacity; end; ended; closed ShutDown");
 }
 
+// rule: H-6d
 #[test]
 fn a_refused_connect() {
     let (mut engine, stream) = asked(&request("CONNECT", "b:443"), false);
@@ -121,6 +126,7 @@ fn a_refused_connect() {
     assert_eq!(said(&mut engine), "403; \"no\"; end; ended");
 }
 
+// rule: H-6a H-6c
 #[test]
 fn a_server_accepts_connect() {
     let (mut engine, stream) = heard("CONNECT b:443 HTTP/1.1\r\nhost: b\r\n\r\nGET / early");
@@ -154,6 +160,7 @@ fn a_server_that_only_listens() {
 }
 
 /// T-1: what follows a refused CONNECT was meant for the tunnel and is not heard.
+// rule: H-6b H-6d A50
 #[test]
 fn a_server_refuses_connect() {
     let next = "GET /smuggled HTTP/1.1\r\nhost: a\r\n\r\n";
@@ -169,6 +176,7 @@ fn a_server_refuses_connect() {
     }
 }
 
+// rule: H-5c
 #[test]
 fn a_server_upgrades() {
     let input = "GET / HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: x\r\n\r\nfirst";
@@ -193,6 +201,7 @@ fn a_server_upgrades() {
 }
 
 /// The client's half ended before the server answered.
+// rule: H-6c
 #[test]
 fn a_half_that_ended_before_the_tunnel_began() {
     let (mut engine, stream) = heard("CONNECT b:443 HTTP/1.1\r\nhost: b\r\n\r\nall");
