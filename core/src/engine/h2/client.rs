@@ -14,7 +14,7 @@ use crate::time::Instant;
 use crate::types::{Cause, Limit, ProtocolFault, RetrySafe};
 
 /// The last stream number of a client (RFC 9113 5.1.1) but for a few.
-const LAST_NUMBER: u32 = 0x7fff_fff0;
+pub(super) const LAST_NUMBER: u32 = 0x7fff_fff0;
 
 impl H2 {
     /// h2's handshake writes to memory, so it is complete at its first poll.
@@ -85,7 +85,7 @@ impl H2 {
                 self.clock.expect(now, id);
             }
         }
-        if number >= LAST_NUMBER {
+        if number >= self.last_number {
             self.refuse_new(code::NO_ERROR);
         }
         Ok(id)

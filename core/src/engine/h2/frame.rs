@@ -64,6 +64,17 @@ impl Frame {
         if index == 0 { u32::from_be_bytes([a, b, c, d]) } else { u32::from_be_bytes([e, f, g, h]) }
     }
 
+    /// Whether it has a length that no frame of its type has (RFC 9113 6.4 to 6.9).
+    pub(super) const fn is_misshapen(&self) -> bool {
+        match self.kind {
+            kind::RST_STREAM | kind::WINDOW_UPDATE => self.len != 4,
+            kind::SETTINGS => !self.len.is_multiple_of(6) || (self.has(flag::ACK) && self.len > 0),
+            kind::PING => self.len != 8,
+            kind::GOAWAY => self.len < 8,
+            _ => false,
+        }
+    }
+
     /// How much of a DATA frame is data: its payload without the padding.
     pub(super) fn data_len(&self) -> usize {
         let [pad, ..] = self.first;

@@ -65,6 +65,8 @@ pub(super) fn fields(from: &HeaderMap) -> HeaderMap {
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
         .filter_map(|name| HeaderName::from_str(name.trim()).ok())
+        // HTTP/1.1 has to name it; what of it goes on is decided below.
+        .filter(|name| *name != header::TE)
         .collect();
     for name in named {
         out.remove(name);
@@ -84,18 +86,34 @@ pub(super) fn fields(from: &HeaderMap) -> HeaderMap {
     out
 }
 
-/// A request that came is made whole: cookie crumbs are joined (H2-6). `false` when Host and
-/// authority contradict each other (H2-5).
+/// A request that came is made whole: cookie crumbs are joined (H2-6). `false` when it names no
+/// host, or two (H2-5, H-3), and for a CONNECT without a port (H-6).
 pub(super) fn complete(head: &mut Request<()>) -> bool {
     join_cookies(head.headers_mut());
+    let is_tunnel =
+        *head.method() == Method::CONNECT && head.extensions().get::<h2::ext::Protocol>().is_none();
     let mut hosts = head.headers().get_all(header::HOST).iter();
-    match (hosts.next(), hosts.next(), head.uri().authority()) {
-        (None, ..) => true,
-        (Some(_), Some(_), _) => false,
-        (Some(host), None, Some(authority)) => {
+    let (host, another, authority) = (hosts.next(), hosts.next(), head.uri().authority());
+    let names_one = match (host, authority) {
+        _ if another.is_some() => false,
+        (None, None) => false,
+        (None, Some(_)) => true,
+        (Some(host), Some(authority)) => {
             is_same_host(host.as_bytes(), authority.as_str(), head.uri().scheme_str())
         }
-        (Some(_), None, None) => true,
+        (Some(host), None) => !is_tunnel && Authority::try_from(host.as_bytes()).is_ok(),
+    };
+    let has_port = |authority: &Authority| authority.port_u16().is_some_and(|port| port != 0);
+    names_one && authority.is_none_or(is_plain) && (!is_tunnel || authority.is_some_and(has_port))
+}
+
+/// A host without userinfo (RFC 9113 8.3.1), its port, where given, a number.
+fn is_plain(authority: &Authority) -> bool {
+    let host = authority.host();
+    match authority.as_str().strip_prefix(host) {
+        Some("") => !host.is_empty(),
+        Some(_) => !host.is_empty() && authority.port_u16().is_some(),
+        None => false,
     }
 }
 

@@ -35,6 +35,7 @@ mod head;
 mod io;
 mod pump;
 mod server;
+mod setting;
 mod stream;
 mod tap;
 #[cfg(test)]
@@ -72,6 +73,8 @@ pub struct H2 {
     draining: bool,
     /// A client's highest stream.
     opened: u32,
+    /// The stream after which a client opens no other.
+    last_number: u32,
     /// A server's highest stream that it has told of.
     accepted: u32,
     /// How many streams a server has refused because of a lowered limit.
@@ -126,6 +129,7 @@ impl H2 {
             said_go_away: false,
             draining: false,
             opened: 0,
+            last_number: client::LAST_NUMBER,
             accepted: 0,
             refused: 0,
             ended: None,

@@ -269,10 +269,14 @@ impl H2 {
 
     /// Limits that hold over the whole connection.
     fn police(&mut self, now: Instant) {
-        let (abuse, reset, go_aways) = {
-            let wire = self.io.wire();
-            (wire.tap.abuse(), wire.tap.streams_reset(), wire.tap.go_aways_sent())
+        let (abuse, fault, reset, go_aways) = {
+            let tap = &self.io.wire().tap;
+            (tap.abuse(), tap.fault(), tap.streams_reset(), tap.go_aways_sent())
         };
+        if let Some(code) = fault {
+            let cause = Cause::Protocol(ProtocolFault::Connection(code));
+            return self.fail(now, cause, Some(code));
+        }
         if abuse.is_some() {
             let cause = Cause::Protocol(ProtocolFault::Excessive);
             return self.fail(now, cause, Some(code::ENHANCE_YOUR_CALM));

@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, VecDeque};
 use bytes::BytesMut;
 
 use super::frame::{Frame, Step, Walker, code, flag, kind};
+use super::setting::Settings;
 use crate::time::{Duration, Instant};
 
 /// The time over which frames are counted.
@@ -126,6 +127,13 @@ pub(super) struct Tap {
     headers_sent: u32,
     last_received: Instant,
     abuse: Option<&'static str>,
+    /// The peer has sent its first frame.
+    begun: bool,
+    /// What comes is the payload of SETTINGS.
+    in_settings: bool,
+    settings: Settings,
+    /// The code of an error of the connection that h2 does not see, or calls by another name.
+    fault: Option<u32>,
 }
 
 impl Tap {
@@ -155,6 +163,10 @@ impl Tap {
             headers_sent: 0,
             last_received: now,
             abuse: None,
+            begun: false,
+            in_settings: false,
+            settings: Settings::default(),
+            fault: None,
         }
     }
 
@@ -171,6 +183,11 @@ impl Tap {
     /// Which limit the peer went over, if any.
     pub(super) const fn abuse(&self) -> Option<&'static str> {
         self.abuse
+    }
+
+    /// The code of an error of the connection, if the peer has made one that h2 was not shown.
+    pub(super) const fn fault(&self) -> Option<u32> {
+        self.fault
     }
 
     /// The peer's last GOAWAY.
@@ -231,7 +248,7 @@ impl Tap {
     /// Walks what the peer sent, and passes on what h2 is to see.
     pub(super) fn incoming(&mut self, mut input: &[u8], pass: &mut BytesMut) {
         self.last_received = self.now;
-        while !input.is_empty() && self.abuse.is_none() {
+        while !input.is_empty() && self.abuse.is_none() && self.fault.is_none() {
             let n = if self.preface_left > 0 {
                 let n = input.len().min(self.preface_left);
                 self.preface_left -= n;
@@ -250,7 +267,7 @@ impl Tap {
             Step::Header(n, frame) => {
                 self.began(frame);
                 self.swallowing = self.is_swallowed(frame);
-                if !self.swallowing {
+                if !self.swallowing && self.fault.is_none() {
                     pass.extend_from_slice(self.walker.header());
                 }
                 if self.walker.is_bare()
@@ -261,8 +278,15 @@ impl Tap {
                 n
             }
             Step::Payload(n, done) => {
+                let payload = input.get(..n).unwrap_or_default();
+                if self.in_settings {
+                    self.fault = self.settings.take(payload, self.is_server);
+                }
+                if self.fault.is_some() {
+                    return n;
+                }
                 if !self.swallowing {
-                    pass.extend_from_slice(input.get(..n).unwrap_or_default());
+                    pass.extend_from_slice(payload);
                 }
                 if let Some(frame) = done {
                     self.received(frame);
@@ -288,6 +312,15 @@ impl Tap {
 
     /// A header of the peer is complete; its payload may still be to come.
     fn began(&mut self, frame: Frame) {
+        self.in_settings = frame.kind == kind::SETTINGS && !frame.has(flag::ACK);
+        self.settings.begin();
+        if !core::mem::replace(&mut self.begun, true) && !self.in_settings {
+            // RFC 9113 3.4: each side begins with SETTINGS. h2 would go on without.
+            self.fault = Some(code::PROTOCOL_ERROR);
+        } else if frame.is_misshapen() {
+            // h2 calls it PROTOCOL_ERROR.
+            self.fault = Some(code::FRAME_SIZE_ERROR);
+        }
         match frame.kind {
             kind::HEADERS | kind::PUSH_PROMISE => {
                 self.block = Some(self.now);

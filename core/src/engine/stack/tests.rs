@@ -117,6 +117,7 @@ impl Pair {
     }
 }
 
+// rule: H2-8b
 #[test]
 fn alpn_chooses_the_engine() {
     let one = "HTTP/1.1 Concurrent(1)";
@@ -249,6 +250,7 @@ fn http3_is_not_built_in() {
 }
 
 /// A body without a length is whole at the peer's goodbye, and at no other end.
+// rule: M-7b
 #[test]
 fn an_end_without_goodbye_is_a_truncation() {
     for goodbye in [true, false] {

@@ -6,9 +6,9 @@ use bytes::{Bytes, BytesMut};
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, PKCS_ED25519,
 };
-use rustls::NamedGroup;
 use rustls::crypto::{CryptoProvider, GetRandomFailed, SecureRandom};
 use rustls::pki_types::UnixTime;
+use rustls::{NamedGroup, ProtocolVersion};
 
 use super::*;
 use crate::rng::Rng;
@@ -151,6 +151,7 @@ fn cause_of(result: Result<(), TlsError>) -> (Cause, String) {
     (error.cause, error.to_string())
 }
 
+// rule: H2-8b
 #[test]
 fn both_sides_agree_and_talk() {
     let (client, server) = configs();
@@ -330,6 +331,7 @@ fn an_unknown_issuer_is_refused_unless_nothing_is_verified() {
     }
 }
 
+// rule: H2-8b
 #[test]
 fn no_common_protocol_ends_the_handshake_with_an_alert() {
     let authority = Authority::new();
@@ -520,6 +522,7 @@ fn both_sides_log_the_same_secrets() {
     }
 }
 
+// rule: M-7b
 #[test]
 fn close_notify_goes_behind_the_last_bytes_and_is_heard() {
     let (client, server) = configs();
@@ -592,6 +595,27 @@ fn providers() -> Vec<Provider> {
         #[cfg(feature = "aws-lc-rs")]
         Provider::aws_lc_rs(),
     ]
+}
+
+/// Those that RFC 9113 forbids are the ones without a key of their own or without AEAD.
+// rule: H2-8a
+#[test]
+fn every_suite_is_one_that_http2_allows() {
+    for provider in providers() {
+        let suites = &provider.get().cipher_suites;
+        assert!(!suites.is_empty());
+        for suite in suites {
+            let name = suite.suite().as_str().unwrap();
+            let is_aead = name.contains("_GCM_") || name.contains("_CHACHA20_POLY1305_");
+            let is_new = name.starts_with("TLS13_") || name.starts_with("TLS_ECDHE_");
+            assert!(is_aead && is_new, "{name}");
+        }
+    }
+    for versions in [Versions::Both, Versions::Tls12, Versions::Tls13] {
+        let list = versions.list();
+        let least = u16::from(ProtocolVersion::TLSv1_2);
+        assert!(list.iter().all(|version| u16::from(version.version) >= least), "{versions:?}");
+    }
 }
 
 #[test]

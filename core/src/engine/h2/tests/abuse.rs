@@ -22,6 +22,7 @@ fn until_go_away(
     None
 }
 
+// rule: A01 A04 A05 A09 A10 A11 A12 A16 L-5 L-6
 #[test]
 fn floods_end_the_connection() {
     let rapid_reset = |n: u32| [ask(2 * n + 1, true), reset(2 * n + 1, 8)].concat();
@@ -80,6 +81,7 @@ fn floods_end_the_connection() {
     }
 }
 
+// rule: A03 L-3
 #[test]
 fn made_you_reset() {
     // A03: each makes a server reset a stream of the client's.
@@ -105,6 +107,7 @@ fn made_you_reset() {
     assert_eq!(end, Some((50, CALM)));
 }
 
+// rule: A08 L-4a L-4b
 #[test]
 fn a_head_too_large_is_refused_and_one_far_too_large_ends_the_connection() {
     let config = Config { max_head_bytes: 1_000, ..Config::default() };
@@ -119,6 +122,7 @@ fn a_head_too_large_is_refused_and_one_far_too_large_ends_the_connection() {
     assert_eq!(peer.frames_of(kind::GOAWAY)[0].code(), CALM);
 }
 
+// rule: A19 H2-2c L-1
 #[test]
 fn more_streams_than_granted_are_refused() {
     // A19: a client that has not heard of the limit.
@@ -181,6 +185,7 @@ fn busy_peers_are_no_attackers() {
     }
 }
 
+// rule: A16
 #[test]
 fn one_slow_reader_of_small_frames_does_not_harm_its_siblings() {
     let mut peer = Scripted::client(&Config::default());

@@ -10,6 +10,7 @@ fn ask_for(peer: &mut Scripted, n: usize) -> Vec<StreamId> {
     (0..n).map(|_| peer.open(&get("/"), true)).collect()
 }
 
+// rule: H2-3a
 #[test]
 fn go_away_tells_which_requests_were_not_acted_on() {
     let mut peer = Scripted::server(&Config::default(), &[]);
@@ -99,6 +100,7 @@ fn resets_of_every_kind() {
     }
 }
 
+// rule: H2-2a
 #[test]
 fn limits_fall_to_zero_and_rise_again() {
     let mut peer = Scripted::server(&Config::default(), &[(3, 2)]);
@@ -227,6 +229,7 @@ fn requests_given_up_do_not_pile_up_behind_a_peer_that_reads_nothing() {
     assert!(peer.engine.open(NOW, &get("/"), true).is_ok());
 }
 
+// rule: H-5a A49
 #[test]
 fn interim_responses() {
     let mut peer = Scripted::server(&Config::default(), &[]);
@@ -252,6 +255,7 @@ fn interim_responses() {
     assert_eq!(peer.told()[16], "s0.2 Protocol(Excessive) Answered");
 }
 
+// rule: H-7a H-7d
 #[test]
 fn a_body_waits_for_continue() {
     let expecting =
@@ -284,6 +288,7 @@ fn a_body_waits_for_continue() {
     assert!(said.iter().all(|frame| frame.kind != kind::DATA), "{said:?}");
 }
 
+// rule: H-6d
 #[test]
 fn connect_waits_for_its_answer() {
     let connect = Request::connect("a.b:443").body(()).unwrap();
@@ -314,6 +319,7 @@ fn connect_waits_for_its_answer() {
     }
 }
 
+// rule: H2-1d A18
 #[test]
 fn flow_control_holds_a_body_and_others_go_on() {
     // Windows: 10 bytes for each stream, 65,535 for the connection.
@@ -443,6 +449,7 @@ fn a_probe_is_answered_by_pong() {
     assert_eq!(peer.told(), ["Closed { cause: KeepAliveTimeout }"]);
 }
 
+// rule: H-1a H-1b H-3c
 #[test]
 fn what_is_said_of_a_request() {
     let mut peer = Scripted::server(&Config::default(), &[]);
@@ -454,7 +461,7 @@ fn what_is_said_of_a_request() {
         (Request::connect("a.b:443"), Ok("a.b:443")),
     ] {
         let head = head
-            .header("connection", "x-secret")
+            .header("connection", "x-secret, TE")
             .header("x-secret", "1")
             .header("keep-alive", "1")
             .header("te", "gzip, trailers")
@@ -472,6 +479,7 @@ fn what_is_said_of_a_request() {
     }
 }
 
+// rule: H2-5b H2-5c H2-5e H2-7a L-4a
 #[test]
 fn malformed_responses_fail_their_stream_only() {
     for (came, expected) in [
@@ -517,6 +525,7 @@ fn malformed_responses_fail_their_stream_only() {
     }
 }
 
+// rule: H2-1g H2-9a
 #[test]
 fn errors_of_the_connection() {
     for (came, code) in [

@@ -50,6 +50,7 @@ fn a_request_and_its_response() {
     assert_eq!(client.poll_timeout(), None);
 }
 
+// rule: H-1a
 #[test]
 fn trailers_both_ways() {
     let config = Config::default();
@@ -73,6 +74,7 @@ fn trailers_both_ways() {
     assert!(matches!(heard[3], Event::Ended { .. }));
 }
 
+// rule: H-6c
 #[test]
 fn a_tunnel_ends_by_halves() {
     let config = Config::default();
@@ -93,6 +95,7 @@ fn a_tunnel_ends_by_halves() {
     assert_eq!(told(&mut server), ["s0.0 3 bytes", "s0.0 5 bytes end", "s0.0 ended"]);
 }
 
+// rule: H2-7c
 #[test]
 fn extended_connect_needs_the_servers_word() {
     let config = Config::default();

@@ -11,9 +11,13 @@ use crate::time::Instant;
 
 mod abuse;
 mod client;
+mod costs;
 mod exchange;
+mod hpack;
 mod server;
+mod settings;
 mod soup;
+mod streams;
 
 const NOW: Instant = Instant::from_millis(1);
 

@@ -22,6 +22,7 @@ fn requests(peer: &mut Scripted) -> Vec<StreamId> {
     events(&mut peer.engine).into_iter().filter_map(is_request).collect()
 }
 
+// rule: M-6b
 #[test]
 fn answers_of_every_shape() {
     let mut peer = Scripted::client(&Config::default());
@@ -53,6 +54,7 @@ fn answers_of_every_shape() {
     assert_eq!(peer.told(), [format!("{head} ended")]);
 }
 
+// rule: H2-5a H2-5b H2-5c H2-5d H2-6a H2-7b A13 A23 A47a
 #[test]
 fn requests_are_made_whole_or_refused() {
     let cookies = [REQUEST.to_vec(), field("cookie", "a=1"), field("cookie", "b=2")].concat();
@@ -98,6 +100,7 @@ fn requests_are_made_whole_or_refused() {
     }
 }
 
+// rule: H2-4b L-8
 #[test]
 fn a_request_body_comes_with_back_pressure() {
     let config = Config { stream_window: 100, ..Config::default() };
@@ -116,6 +119,7 @@ fn a_request_body_comes_with_back_pressure() {
     assert_eq!(peer.frames_of(kind::RST_STREAM)[0].code(), 3);
 }
 
+// rule: H2-1d A18
 #[test]
 fn a_window_that_shrinks_while_a_body_comes_opens_again() {
     // The client sends by the default window before it hears of the smaller one.
@@ -132,6 +136,7 @@ fn a_window_that_shrinks_while_a_body_comes_opens_again() {
     assert_eq!((said[0].stream, said[0].code()), (1, 1_500));
 }
 
+// rule: H-7c
 #[test]
 fn a_client_that_waits_for_continue_is_told() {
     let expecting = [REQUEST.to_vec(), field("expect", "100-continue")].concat();
@@ -166,6 +171,7 @@ fn a_client_that_waits_for_continue_is_told() {
     assert_eq!(peer.frames_of(kind::HEADERS).len(), 1);
 }
 
+// rule: A15 L-7
 #[test]
 fn a_peer_that_does_not_read_is_not_listened_to() {
     let mut peer = Scripted::client(&Config::default());
@@ -215,6 +221,7 @@ fn resets() {
     assert_eq!(requests(&mut peer).len(), 1);
 }
 
+// rule: H2-3c
 #[test]
 fn a_graceful_end_has_two_phases() {
     let mut peer = Scripted::client(&Config::default());
@@ -257,6 +264,7 @@ fn a_graceful_end_does_not_wait_for_a_dead_peer() {
     );
 }
 
+// rule: H2-1c H2-2c
 #[test]
 fn the_stream_limit_changes_while_the_connection_lives() {
     let mut peer = Scripted::client(&Config::default());
@@ -363,6 +371,7 @@ fn refused_streams_are_remembered_too() {
     assert_eq!(peer.frames_of(kind::GOAWAY)[0].code(), 0);
 }
 
+// rule: A21 L-5 L-9 L-10
 #[test]
 fn slow_and_silent_clients_are_closed() {
     // Nothing, or half a preface.
@@ -394,6 +403,7 @@ fn slow_and_silent_clients_are_closed() {
     assert_eq!(peer.frames_of(kind::GOAWAY)[0].code(), 0);
 }
 
+// rule: H2-1a
 #[test]
 fn what_is_not_http2_is_told_so() {
     let mut engine = H2::server(&Config::default(), NOW);
