@@ -31,6 +31,9 @@ use crate::server::{ConnectionHandle, Service, answer};
 /// What every HTTP/2 client says first (RFC 9113 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
+/// Its first line, which nobody else says.
+const FIRST_LINE: usize = 16;
+
 /// How long to wait when the system has no socket to give (EMFILE and its like).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -336,12 +339,14 @@ struct Early {
 }
 
 impl Early {
-    /// HTTP/2 by its preface, HTTP/1 as soon as it cannot be one; `None` when it is too early.
+    /// HTTP/2 by the first line of its preface, HTTP/1 as soon as it cannot be one; `None` when it
+    /// is too early. What is wrong behind that line is the engine's to say.
     fn sniff(&self) -> Option<Protocol> {
-        let seen = self.bytes.len().min(PREFACE.len());
-        if self.bytes.get(..seen) != PREFACE.get(..seen) {
+        let line = PREFACE.get(..FIRST_LINE).unwrap_or(PREFACE);
+        let seen = self.bytes.len().min(line.len());
+        if self.bytes.get(..seen) != line.get(..seen) {
             Some(Protocol::Http1)
-        } else if seen == PREFACE.len() {
+        } else if seen == line.len() {
             Some(Protocol::Http2)
         } else {
             None

@@ -1,5 +1,6 @@
 //! The server alone, heard and spoken to byte by byte and frame by frame.
 
 mod drain;
+mod endings;
 mod http1;
 mod http2;
