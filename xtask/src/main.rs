@@ -1,6 +1,8 @@
 //! regatta's chores, run as `cargo xtask NAME`.
 //!
 //! - `test [STEP..]` checks everything that a change must satisfy, or only the steps named.
+//! - `h2spec` runs the cases of h2spec against `regatta origin`.
+//! - `rules` says which test holds which rule of the standards.
 //! - `tidy` checks what no compiler does: arrows between crates, lengths, words, dead files.
 //! - `fuzz [TARGET..]` looks for inputs that break what must hold, `corpus` keeps the good ones.
 //! - `faults` plants bugs in core and asks the models to find them.
@@ -8,6 +10,8 @@
 
 mod faults;
 mod fuzz;
+mod h2spec;
+mod rules;
 mod run;
 mod test;
 mod tidy;
@@ -18,6 +22,8 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 usage: cargo xtask test [STEP..]   all checks, or only these; `test --list` names them
        cargo xtask tidy            the checks of the source tree alone
+       cargo xtask rules [--check] which test holds which rule: writes docs/requirements.md
+       cargo xtask h2spec [SECTION..]  h2spec's cases against `regatta origin`
        cargo xtask fuzz [TARGET..] [--seconds N]   libFuzzer on all targets, or only these
        cargo xtask corpus [TARGET..] [--check]     make their corpora small, or compare
        cargo xtask faults [NAME..] planted bugs: all, or only these, must be found
@@ -34,8 +40,11 @@ fn main() -> ExitCode {
         ["test", steps @ ..] => test::run(&root, steps),
         ["faults", names @ ..] => faults::run(&root, names),
         ["tidy"] => tidy::run(&root),
+        ["rules"] => rules::write(&root),
+        ["rules", "--check"] => rules::check(&root),
         ["fuzz", words @ ..] => fuzz::run(&root, words),
         ["corpus", words @ ..] => fuzz::corpus(&root, words),
+        ["h2spec", sections @ ..] => h2spec::run(&root, sections),
         ["bench"] => {
             let (profile, package) = (["--profile", "bench"], ["-p", "regatta-benches"]);
             run::shown(&root, &[&["cargo", "run"], &profile[..], &package, &["--", "all"]].concat())

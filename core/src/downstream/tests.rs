@@ -40,6 +40,7 @@ impl Rig {
     }
 }
 
+// rule: L-11
 #[test]
 fn the_limit_is_exact_and_given_back() {
     let mut rig = Rig::new(1);

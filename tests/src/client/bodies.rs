@@ -81,11 +81,13 @@ async fn unread_upload(client: Client) {
     }
 }
 
+// rule: L-8
 #[test]
 fn unread_download_http1() {
     run(async { unread_download(client()).await });
 }
 
+// rule: L-8
 #[test]
 fn unread_download_http2() {
     run(async { unread_download(http2().build().unwrap()).await });
@@ -103,6 +105,7 @@ fn unread_upload_http2() {
 
 /// Of 64 readers on one connection one stops, long before its body's end: the other 63 go on,
 /// and it may go on as well.
+// rule: A22
 #[test]
 fn one_reader_of_64_stops() {
     const STALLED: u64 = 4 << 20;

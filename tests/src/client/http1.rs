@@ -61,6 +61,7 @@ fn keeps_and_counts_its_connection() {
 }
 
 /// RFC 9112 9.6: `Connection: close` is believed.
+// rule: M-8c
 #[test]
 fn does_not_reuse_what_will_close() {
     run(async {
@@ -80,6 +81,7 @@ fn does_not_reuse_what_will_close() {
 
 /// RFC 9112 9.3.1, RFC 9110 9.2.2: the peer closes while the next request is on its way. A safe
 /// one goes again by itself; of the other the caller hears, and it was sent once.
+// rule: H-4a
 #[test]
 fn closed_at_the_moment_of_reuse() {
     run(async {
@@ -173,6 +175,7 @@ fn closing_behind_every_answer_loses_nothing() {
     });
 }
 
+// rule: M-7c
 #[test]
 fn half_a_response() {
     run(async {
@@ -183,6 +186,7 @@ fn half_a_response() {
     });
 }
 
+// rule: M-7c A41
 #[test]
 fn half_a_chunk() {
     run(async {
@@ -192,6 +196,7 @@ fn half_a_chunk() {
     });
 }
 
+// rule: M-7c
 #[test]
 fn half_a_head() {
     run(async {
@@ -201,6 +206,7 @@ fn half_a_head() {
 }
 
 /// RFC 9112 4, 5, 6.3, 7.1: what cannot be understood in one way only is an error.
+// rule: M-1a M-2b M-4d
 #[test]
 fn malformed_responses() {
     use ProtocolFault::{Chunk, ConflictingLength, Field, StartLine, Version};
@@ -240,6 +246,7 @@ fn malformed_responses() {
 }
 
 /// RFC 9112 9.2: bytes that nobody asked for poison the connection, and harm no request.
+// rule: M-6c A48
 #[test]
 fn unsolicited_bytes() {
     run(async {
@@ -257,6 +264,7 @@ fn unsolicited_bytes() {
 }
 
 /// A head without an end is given up at the limit.
+// rule: L-4a
 #[test]
 fn endless_head() {
     run(async {
@@ -277,6 +285,7 @@ fn endless_head() {
 }
 
 /// A peer that resets before it answers: the GET goes again once, then its caller hears of it.
+// rule: H-4b
 #[test]
 fn reset_again_and_again() {
     run(async {

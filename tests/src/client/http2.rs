@@ -34,6 +34,7 @@ async fn warm_up(client: &Client, peer: &Peer, values: &[(u16, u32)]) -> Frames 
 
 /// RFC 9113 6.8: the streams up to the id are complete, those above go again elsewhere, whatever
 /// their method.
+// rule: H2-3a
 #[test]
 fn go_away_with_streams_above_and_below() {
     run(async {
@@ -141,6 +142,7 @@ fn reset_of_every_kind() {
 
 /// RFC 9113 8.7: REFUSED_STREAM proves that nothing was done: a POST goes again too, on another
 /// connection, once.
+// rule: H-4a
 #[test]
 fn refused_stream_goes_again() {
     run(async {
@@ -243,6 +245,7 @@ fn answered_before_the_request_is_complete() {
 }
 
 /// RFC 9113 6.5.2: no stream is opened while the peer grants none; they go out when it does.
+// rule: H2-2a
 #[test]
 fn streams_lowered_to_zero_and_back() {
     run(async {
@@ -277,6 +280,7 @@ fn streams_lowered_to_zero_and_back() {
 }
 
 /// Where one connection's limit is used up, another is made; streams over a lowered limit go on.
+// rule: H2-2a H2-8c
 #[test]
 fn a_lowered_limit_makes_a_second_connection() {
     run(async {

@@ -31,6 +31,7 @@ fn hooked(url: &str) -> (Request<Empty<Bytes>>, Arc<Mutex<Vec<String>>>) {
 }
 
 /// RFC 9110 15.2: any number of interim responses come before the final one.
+// rule: H-5a
 #[test]
 fn interim_responses_http1() {
     run(async {
@@ -48,6 +49,7 @@ fn interim_responses_http1() {
     });
 }
 
+// rule: H-5a
 #[test]
 fn interim_responses_http2() {
     run(async {
@@ -67,6 +69,7 @@ fn interim_responses_http2() {
 }
 
 /// Interim responses without end are given up at the limit.
+// rule: A49
 #[test]
 fn endless_interim_responses() {
     run(async {
@@ -98,6 +101,7 @@ fn patient(patience: Duration) -> Client {
 const FOREVER: Duration = Duration::from_secs(3_600);
 
 /// RFC 9110 10.1.1: the body goes when 100 came.
+// rule: H-5a
 #[test]
 fn continues_on_100() {
     run(async {
@@ -115,6 +119,7 @@ fn continues_on_100() {
 }
 
 /// The body stays where it is when a final response came instead.
+// rule: H-7a A44
 #[test]
 fn keeps_the_body_on_417() {
     run(async {
@@ -132,6 +137,7 @@ fn keeps_the_body_on_417() {
 }
 
 /// A peer that knows nothing of it gets the body after the time.
+// rule: H-7d
 #[test]
 fn continues_when_nothing_comes() {
     run(async {
@@ -153,6 +159,7 @@ fn upgrade(url: &str) -> Request<Empty<Bytes>> {
 }
 
 /// RFC 9110 7.8: 101 makes a tunnel of the response, and each side ends by itself.
+// rule: H-5b H-6c A45
 #[test]
 fn upgrades_with_half_close() {
     run(async {
@@ -183,6 +190,7 @@ fn upgrades_with_half_close() {
 }
 
 /// A peer that does not change protocols answers as ever, and its connection is kept.
+// rule: H-5b A45
 #[test]
 fn upgrade_declined() {
     run(async {
@@ -204,6 +212,7 @@ fn upgrade_declined() {
 }
 
 /// RFC 9110 7.8: a protocol that nobody asked for is an error.
+// rule: H-5b A49
 #[test]
 fn upgrade_that_nobody_asked_for() {
     run(async {
@@ -247,6 +256,7 @@ async fn proxy(request: Request<Body>) -> Response<Full<Bytes>> {
 }
 
 /// RFC 9110 9.3.6, RFC 9113 8.5: the same tunnel over both protocols.
+// rule: H-6c
 #[test]
 fn connect_tunnels_with_half_close() {
     run(async {
@@ -298,6 +308,7 @@ fn a_tunnel_carries_much() {
 }
 
 /// A proxy that says no answers like any other server.
+// rule: H-6d
 #[test]
 fn connect_declined() {
     run(async {
@@ -316,6 +327,7 @@ fn connect_declined() {
 }
 
 /// A field that HTTP/2 forbids does not travel, or fails before it leaves.
+// rule: H-1a
 #[test]
 fn upgrade_over_http2_is_not_said() {
     run(async {

@@ -70,6 +70,7 @@ fn a_thousand_over_few_connections() {
 
 /// Streams of one HTTP/2 connection really are under way together: nobody is answered before
 /// all have arrived.
+// rule: H2-8c
 #[test]
 fn streams_run_side_by_side() {
     run(async {

@@ -139,6 +139,7 @@ fn a_silent_peer() {
 }
 
 /// RFC 7301: the server's first choice among what is offered, in both versions of TLS.
+// rule: H2-8b
 #[test]
 fn alpn_chooses() {
     use Protocol::{Http1, Http2};

@@ -120,6 +120,7 @@ fn a_pipeline_whose_peer_goes_away() {
 }
 
 /// A response that nobody reads is given up after a minute (tokio's clock jumps there).
+// rule: A15 A22
 #[test]
 fn a_response_that_nobody_reads() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

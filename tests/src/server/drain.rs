@@ -51,6 +51,7 @@ fn http1_ends_what_is_under_way() {
 }
 
 /// RFC 9113 6.8: GOAWAY, and the streams below its id are complete.
+// rule: H2-3c
 #[test]
 fn http2_ends_what_is_under_way() {
     run(async {
@@ -129,6 +130,7 @@ fn cuts_what_takes_too_long() {
 }
 
 /// One connection more than allowed is closed as soon as it is accepted.
+// rule: L-11
 #[test]
 fn turns_connections_away_over_the_limit() {
     run(async {

@@ -31,6 +31,7 @@ async fn answer(line: &mut Line, length: usize) -> String {
 }
 
 /// RFC 9112 9.3: a connection is kept, and requests that came together are answered in order.
+// rule: M-8a
 #[test]
 fn keeps_a_connection_and_answers_in_order() {
     run(async {
@@ -50,6 +51,7 @@ fn keeps_a_connection_and_answers_in_order() {
 }
 
 /// RFC 9112 9.6: `Connection: close` is the last exchange.
+// rule: M-8c
 #[test]
 fn closes_when_asked_to() {
     run(async {
@@ -63,6 +65,7 @@ fn closes_when_asked_to() {
 }
 
 /// RFC 9112 2.2, 3, 6.3: what could smuggle is refused with 400 and ends the connection.
+// rule: H-3b M-1a M-2a M-4a M-4d
 #[test]
 fn refuses_what_is_malformed() {
     const WRONG: [&str; 5] = [
@@ -84,6 +87,7 @@ fn refuses_what_is_malformed() {
 }
 
 /// RFC 9110 10.1.1: 100 is sent when the service reads the body, and not before.
+// rule: H-7c
 #[test]
 fn continues_when_the_body_is_read() {
     run(async {
@@ -214,6 +218,7 @@ async fn tunnel(request: Request<Body>) -> Response<Empty<Bytes>> {
 }
 
 /// RFC 9110 7.8: after 101 both sides speak freely, and each ends by itself.
+// rule: H-5c H-6c
 #[test]
 fn upgrades_to_a_tunnel_with_half_close() {
     run(async {
@@ -233,6 +238,7 @@ fn upgrades_to_a_tunnel_with_half_close() {
 }
 
 /// RFC 9110 9.3.6: 2xx to CONNECT makes a tunnel, whose half-close goes both ways.
+// rule: H-6a
 #[test]
 fn connects_a_tunnel() {
     run(async {

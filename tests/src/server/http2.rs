@@ -91,6 +91,7 @@ fn drops_the_answer_to_a_stream_that_was_reset() {
 }
 
 /// RFC 9113 6.5.2: a service may lower its connection's streams to 0 and raise them again.
+// rule: H2-2c
 #[test]
 fn changes_how_many_streams_it_grants() {
     run(async {
@@ -118,6 +119,7 @@ fn changes_how_many_streams_it_grants() {
 }
 
 /// RFC 9113 6.9: what the peer grants is what is sent, and no more until it grants more.
+// rule: H2-4b
 #[test]
 fn sends_no_more_than_the_window() {
     run(async {
@@ -136,6 +138,7 @@ fn sends_no_more_than_the_window() {
 
 /// RFC 9113 6.9: a service that does not read keeps the peer within the stream's window, and
 /// reading gives it back.
+// rule: L-8
 #[test]
 fn grants_more_only_when_the_body_is_read() {
     const WINDOW: usize = 1 << 20;

@@ -21,7 +21,7 @@ struct Step {
 }
 
 /// Cheap ones first; the peers are looked for before all others.
-const STEPS: [Step; 18] = [
+const STEPS: [Step; 19] = [
     Step { name: "fmt", what: "the code is formatted", run: steps::fmt },
     Step { name: "rust-version", what: "one rust-version, no newer than rustc", run: steps::rust },
     Step {
@@ -47,6 +47,7 @@ const STEPS: [Step; 18] = [
     },
     Step { name: "loom", what: "what threads share, in every order", run: steps::loom },
     Step { name: "peers", what: "end to end, with real peers", run: steps::end_to_end },
+    Step { name: "h2spec", what: "h2spec's cases, over TLS and plain", run: steps::h2spec },
     Step { name: "demo", what: "the README's demo does what it claims", run: steps::demo },
 ];
 

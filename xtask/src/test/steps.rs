@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::peers::Peers;
 use crate::run::{self, Outcome};
-use crate::{faults, tidy};
+use crate::{faults, h2spec, tidy};
 
 /// How many event sequences the machines are driven through, all together.
 const SEQUENCES: u32 = 200_000;
@@ -22,6 +22,10 @@ pub(super) fn fmt(root: &Path, _: &Peers) -> Outcome {
 
 pub(super) fn tidy(root: &Path, _: &Peers) -> Outcome {
     tidy::run(root)
+}
+
+pub(super) fn h2spec(root: &Path, _: &Peers) -> Outcome {
+    h2spec::step(root)
 }
 
 pub(super) fn faults(root: &Path, _: &Peers) -> Outcome {

@@ -18,6 +18,7 @@ use std::fmt;
 use std::fs;
 use std::path::Path;
 
+use crate::rules;
 use crate::run::{self, Outcome};
 
 /// The files of the workspace that git knows or would add.
@@ -63,8 +64,8 @@ pub(crate) fn run(root: &Path) -> Outcome {
     for violation in &violations {
         println!("{violation}");
     }
-    let tree_result = purity::check(root);
-    match (violations.len(), tree_result) {
+    let others = rules::check(root).and_then(|()| purity::check(root));
+    match (violations.len(), others) {
         (0, result) => result,
         (n, Ok(())) => Err(format!("tidy found {n} violations in {} files", tree.files.len())),
         (n, Err(error)) => Err(format!("tidy found {n} violations; {error}")),

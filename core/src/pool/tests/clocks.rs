@@ -6,6 +6,7 @@ const fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
+// rule: L-9
 #[test]
 fn an_idle_connection_closes_after_its_time_counted_from_the_last_stream() {
     let mut rig = Rig::new(|config| config.pool.idle_timeout = Some(ms(100)));

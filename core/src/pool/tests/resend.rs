@@ -5,6 +5,7 @@ use super::*;
 
 const FAILED: Outcome = Outcome::Failed(Cause::StreamReset(7));
 
+// rule: H-4a
 #[test]
 fn what_may_go_again_depends_on_fate_method_and_body_together() {
     use BodyState::{Replayable, Spent, Untouched};
@@ -63,6 +64,7 @@ fn where_there_is_no_other_hope_the_same_connection_must_do() {
     assert_eq!(rig.connect_failed(1), [assign(0, 0)]);
 }
 
+// rule: H-4b
 #[test]
 fn proven_and_unknown_fates_have_a_budget_each() {
     let mut rig = Rig::new(|config| {
@@ -81,6 +83,7 @@ fn proven_and_unknown_fates_have_a_budget_each() {
     assert_eq!(rig.solo.used(Resource::Retries), 0);
 }
 
+// rule: H-4b
 #[test]
 fn max_retries_bounds_what_may_have_been_acted_on_and_not_what_was_not() {
     let mut rig = Rig::new(|config| {
