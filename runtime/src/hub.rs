@@ -66,8 +66,8 @@ struct Ticket {
 /// What is done after the lock is let go.
 struct Effects {
     wakers: SmallVec<[core::task::Waker; 4]>,
-    jobs: Vec<Job>,
-    resolves: Vec<(HostId, Arc<str>)>,
+    jobs: SmallVec<[Job; 1]>,
+    resolves: SmallVec<[(HostId, Arc<str>); 1]>,
     failures: Vec<(Arc<Exchange>, Error)>,
     finished: SmallVec<[(Arc<Exchange>, Outcome); 2]>,
     parcels: SmallVec<[Box<Parcel>; 2]>,
@@ -210,11 +210,12 @@ impl<R: Runtime> Hub<R> {
         if state.upstream.poll_timeout().is_some_and(|at| at <= now) {
             state.upstream.handle_timeout(now);
         }
-        let effects = self.settle(now, &mut state);
+        let mut effects = Effects::new();
+        Self::settle(now, &mut state, &mut effects);
         let next = state.upstream.poll_timeout();
         state.armed = next;
         drop(state);
-        self.run(effects);
+        self.run(&mut effects);
         (now, next)
     }
 
@@ -271,39 +272,42 @@ impl<R: Runtime> Hub<R> {
     }
 
     fn finish(self: &Arc<Self>, now: Instant, mut state: MutexGuard<'_, State>) {
-        let mut effects = self.settle(now, &mut state);
+        let mut effects = Effects::new();
+        Self::settle(now, &mut state, &mut effects);
         let next = state.upstream.poll_timeout();
         if next.is_some_and(|at| state.armed.is_none_or(|armed| at < armed)) {
             state.armed = next;
             effects.rearm = true;
         }
         drop(state);
-        self.run(effects);
+        self.run(&mut effects);
     }
 
     /// Carries actions out as far as that is possible under the lock.
-    fn settle(&self, now: Instant, state: &mut State) -> Effects {
-        let mut effects = Effects::new();
+    fn settle(now: Instant, state: &mut State, effects: &mut Effects) {
         loop {
             while let Some(action) = state.upstream.poll_action() {
-                state.apply(now, action, &mut effects);
+                state.apply(now, action, effects);
             }
             let Some(event) = state.follow_up.pop_front() else {
                 effects.journal = state.upstream.take_fresh();
-                return effects;
+                return;
             };
             state.upstream.handle_event(now, event);
         }
     }
 
-    fn run(self: &Arc<Self>, effects: Effects) {
-        for waker in effects.wakers {
+    fn run(self: &Arc<Self>, effects: &mut Effects) {
+        if effects.is_idle() {
+            return;
+        }
+        for waker in effects.wakers.drain(..) {
             waker.wake();
         }
-        for (exchange, error) in effects.failures {
+        for (exchange, error) in effects.failures.drain(..) {
             exchange.fail(error);
         }
-        for (exchange, outcome) in effects.finished {
+        for (exchange, outcome) in effects.finished.drain(..) {
             if outcome == Outcome::Reset {
                 // Nobody hears it who has given the request up. Else this side broke it off.
                 let text = "its length is not what Content-Length says".to_owned();
@@ -313,19 +317,19 @@ impl<R: Runtime> Hub<R> {
             // never dropped under the lock.
             exchange.up.close();
         }
-        for (host, name) in effects.resolves {
+        for (host, name) in effects.resolves.drain(..) {
             self.runtime.spawn(resolve::run(Arc::clone(self), host, name));
         }
-        for job in effects.jobs {
+        for job in effects.jobs.drain(..) {
             self.runtime.spawn(attempt::run(Arc::clone(self), job));
         }
         if effects.rearm {
             self.timer.raise();
         }
-        if let Some(journal) = effects.journal {
+        if let Some(journal) = effects.journal.take() {
             journal.wake.raise();
         }
-        drop(effects.parcels);
+        effects.parcels.clear();
     }
 }
 
@@ -348,14 +352,27 @@ impl Effects {
     fn new() -> Self {
         Self {
             wakers: SmallVec::new(),
-            jobs: Vec::new(),
-            resolves: Vec::new(),
+            jobs: SmallVec::new(),
+            resolves: SmallVec::new(),
             failures: Vec::new(),
             finished: SmallVec::new(),
             parcels: SmallVec::new(),
             journal: None,
             rearm: false,
         }
+    }
+
+    /// Whether there is nothing to do, as after most events.
+    fn is_idle(&self) -> bool {
+        let Self { wakers, jobs, resolves, failures, finished, parcels, journal, rearm } = self;
+        wakers.is_empty()
+            && jobs.is_empty()
+            && resolves.is_empty()
+            && failures.is_empty()
+            && finished.is_empty()
+            && parcels.is_empty()
+            && journal.is_none()
+            && !rearm
     }
 }
 

@@ -67,7 +67,7 @@ impl Runtime for Host {
     type Resolution = Lookup;
 
     fn now(&self) -> Instant {
-        self.shared.world().now
+        self.shared.now()
     }
 
     fn unix_at_epoch(&self) -> Duration {

@@ -136,8 +136,10 @@ impl<R: Runtime, P: Party> Connection<R, P> {
     }
 
     fn read_letters(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+        if self.mailbox.poll(cx, &mut self.letters).is_pending() {
+            return false;
+        }
         let mut letters = core::mem::take(&mut self.letters);
-        let progress = self.mailbox.poll(cx, &mut letters).is_ready();
         for letter in letters.drain(..) {
             match letter {
                 Letter::Assign(parcel) => self.open(now, parcel),
@@ -158,7 +160,7 @@ impl<R: Runtime, P: Party> Connection<R, P> {
             }
         }
         self.letters = letters;
-        progress
+        true
     }
 
     fn open(&mut self, now: Instant, parcel: Box<Parcel>) {
@@ -389,6 +391,9 @@ impl<R: Runtime, P: Party> Connection<R, P> {
 
     /// Serves the lanes whose pipes moved: frames out, and room given back.
     fn move_lanes(&mut self, now: Instant) -> bool {
+        if self.moved.is_empty() {
+            return false;
+        }
         let mut progress = false;
         let mut moved = core::mem::take(&mut self.moved);
         for slot in moved.drain(..) {

@@ -23,6 +23,9 @@ impl LastFrames {
 
     /// Gives every frame to its reader.
     pub(crate) fn release(&mut self) {
+        if self.held.is_empty() {
+            return;
+        }
         for (exchange, frame) in self.held.drain(..) {
             write_last(&exchange.down, frame);
         }

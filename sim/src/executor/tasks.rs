@@ -19,6 +19,8 @@ pub(super) const MAIN: usize = u32::MAX as usize;
 pub(crate) struct Tasks {
     slots: Vec<Option<Slot>>,
     free: Vec<usize>,
+    /// By slot: what woke its last task, for the next one when nobody else has it.
+    spare: Vec<Option<Arc<Alarm>>>,
 }
 
 struct Slot {
@@ -32,14 +34,24 @@ impl Tasks {
     pub(super) fn add(&mut self, task: Task, ready: &Arc<Ready>) -> usize {
         let id = self.free.pop().unwrap_or_else(|| {
             self.slots.push(None);
+            self.spare.push(None);
             self.slots.len() - 1
         });
-        let alarm =
-            Arc::new(Alarm { id, queued: AtomicBool::new(false), ready: Arc::clone(ready) });
+        let alarm = self.alarm(id, ready);
         let waker = Waker::from(Arc::clone(&alarm));
         alarm.raise();
         self.slots[id] = Some(Slot { task: Some((task, waker)), alarm });
         id
+    }
+
+    fn alarm(&mut self, id: usize, ready: &Arc<Ready>) -> Arc<Alarm> {
+        if let Some(mut alarm) = self.spare[id].take()
+            && let Some(alone) = Arc::get_mut(&mut alarm)
+        {
+            alone.queued = AtomicBool::new(false);
+            return alarm;
+        }
+        Arc::new(Alarm { id, queued: AtomicBool::new(false), ready: Arc::clone(ready) })
     }
 
     /// Takes a task out to be polled; `None` when it has ended.
@@ -56,7 +68,7 @@ impl Tasks {
     }
 
     pub(super) fn end(&mut self, id: usize) {
-        self.slots[id] = None;
+        self.spare[id] = self.slots[id].take().map(|slot| slot.alarm);
         self.free.push(id);
     }
 

@@ -42,9 +42,8 @@ impl Lookup {
         let (coming, together) = match name {
             "localhost" => (vec![loopback()], false),
             name => {
-                let together = names.is_together(name);
-                let mut asked =
-                    [RecordType::Aaaa, RecordType::A].map(|one| names.ask(now, name, one));
+                let both = [RecordType::Aaaa, RecordType::A];
+                let (mut asked, together) = names.ask(now, name, both);
                 for one in &mut asked {
                     if world.choices.fires(Point::SlowAnswer) {
                         let late = world.choices.draw("late answer", 100_000);

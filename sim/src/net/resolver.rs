@@ -1,5 +1,6 @@
 //! The resolver: looks names up in the net's records.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use regatta_core::Instant;
@@ -30,26 +31,35 @@ pub(crate) struct Coming {
 
 impl Names {
     pub(super) fn set(&mut self, name: &str, records: Records) {
-        self.names.insert(canonical(name), Known { records, asked: [0; 3] });
+        self.names.insert(canonical(name).into_owned(), Known { records, asked: [0; 3] });
     }
 
-    /// Whether A and AAAA come together.
-    pub(super) fn is_together(&self, name: &str) -> bool {
-        self.names.get(&canonical(name)).is_none_or(|known| known.records.together)
+    /// Asks for records of these types; with whether A and AAAA come together.
+    pub(super) fn ask<const N: usize>(
+        &mut self,
+        now: Instant,
+        name: &str,
+        which: [RecordType; N],
+    ) -> ([Coming; N], bool) {
+        match self.names.get_mut(canonical(name).as_ref()) {
+            Some(known) => (which.map(|which| known.ask(now, which)), known.records.together),
+            None => {
+                let none = Coming { after: Duration::ZERO, ttl: None, reply: Reply::NoSuchName };
+                (which.map(|_| none.clone()), true)
+            }
+        }
     }
+}
 
-    /// Asks for one type of record.
-    pub(super) fn ask(&mut self, now: Instant, name: &str, which: RecordType) -> Coming {
-        let Some(known) = self.names.get_mut(&canonical(name)) else {
-            return Coming { after: Duration::ZERO, ttl: None, reply: Reply::NoSuchName };
-        };
-        let asked = &mut known.asked[which as usize];
+impl Known {
+    fn ask(&mut self, now: Instant, which: RecordType) -> Coming {
+        let asked = &mut self.asked[which as usize];
         let turn = *asked;
         *asked += 1;
         let record = match which {
-            RecordType::A => &known.records.a,
-            RecordType::Aaaa => &known.records.aaaa,
-            RecordType::Https => &known.records.https,
+            RecordType::A => &self.records.a,
+            RecordType::Aaaa => &self.records.aaaa,
+            RecordType::Https => &self.records.https,
         };
         let reply = record.reply(now, turn);
         let after = if reply == Reply::Silence { GIVES_UP } else { record.delay };
@@ -73,6 +83,10 @@ impl Record {
 }
 
 /// Names are compared without regard to case, and to a dot at the end.
-fn canonical(name: &str) -> String {
-    name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase()
+fn canonical(name: &str) -> Cow<'_, str> {
+    let name = name.strip_suffix('.').unwrap_or(name);
+    match name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        true => Cow::Owned(name.to_ascii_lowercase()),
+        false => Cow::Borrowed(name),
+    }
 }

@@ -215,6 +215,16 @@ impl Side {
         }
     }
 
+    /// Takes the place of a side that was cleared, and the memory of its queues.
+    pub(super) fn become_new(&mut self, mut new: Self) {
+        let Self { sender, receiver, .. } = &mut new;
+        sender.unsent = core::mem::take(&mut self.sender.unsent);
+        sender.flight = core::mem::take(&mut self.sender.flight);
+        sender.edges = core::mem::take(&mut self.sender.edges);
+        receiver.arrived = core::mem::take(&mut self.receiver.arrived);
+        *self = new;
+    }
+
     /// Its address as its peer sees it.
     pub(super) fn seen_as(&self) -> SocketAddr {
         self.nat.map_or(self.address, |flow| flow.public)

@@ -57,7 +57,10 @@ impl Tcp {
         };
         let connection = &mut self.connections[slot as usize];
         connection.generation = connection.generation.wrapping_add(1);
-        (connection.live, connection.sides) = (true, sides);
+        connection.live = true;
+        let [asked, answered] = sides;
+        connection.sides[0].become_new(asked);
+        connection.sides[1].become_new(answered);
         End { slot, generation: connection.generation, side: 0 }
     }
 
