@@ -9,7 +9,7 @@ use super::h1;
 use super::h2;
 use super::{Config, Event, OpenError, Output, Shutdown};
 use crate::id::StreamId;
-use crate::time::Instant;
+use crate::time::{Duration, Instant};
 use crate::types::{Cause, Limit, Protocol};
 
 /// One connection's HTTP, whichever version was agreed on.
@@ -177,6 +177,12 @@ impl Engine {
             #[cfg(feature = "http2")]
             Self::H2(_) => false,
         }
+    }
+
+    /// How long a transport that takes none of what is written is to be waited for; `None` where
+    /// something else ends the wait: a request's time limit, its caller, the peer's answer.
+    pub fn patience(&self) -> Option<Duration> {
+        each!(self, engine => engine.patience())
     }
 
     /// The oldest event that was not taken yet.

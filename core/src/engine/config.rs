@@ -45,6 +45,13 @@ pub struct Config {
     pub head_timeout: Duration,
     /// How long a server keeps an idle connection. Default 60 s; `None` for ever.
     pub idle_timeout: Option<Duration>,
+    /// How long a server waits for a client that takes none of what is written. Default 60 s
+    /// (nginx's `send_timeout`).
+    pub write_timeout: Duration,
+    /// How long a peer that takes none of what is written is waited for where nobody misses it: a
+    /// client whose last stream has ended and that takes nothing new, either side once it was
+    /// broken off. Default 1 s (Envoy's `delayed_close_timeout`).
+    pub close_timeout: Duration,
 }
 
 impl Default for Config {
@@ -65,6 +72,8 @@ impl Default for Config {
             keep_alive_timeout: Duration::from_secs(10),
             head_timeout: Duration::from_secs(60),
             idle_timeout: Some(Duration::from_secs(60)),
+            write_timeout: Duration::from_secs(60),
+            close_timeout: Duration::from_secs(1),
         }
     }
 }

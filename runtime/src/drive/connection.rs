@@ -34,14 +34,6 @@ const ROOM: usize = 64 << 10;
 /// lost to a reset (RFC 9112 9.6).
 const LINGER: Duration = Duration::from_millis(500);
 
-/// How long a server waits for a peer that takes none of what is written (nginx's
-/// `send_timeout`): one that never reads would hold its answers for ever.
-const WRITE_PATIENCE: Duration = Duration::from_secs(60);
-
-/// The same where nothing of what is left is missed: a client that is done, an abort (Envoy's
-/// `delayed_close_timeout`).
-const LAST_PATIENCE: Duration = Duration::from_secs(1);
-
 /// One connection's task.
 pub(crate) struct Connection<R: Runtime, P: Party> {
     runtime: R,
@@ -63,8 +55,6 @@ pub(crate) struct Connection<R: Runtime, P: Party> {
     stage: Stage,
     /// The engine was told that nothing can be said any more.
     cut: bool,
-    /// Nobody misses what is not written.
-    aborted: bool,
     /// Since when the transport takes nothing of what is to be written.
     stalled: Option<Instant>,
 }
@@ -103,7 +93,6 @@ impl<R: Runtime, P: Party> Connection<R, P> {
             party,
             stage: Stage::Open,
             cut: false,
-            aborted: false,
             stalled: None,
         }
     }
@@ -151,10 +140,7 @@ impl<R: Runtime, P: Party> Connection<R, P> {
                     self.moved.push(slot);
                 }
                 Letter::Shutdown => self.engine.shutdown(now, Shutdown::Graceful),
-                Letter::Abort => {
-                    self.aborted = true;
-                    self.engine.shutdown(now, Shutdown::Now);
-                }
+                Letter::Abort => self.engine.shutdown(now, Shutdown::Now),
                 Letter::Probe => self.engine.ping(now),
                 Letter::Limit(streams) => self.engine.set_max_concurrent_streams(now, streams),
             }
@@ -504,13 +490,7 @@ impl<R: Runtime, P: Party> Connection<R, P> {
 
     /// When a transport that takes nothing is given up.
     fn impatient_at(&self) -> Option<Instant> {
-        let patience = match (P::SIDE, self.stage) {
-            // The request's own deadline, its caller or the peer's answer ends it.
-            (Side::Client, Stage::Open) => return None,
-            (Side::Server, _) if !self.aborted => WRITE_PATIENCE,
-            _ => LAST_PATIENCE,
-        };
-        Some(self.stalled? + patience)
+        Some(self.stalled? + self.engine.patience()?)
     }
 
     /// Sets the timer to the earliest deadline; true when that is due already.

@@ -206,7 +206,9 @@ impl<S: Stream> Wire<S> {
     pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<Flushed> {
         let mut wrote = false;
         if self.is_write_closed() {
-            // The engine goes on until it hears of it: its bytes have nowhere to go.
+            // The engine goes on until it hears of it: its bytes have nowhere to go. That there
+            // were any counts, or nobody would ask the engine for what is left behind them.
+            wrote = !self.plain.is_empty();
             self.plain.clear();
         }
         while !self.is_write_closed() {

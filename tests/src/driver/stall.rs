@@ -8,6 +8,8 @@ use rcgen::{CertificateParams, KeyPair};
 use regatta_core::engine::tls::ServerOptions;
 use regatta_core::upstream::Protocols;
 use regatta_tokio::Body;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpListener;
 
 use crate::ask::send;
 use crate::bodies::Counted;
@@ -96,6 +98,42 @@ fn a_cancelled_upload_whose_peer_reads_nothing() {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
         caller.abort();
+        let connections =
+            || client.stats().pools().iter().map(|pool| pool.connections.len()).sum::<usize>();
+        while connections() > 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    });
+}
+
+/// The same over HTTP/2, where the stream alone is given up: the goodbye stands behind what was
+/// written for it.
+#[test]
+fn a_drained_connection_whose_peer_reads_nothing() {
+    // SETTINGS and WINDOW_UPDATE that grant all there is.
+    const GRANT: [u8; 28] = [
+        0, 0, 6, 4, 0, 0, 0, 0, 0, 0, 4, 0x7f, 0xff, 0xff, 0xff, //
+        0, 0, 4, 8, 0, 0, 0, 0, 0, 0x7f, 0xff, 0, 0,
+    ];
+    run(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        let client = regatta_tokio::client()
+            .profile(|profile| profile.protocols = Protocols::Http2PriorKnowledge)
+            .build()
+            .unwrap();
+        let (body, taken) = Counted::new(MUCH);
+        let (asking, request) = (client.clone(), Request::post(url).body(body).unwrap());
+        let caller = tokio::spawn(async move { send(&asking, request).await });
+        let (mut line, _) = listener.accept().await.unwrap();
+        line.write_all(&GRANT).await.unwrap();
+        let mut before = 0;
+        while before == 0 || taken.load(Ordering::Relaxed) != before {
+            before = taken.load(Ordering::Relaxed);
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        caller.abort();
+        client.drain();
         let connections =
             || client.stats().pools().iter().map(|pool| pool.connections.len()).sum::<usize>();
         while connections() > 0 {

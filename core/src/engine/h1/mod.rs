@@ -41,7 +41,7 @@ use http::StatusCode;
 
 use super::{Config, Event, Output, Shutdown};
 use crate::id::StreamId;
-use crate::time::Instant;
+use crate::time::{Duration, Instant};
 use crate::types::{Cause, Limit, ProtocolFault, RetrySafe};
 
 mod body;
@@ -86,6 +86,8 @@ pub struct H1 {
     received_all: bool,
     /// `Closed` was said.
     closed: bool,
+    /// This side has broken the connection off.
+    broken_off: bool,
     /// The one thing that is waited for: `Expect`'s answer, or a server's next head.
     deadline: Option<Instant>,
 }
@@ -115,6 +117,7 @@ impl H1 {
             refusing: false,
             received_all: false,
             closed: false,
+            broken_off: false,
             deadline,
         }
     }
@@ -135,6 +138,7 @@ impl H1 {
 
     /// Ends the connection: at once when it is idle, else with the current exchange.
     pub fn shutdown(&mut self, now: Instant, how: Shutdown) {
+        self.broken_off |= how == Shutdown::Now;
         if self.closed {
             return;
         }
@@ -147,6 +151,16 @@ impl H1 {
                     self.settle(now);
                 }
             }
+        }
+    }
+
+    /// How long a transport that takes nothing is waited for. See
+    /// [`Engine::patience`](super::Engine::patience).
+    pub fn patience(&self) -> Option<Duration> {
+        match self.role {
+            _ if self.broken_off => Some(self.config.close_timeout),
+            Role::Server => Some(self.config.write_timeout),
+            Role::Client => self.closed.then_some(self.config.close_timeout),
         }
     }
 

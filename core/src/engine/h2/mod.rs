@@ -25,7 +25,7 @@ use http::{HeaderMap, Request, Response};
 use super::{Config, Event, OpenError, Output, Shutdown};
 use crate::arena::Arena;
 use crate::id::StreamId;
-use crate::time::Instant;
+use crate::time::{Duration, Instant};
 use crate::types::{Cause, Limit, RetrySafe};
 
 mod client;
@@ -84,6 +84,8 @@ pub struct H2 {
     /// Why this side has broken the connection off.
     reason: Option<Cause>,
     closed: bool,
+    /// This side was told to break it off, whatever is under way.
+    broken_off: bool,
 }
 
 /// h2's side of the connection.
@@ -135,6 +137,7 @@ impl H2 {
             ended: None,
             reason: None,
             closed: false,
+            broken_off: false,
         }
     }
 
@@ -200,9 +203,22 @@ impl H2 {
 
     /// Ends the connection. See [`Engine::shutdown`](super::Engine::shutdown).
     pub fn shutdown(&mut self, now: Instant, how: Shutdown) {
+        self.broken_off |= how == Shutdown::Now;
         match how {
             Shutdown::Graceful => self.drain(now),
             Shutdown::Now => self.fail(now, Cause::ShutDown, Some(frame::code::NO_ERROR)),
+        }
+    }
+
+    /// How long a transport that takes nothing is waited for. See
+    /// [`Engine::patience`](super::Engine::patience). A client that drains and has no stream left
+    /// says goodbye only behind what was written for those it had: nobody misses that.
+    pub fn patience(&self) -> Option<Duration> {
+        let over = self.closed || (self.draining && self.streams.is_empty());
+        if self.broken_off || (over && !self.is_server()) {
+            Some(self.config.close_timeout)
+        } else {
+            self.is_server().then_some(self.config.write_timeout)
         }
     }
 

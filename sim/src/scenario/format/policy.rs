@@ -149,6 +149,10 @@ settings! {
         pub head_timeout: Time,
         /// Server: how long an idle connection is kept.
         pub idle_timeout: TimeOrNone,
+        /// Server: how long a client may take none of what is written.
+        pub write_timeout: Time,
+        /// How long a peer may take none of what nobody misses any more.
+        pub close_timeout: Time,
     }
 }
 

@@ -124,6 +124,24 @@ fn graceful_shutdown_in_the_middle_of_a_head() {
 }
 
 #[test]
+fn how_long_a_transport_that_takes_nothing_is_waited_for() {
+    let config = Config::default();
+    let (write, close) = (Some(config.write_timeout), Some(config.close_timeout));
+    let (mut client, _) = asked(&get(), true);
+    assert_eq!(client.patience(), None, "who waits for the answer decides");
+    client.shutdown(NOW, Shutdown::Graceful);
+    assert_eq!(client.patience(), None);
+    client.receive(NOW, b"HTTP/1.1 204 x\r\n\r\n");
+    assert_eq!(client.patience(), close);
+    let (mut server, stream) = heard(ONE);
+    server.respond(NOW, stream, &status(200), true);
+    server.shutdown(NOW, Shutdown::Graceful);
+    assert_eq!(server.patience(), write, "its answer is missed");
+    server.shutdown(NOW, Shutdown::Now);
+    assert_eq!(server.patience(), close);
+}
+
+#[test]
 fn immediate_shutdown() {
     let (mut engine, _) = asked(&get(), true);
     engine.shutdown(NOW, Shutdown::Now);

@@ -574,6 +574,20 @@ fn shutdown() {
 }
 
 #[test]
+fn a_client_that_has_nothing_left_does_not_wait_for_its_transport() {
+    // Found by the explorer: what was written for streams that had been reset stood before the
+    // goodbye, and a transport that took nothing was waited for until TCP gave it up.
+    let config = Config::default();
+    let mut peer = Scripted::server(&config, &[]);
+    let id = peer.open(&post("/"), false);
+    assert_eq!(peer.engine.patience(), None);
+    peer.engine.shutdown(NOW, Shutdown::Graceful);
+    assert_eq!(peer.engine.patience(), None, "who waits for the answer decides");
+    peer.engine.reset(NOW, id);
+    assert_eq!(peer.engine.patience(), Some(config.close_timeout));
+}
+
+#[test]
 fn a_server_that_has_answered_and_takes_no_more_is_not_waited_for() {
     let mut peer = Scripted::server(&Config::default(), &[(4, 3)]);
     let linger = Config::default().linger_timeout;
