@@ -182,7 +182,8 @@ fn sweep(args: &Args, options: &Options) -> ExitCode {
     pace.end(whole.failures);
     let (requests, twice, hours) = (whole.requests, whole.twice, whole.simulated_ms / 3_600_000);
     println!("{requests} requests in {hours} simulated hours, {twice} seeds run twice");
-    println!("{} runs were too long and ended without a verdict", whole.cut_short);
+    let long = &whole.long;
+    println!("{} runs were too long and ended without a verdict {long:?}", whole.cut_short);
     println!("digest {:016x}", whole.digest);
     for (name, taken) in &whole.points {
         println!("choice {name} was taken {} times of {}", taken.fired, taken.asked);

@@ -54,6 +54,7 @@ pub(crate) async fn ask(callers: Callers, client: Client<Host>, n: usize) {
     let origin = callers.case.origins[plan.origin].clone();
     callers.host.sleep(plan.at).await;
     callers.book.note(n, |entry| entry.begun = Some(callers.host.now()));
+    callers.book.moves(1);
     let result = {
         let mut work = pin!(exchange(&callers, client, n, &plan, &origin));
         let mut limit = pin!(limit(&callers, n, plan.cancel));
@@ -116,6 +117,7 @@ async fn exchange(
         Err(error) => return Result::Failed(callers.failed(&error)),
     };
     callers.book.note(n, |entry| entry.head = Some(callers.host.now()));
+    callers.book.moves(1);
     let Some(which) = response.headers().get("x-answered") else {
         return match response.into_body().collect().await {
             Ok(_) => Result::Scripted,
@@ -152,6 +154,7 @@ async fn read(callers: &Callers, n: usize, plan: &RequestPlan, response: Respons
             callers.complain(format!("the answer to request {n} is wrong from byte {place} on"));
         }
         place += data.len();
+        callers.book.moves(data.len());
         match plan.reading {
             Reading::Whole => {}
             Reading::Slow(pause) => callers.host.sleep(pause).await,

@@ -62,12 +62,15 @@ pub(crate) struct Book {
 struct State {
     entries: Vec<Entry>,
     done: usize,
+    /// What callers got: requests begun and ended, heads, bytes.
+    moved: u64,
     waiting: Vec<Waker>,
 }
 
 impl Book {
     pub(crate) fn new(count: usize) -> Self {
-        let state = State { entries: vec![Entry::default(); count], done: 0, waiting: Vec::new() };
+        let entries = vec![Entry::default(); count];
+        let state = State { entries, done: 0, moved: 0, waiting: Vec::new() };
         Self { state: Mutex::new(state) }
     }
 
@@ -80,6 +83,16 @@ impl Book {
         change(&mut self.lock().entries[n]);
     }
 
+    /// A caller got something: so many bytes, or one thing else.
+    pub(crate) fn moves(&self, much: usize) {
+        self.lock().moved += much as u64;
+    }
+
+    /// How much callers got so far; while it grows the run goes on.
+    pub(crate) fn moved(&self) -> u64 {
+        self.lock().moved
+    }
+
     /// Closes an entry.
     pub(crate) fn close(&self, n: usize, at: Instant, result: Result) {
         let waiting = {
@@ -89,6 +102,7 @@ impl Book {
             entry.ended = Some(at);
             entry.result = Some(result);
             state.done += 1;
+            state.moved += 1;
             core::mem::take(&mut state.waiting)
         };
         waiting.into_iter().for_each(Waker::wake);
@@ -109,6 +123,7 @@ impl Book {
         let waiting = {
             let mut state = self.lock();
             state.entries[n].give_up = true;
+            state.moved += 1;
             core::mem::take(&mut state.waiting)
         };
         waiting.into_iter().for_each(Waker::wake);

@@ -93,8 +93,11 @@ pub(crate) fn violated(law: Law, text: &str) -> ! {
 /// Most bytes that one direction of a request may hold: its pipe, one frame more, and what is
 /// kept for a replay.
 const HELD_BYTES_MAX: usize = 3 * (64 << 10) + (300 << 10);
-/// Most polls of tasks at one instant.
+/// Most polls of tasks at one instant in which nobody gets anything: more than a record of TLS
+/// takes that comes byte by byte.
 const POLLS_MAX: u32 = 100_000;
+/// The same whatever time passes.
+const POLLS_IN_VAIN_MAX: u32 = 400_000;
 /// Most letters that may wait for one connection: each stream may ring once each way.
 const LETTERS_MAX: usize = 4_096;
 
@@ -114,8 +117,12 @@ pub(crate) struct Monitor {
     pub(crate) made: u64,
     pub(crate) attempts: u64,
     now: Instant,
-    /// Polls at this instant.
+    /// Polls at this instant since anybody got anything.
     polls: u32,
+    /// The same, whatever time passed.
+    in_vain: u32,
+    /// How much callers and servers had got.
+    moved: u64,
 }
 
 #[derive(Debug)]
@@ -145,6 +152,8 @@ impl Monitor {
             attempts: 0,
             now: Instant::EPOCH,
             polls: 0,
+            in_vain: 0,
+            moved: 0,
         }
     }
 
@@ -182,17 +191,25 @@ impl Monitor {
     }
 
     /// Before every step's laws: tasks that wake each other while time stands still are found
-    /// long before the executor would say so.
-    pub(crate) fn time(&mut self, now: Instant) {
+    /// long before the executor would say so. `moved` grows with what callers and servers get.
+    pub(crate) fn time(&mut self, now: Instant, moved: u64) {
+        if self.moved != moved {
+            (self.moved, self.polls, self.in_vain) = (moved, 0, 0);
+        }
         if self.now != now {
             (self.now, self.polls) = (now, 0);
         }
         self.polls += 1;
+        self.in_vain += 1;
         if self.polls > POLLS_MAX {
             violated(
                 Law::Liveness,
                 &format!("at {now} tasks wake each other and time stands still"),
             );
+        }
+        if self.in_vain > POLLS_IN_VAIN_MAX {
+            let text = format!("until {now} tasks ran {POLLS_IN_VAIN_MAX} times for nobody");
+            violated(Law::Liveness, &text);
         }
     }
 

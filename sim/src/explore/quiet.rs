@@ -17,10 +17,11 @@ use crate::choice::Point;
 use crate::executor::Stuck;
 use crate::peer::Conduct;
 
-/// Virtual time without a request that ends.
-const PATIENCE: Duration = Duration::from_secs(900);
-/// How long tasks may go on behind the last handle: a server's drain and its lingering.
-const AFTERWARDS: Duration = Duration::from_secs(1_500);
+/// Virtual time in which nobody gets anything: more than the 925 s after which Linux's TCP gives
+/// a peer up that says nothing.
+const PATIENCE: Duration = Duration::from_secs(1_000);
+/// How long tasks may go on behind the last handle: a server's drain, and TCP's giving up.
+const AFTERWARDS: Duration = Duration::from_secs(1_600);
 /// How late a time limit may be told: timers may be 20 ms late, twice.
 const LATE: Duration = Duration::from_millis(41);
 
@@ -43,10 +44,13 @@ pub(super) fn come_to_an_end(stage: &Stage<'_>) {
     }
     stage.monitor.borrow_mut().seen.sometimes("phase", "quiet");
     let healed = stage.net.now();
+    // A request may go again where TCP gave its peer up, and be given up there as well.
+    let patience = PATIENCE * (1 + stage.case.client.pool.max_resends);
     while stage.book.done() < all {
-        let before = stage.book.done();
-        match stage.go(PATIENCE, stage.book.more_than(before)) {
+        let (done, moved) = (stage.book.done(), stage.moved());
+        match stage.go(patience, stage.book.more_than(done)) {
             Ok(()) => {}
+            Err(Stuck::TimeIsUp { .. }) if stage.moved() > moved => {}
             Err(stuck @ Stuck::Spinning { .. }) => violated(Law::Liveness, &stuck.to_string()),
             Err(stuck) => stalled(stage, healed, &stuck),
         }

@@ -304,8 +304,8 @@ impl<'a> Stage<'a> {
             // Work that holds the monitor is being polled no more.
             let steps = self.net.steps(|steps| steps.count());
             let mut monitor = monitor.borrow_mut();
+            monitor.time(self.net.now(), self.moved());
             assert!(steps <= STEPS_MAX, "{TOO_LONG}");
-            monitor.time(self.net.now());
             if monitor.trace.is_some() {
                 let bytes = self.net.choices(|choices| choices.tape().bytes().len());
                 self.places.borrow_mut().push((steps, bytes));
@@ -314,6 +314,11 @@ impl<'a> Stage<'a> {
             drop(monitor);
             self.complaints();
         })
+    }
+
+    /// How much callers and servers got so far.
+    pub(super) fn moved(&self) -> u64 {
+        self.book.moved() + self.scene.moved()
     }
 
     fn complaints(&self) {

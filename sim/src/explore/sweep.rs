@@ -11,7 +11,7 @@ use super::run::{Class, Ended, Options, Violation, run};
 
 /// Every so many seeds one is run twice and compared.
 pub const TWICE_EVERY: u64 = 32;
-/// How many failures a sweep keeps with their tapes.
+/// How many failures a sweep keeps with their tapes, and how many seeds that were too long.
 pub const KEPT_MAX: usize = 20;
 
 /// The tape of a seed: every other one a swarm.
@@ -48,6 +48,8 @@ pub struct Sweep {
     pub twice: u64,
     /// How many were too long and ended without a verdict.
     pub cut_short: u64,
+    /// The lowest of them.
+    pub long: Vec<u64>,
     /// Steps of all runs.
     pub steps: u64,
     /// Requests of all runs.
@@ -96,6 +98,8 @@ impl Sweep {
     fn take(&mut self, seed: u64, ended: Ended) {
         self.seeds += 1;
         self.cut_short += u64::from(ended.cut_short);
+        self.long.extend(ended.cut_short.then_some(seed));
+        self.long.truncate(KEPT_MAX);
         self.steps += ended.steps;
         self.requests += ended.case.requests.len() as u64;
         self.simulated_ms += ended.at.as_nanos() / 1_000_000;
@@ -122,6 +126,9 @@ impl Sweep {
         self.seeds += other.seeds;
         self.twice += other.twice;
         self.cut_short += other.cut_short;
+        self.long.extend(other.long);
+        self.long.sort_unstable();
+        self.long.truncate(KEPT_MAX);
         self.steps += other.steps;
         self.requests += other.requests;
         self.simulated_ms += other.simulated_ms;

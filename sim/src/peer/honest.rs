@@ -190,6 +190,7 @@ async fn read(scene: &Scene, n: usize, size: usize, request: Request<regatta_run
             scene.complain(format!("the body of request {n} is wrong from byte {place} on"));
         }
         place += data.len();
+        scene.moves(data.len());
     }
     if place != size {
         scene.complain(format!("request {n} ended well with {place} bytes of {size}"));

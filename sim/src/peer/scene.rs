@@ -49,6 +49,8 @@ struct State {
     met: BTreeMap<(&'static str, &'static str), u64>,
     wrong: Option<String>,
     accepted: u64,
+    /// What servers got: requests and bytes of their bodies.
+    moved: u64,
 }
 
 impl Scene {
@@ -81,9 +83,21 @@ impl Scene {
 
     /// Notes something of a request.
     pub fn note(&self, n: usize, change: impl FnOnce(&mut Fate)) {
-        if let Some(fate) = self.lock().fates.get_mut(n) {
+        let mut state = self.lock();
+        state.moved += 1;
+        if let Some(fate) = state.fates.get_mut(n) {
             change(fate);
         }
+    }
+
+    /// A server got so many bytes of a body.
+    pub fn moves(&self, bytes: usize) {
+        self.lock().moved += bytes as u64;
+    }
+
+    /// How much servers got so far; while it grows the run goes on.
+    pub fn moved(&self) -> u64 {
+        self.lock().moved
     }
 
     /// What servers saw of request `n`.
