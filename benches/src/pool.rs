@@ -32,17 +32,19 @@ struct Case {
 enum Access {
     /// One origin over and over.
     Hot,
-    /// Two origins by turns: what is remembered of the last one never fits.
-    Turns,
+    /// So many origins by turns: what is remembered of the last one never fits.
+    Turns(u32),
     /// Any, drawn evenly.
     Uniform,
 }
 
-const CASES: [Case; 5] = [
+const CASES: [Case; 7] = [
     Case { origins: 1, access: Access::Hot },
     Case { origins: 1_000, access: Access::Hot },
     Case { origins: 100_000, access: Access::Hot },
-    Case { origins: 100_000, access: Access::Turns },
+    Case { origins: 100_000, access: Access::Turns(2) },
+    Case { origins: 100_000, access: Access::Turns(100) },
+    Case { origins: 1_000, access: Access::Uniform },
     Case { origins: 100_000, access: Access::Uniform },
 ];
 
@@ -52,7 +54,7 @@ impl Case {
         let mut rng = Rng::new(1);
         let draw = |n: u64| match self.access {
             Access::Hot => self.origins / 2,
-            Access::Turns => self.origins / 2 + (n % 2) as u32,
+            Access::Turns(many) => self.origins / 2 + (n % u64::from(many)) as u32,
             Access::Uniform => rng.below(u64::from(self.origins)) as u32,
         };
         (0..OPERATIONS).map(draw).collect()
@@ -61,7 +63,7 @@ impl Case {
     fn label(self) -> String {
         match self.access {
             Access::Hot => format!("one hot among {}", self.origins),
-            Access::Turns => format!("two by turns among {}", self.origins),
+            Access::Turns(many) => format!("{many} by turns among {}", self.origins),
             Access::Uniform => format!("uniform over {}", self.origins),
         }
     }
@@ -164,29 +166,34 @@ fn ended(
     }
 }
 
-/// Prints the table.
-pub(crate) fn run() {
+/// One protocol in one case: both pools, their runs by turns.
+fn rows(case: Case) -> Vec<Vec<String>> {
+    let order = case.order();
     let minute = Some(Duration::from_secs(60));
     let mut rows = Vec::new();
-    for case in CASES {
-        let order = case.order();
-        let mut h1 = Ours::new(case.origins, Protocol::Http1);
-        let mut h2 = Ours::new(case.origins, Protocol::Http2);
+    for protocol in [Protocol::Http1, Protocol::Http2] {
+        let mut ours = Ours::new(case.origins, protocol);
         #[cfg(hyper_pool)]
-        let peers = [Sharing::Exclusive, Sharing::Shared].map(|how| Peer::new(case.origins, how));
-        let mut runs: [Vec<Cost>; 5] = Default::default();
+        let peer = Peer::new(
+            case.origins,
+            if protocol == Protocol::Http1 { Sharing::Exclusive } else { Sharing::Shared },
+        );
+        let mut runs: [Vec<Cost>; 3] = Default::default();
         for _ in 0..RUNS {
-            runs[0].push(h1.measure(&order, None));
-            runs[1].push(h2.measure(&order, None));
-            runs[2].push(h1.measure(&order, minute));
+            runs[0].push(ours.measure(&order, None));
+            runs[1].push(ours.measure(&order, minute));
             #[cfg(hyper_pool)]
-            for (runs, peer) in runs[3..].iter_mut().zip(&peers) {
-                runs.push(peer.measure(&order));
-            }
+            runs[2].push(peer.measure(&order));
         }
-        h1.upstream.check();
-        rows.push(row(case, runs.map(median)));
+        ours.upstream.check();
+        rows.push(row(case, protocol, runs.map(median)));
     }
+    rows
+}
+
+/// Prints the table.
+pub(crate) fn run() {
+    let rows: Vec<_> = CASES.into_iter().flat_map(rows).collect();
     table(
         "Pool",
         &format!(
@@ -195,40 +202,36 @@ pub(crate) fn run() {
              regatta: `Upstream::request`, both `poll_action`s, `StreamEnded`, `poll_timeout`; all \
              limits, timers and records included. hyper-util: the source of its legacy client's \
              own pool with its key `(Scheme, Authority)` and a connection that is always open: \
-             checkout, polled once, and return by drop. Median of {RUNS} runs of {OPERATIONS}."
+             checkout, polled once, and return by drop. Both keep the keys that they are asked \
+             with, so that names are compared with themselves. Median of {RUNS} runs of \
+             {OPERATIONS}, those of both pools by turns."
         ),
         &[
             "origins",
-            "regatta, HTTP/1",
-            "HTTP/2",
-            "HTTP/1 with a deadline",
+            "protocol",
+            "regatta",
             "allocations",
-            "hyper-util, HTTP/1",
-            "HTTP/2",
+            "with a deadline",
             "allocations",
-            "ratio, HTTP/1",
-            "ratio, HTTP/2",
+            "hyper-util",
+            "allocations",
+            "hyper-util / regatta",
         ],
         &rows,
     );
 }
 
-fn row(case: Case, costs: [Cost; 5]) -> Vec<String> {
-    let [h1, h2, deadline, peer_h1, peer_h2] = costs;
-    let ratio = |peer: Cost, ours: Cost| match peer.nanos {
+fn row(case: Case, protocol: Protocol, costs: [Cost; 3]) -> Vec<String> {
+    let [ours, deadline, peer] = costs;
+    let ratio = match peer.nanos {
         0.0 => "left out".to_owned(),
         nanos => format!("{:.1}", nanos / ours.nanos),
     };
-    vec![
-        case.label(),
-        format!("{:.0}", h1.nanos),
-        format!("{:.0}", h2.nanos),
-        format!("{:.0}", deadline.nanos),
-        format!("{:.2}", h1.allocations.max(h2.allocations).max(deadline.allocations)),
-        format!("{:.0}", peer_h1.nanos),
-        format!("{:.0}", peer_h2.nanos),
-        format!("{:.2}", peer_h1.allocations.max(peer_h2.allocations)),
-        ratio(peer_h1, h1),
-        ratio(peer_h2, h2),
-    ]
+    let mut row = vec![case.label(), protocol.to_string()];
+    for cost in [ours, deadline, peer] {
+        row.push(format!("{:.0}", cost.nanos));
+        row.push(format!("{:.2}", cost.allocations));
+    }
+    row.push(ratio);
+    row
 }

@@ -13,10 +13,29 @@ pub struct Arena<I, T> {
     ids: PhantomData<I>,
 }
 
+/// Begins where a line of the cache does, with what every look-up reads: what is first in a value
+/// is read with it.
 #[derive(Clone, Debug)]
-struct Slot<T> {
-    generation: u32,
-    value: Option<T>,
+#[repr(u32, align(64))]
+enum Slot<T> {
+    /// The generation of the next tenant.
+    Free {
+        generation: u32,
+    },
+    Used {
+        generation: u32,
+        value: T,
+    },
+}
+
+impl<T> Slot<T> {
+    #[inline]
+    const fn value(&self) -> Option<&T> {
+        match self {
+            Self::Used { value, .. } => Some(value),
+            Self::Free { .. } => None,
+        }
+    }
 }
 
 impl<I: Id, T> Arena<I, T> {
@@ -37,43 +56,80 @@ impl<I: Id, T> Arena<I, T> {
         self.len += 1;
         if let Some(index) = self.free.pop()
             && let Some(slot) = self.slots.get_mut(index as usize)
+            && let Slot::Free { generation } = *slot
         {
-            let id = I::new(index, slot.generation);
-            slot.value = Some(make(id));
+            let id = I::new(index, generation);
+            *slot = Slot::Used { generation, value: make(id) };
             return id;
         }
         let index = u32::try_from(self.slots.len()).unwrap_or(u32::MAX);
         let id = I::new(index, 0);
-        self.slots.push(Slot { generation: 0, value: Some(make(id)) });
+        self.slots.push(Slot::Used { generation: 0, value: make(id) });
         id
     }
 
+    /// Stores a copy of `blank`, filled in by `fill` where it lies.
+    #[inline(always)]
+    pub(crate) fn insert_filled(&mut self, blank: T, fill: impl FnOnce(&mut T)) -> I {
+        if let Some(&index) = self.free.last()
+            && let Some(slot) = self.slots.get_mut(index as usize)
+            && let Slot::Free { generation } = *slot
+        {
+            self.free.pop();
+            self.len += 1;
+            *slot = Slot::Used { generation, value: blank };
+            if let Slot::Used { value, .. } = slot {
+                fill(value);
+            }
+            return I::new(index, generation);
+        }
+        self.insert_in_new(blank, fill)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn insert_in_new(&mut self, mut blank: T, fill: impl FnOnce(&mut T)) -> I {
+        fill(&mut blank);
+        self.insert(blank)
+    }
+
     /// The value of `id`, unless it is stale or unknown.
+    #[inline]
     pub fn get(&self, id: I) -> Option<&T> {
-        let slot = self.slots.get(id.slot())?;
-        if slot.generation == id.generation() { slot.value.as_ref() } else { None }
+        match self.slots.get(id.slot())? {
+            Slot::Used { generation, value } if *generation == id.generation() => Some(value),
+            _ => None,
+        }
     }
 
     /// The value of `id` to change, unless it is stale or unknown.
+    #[inline]
     pub fn get_mut(&mut self, id: I) -> Option<&mut T> {
-        let slot = self.slots.get_mut(id.slot())?;
-        if slot.generation == id.generation() { slot.value.as_mut() } else { None }
+        match self.slots.get_mut(id.slot())? {
+            Slot::Used { generation, value } if *generation == id.generation() => Some(value),
+            _ => None,
+        }
     }
 
     /// Takes the value of `id` out and retires the id.
+    #[inline]
     pub fn remove(&mut self, id: I) -> Option<T> {
         let slot = self.slots.get_mut(id.slot())?;
-        if slot.generation != id.generation() {
-            return None;
+        match slot {
+            Slot::Used { generation, .. } if *generation == id.generation() => {}
+            _ => return None,
         }
-        let value = slot.value.take()?;
         self.len -= 1;
         // A slot whose generations are used up is never given out again.
-        if let Some(next) = slot.generation.checked_add(1) {
-            slot.generation = next;
+        let next = id.generation().checked_add(1);
+        if next.is_some() {
             self.free.push(u32::try_from(id.slot()).unwrap_or(u32::MAX));
         }
-        Some(value)
+        let free = Slot::Free { generation: next.unwrap_or(u32::MAX) };
+        match core::mem::replace(slot, free) {
+            Slot::Used { value, .. } => Some(value),
+            Slot::Free { .. } => None,
+        }
     }
 
     /// Whether `id` names a living value.
@@ -82,20 +138,27 @@ impl<I: Id, T> Arena<I, T> {
     }
 
     /// The living value of a slot, for lists that are threaded through slots.
+    #[inline]
     pub fn at(&self, slot: usize) -> Option<&T> {
-        self.slots.get(slot)?.value.as_ref()
+        self.slots.get(slot)?.value()
     }
 
     /// The living value of a slot to change.
+    #[inline]
     pub fn at_mut(&mut self, slot: usize) -> Option<&mut T> {
-        self.slots.get_mut(slot)?.value.as_mut()
+        match self.slots.get_mut(slot)? {
+            Slot::Used { value, .. } => Some(value),
+            Slot::Free { .. } => None,
+        }
     }
 
     /// The living id of a slot, for indexes that keep slots alone.
+    #[inline]
     pub fn id_at(&self, slot: usize) -> Option<I> {
-        let found = self.slots.get(slot)?;
-        found.value.as_ref()?;
-        Some(I::new(u32::try_from(slot).ok()?, found.generation))
+        match self.slots.get(slot)? {
+            Slot::Used { generation, .. } => Some(I::new(u32::try_from(slot).ok()?, *generation)),
+            Slot::Free { .. } => None,
+        }
     }
 
     /// How many values live.
@@ -110,9 +173,9 @@ impl<I: Id, T> Arena<I, T> {
 
     /// Every living value with its id, in slot order.
     pub fn iter(&self) -> impl Iterator<Item = (I, &T)> {
-        self.slots.iter().enumerate().filter_map(|(index, slot)| {
-            let value = slot.value.as_ref()?;
-            Some((I::new(u32::try_from(index).ok()?, slot.generation), value))
+        (0..).zip(&self.slots).filter_map(|(index, slot)| match slot {
+            Slot::Used { generation, value } => Some((I::new(index, *generation), value)),
+            Slot::Free { .. } => None,
         })
     }
 }

@@ -32,31 +32,25 @@ pub(crate) trait Linked<T> {
     fn link_mut(value: &mut T) -> &mut Link;
 }
 
-/// A list whose members are slots of one arena. A slot may be in one list of a kind at a time;
-/// the caller knows in which.
+/// A list whose members are slots of one arena and that does not count them. A slot may be in
+/// one list of a kind at a time; the caller knows in which.
+///
+/// Who holds a member's slot already sets its link there, and tells the list afterwards: what
+/// [`Chain::push_front`], [`Chain::push_back`] and [`Chain::remove`] do in one.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct List<L> {
+pub(crate) struct Chain<L> {
     head: u32,
     tail: u32,
-    len: u32,
     kind: PhantomData<L>,
 }
 
-impl<L> Default for List<L> {
+impl<L> Default for Chain<L> {
     fn default() -> Self {
-        Self { head: NONE, tail: NONE, len: 0, kind: PhantomData }
+        Self { head: NONE, tail: NONE, kind: PhantomData }
     }
 }
 
-impl<L> List<L> {
-    pub(crate) const fn len(&self) -> u32 {
-        self.len
-    }
-
-    pub(crate) const fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
+impl<L> Chain<L> {
     pub(crate) const fn first(&self) -> Option<usize> {
         slot(self.head)
     }
@@ -78,43 +72,51 @@ impl<L> List<L> {
         slot(L::link(arena.at(member)?).next)
     }
 
-    pub(crate) fn push_front<I: Id, T>(&mut self, arena: &mut Arena<I, T>, member: usize)
+    /// The link of who stands before all others, once [`Chain::joined_front`] is told.
+    pub(crate) const fn front(&self) -> Link {
+        Link { prev: NONE, next: self.head }
+    }
+
+    /// The link of who stands behind all others, once [`Chain::joined_back`] is told.
+    pub(crate) const fn back(&self) -> Link {
+        Link { prev: self.tail, next: NONE }
+    }
+
+    /// `member` has the link that [`Chain::front`] gave.
+    #[inline]
+    pub(crate) fn joined_front<I: Id, T>(&mut self, arena: &mut Arena<I, T>, member: usize)
     where
         L: Linked<T>,
     {
         let key = key(member);
-        let Some(value) = arena.at_mut(member) else { return };
-        *L::link_mut(value) = Link { prev: NONE, next: self.head };
         match slot(self.head).and_then(|head| arena.at_mut(head)) {
             Some(head) => L::link_mut(head).prev = key,
             None => self.tail = key,
         }
         self.head = key;
-        self.len += 1;
     }
 
-    pub(crate) fn push_back<I: Id, T>(&mut self, arena: &mut Arena<I, T>, member: usize)
+    /// `member` has the link that [`Chain::back`] gave.
+    #[inline]
+    pub(crate) fn joined_back<I: Id, T>(&mut self, arena: &mut Arena<I, T>, member: usize)
     where
         L: Linked<T>,
     {
         let key = key(member);
-        let Some(value) = arena.at_mut(member) else { return };
-        *L::link_mut(value) = Link { prev: self.tail, next: NONE };
         match slot(self.tail).and_then(|tail| arena.at_mut(tail)) {
             Some(tail) => L::link_mut(tail).next = key,
             None => self.head = key,
         }
         self.tail = key;
-        self.len += 1;
     }
 
-    /// Takes a member out. It must be in this list.
-    pub(crate) fn remove<I: Id, T>(&mut self, arena: &mut Arena<I, T>, member: usize)
+    /// The member that had this link has it no longer.
+    #[inline]
+    pub(crate) fn left<I: Id, T>(&mut self, arena: &mut Arena<I, T>, link: Link)
     where
         L: Linked<T>,
     {
-        let Some(value) = arena.at_mut(member) else { return };
-        let Link { prev, next } = core::mem::take(L::link_mut(value));
+        let Link { prev, next } = link;
         match slot(prev).and_then(|prev| arena.at_mut(prev)) {
             Some(prev) => L::link_mut(prev).next = next,
             None => self.head = next,
@@ -123,25 +125,37 @@ impl<L> List<L> {
             Some(next) => L::link_mut(next).prev = prev,
             None => self.tail = prev,
         }
-        self.len -= 1;
     }
 
-    /// Moves every member of `other` behind those of this list.
-    pub(crate) fn append<I: Id, T>(&mut self, arena: &mut Arena<I, T>, other: &mut Self)
+    #[inline]
+    pub(crate) fn push_front<I: Id, T>(&mut self, arena: &mut Arena<I, T>, member: usize)
     where
         L: Linked<T>,
     {
-        let other = core::mem::take(other);
-        let Some(first) = other.first() else { return };
-        match slot(self.tail).and_then(|tail| arena.at_mut(tail)) {
-            Some(tail) => L::link_mut(tail).next = other.head,
-            None => self.head = other.head,
-        }
-        if let Some(first) = arena.at_mut(first) {
-            L::link_mut(first).prev = self.tail;
-        }
-        self.tail = other.tail;
-        self.len += other.len;
+        let Some(value) = arena.at_mut(member) else { return };
+        *L::link_mut(value) = self.front();
+        self.joined_front(arena, member);
+    }
+
+    #[inline]
+    pub(crate) fn push_back<I: Id, T>(&mut self, arena: &mut Arena<I, T>, member: usize)
+    where
+        L: Linked<T>,
+    {
+        let Some(value) = arena.at_mut(member) else { return };
+        *L::link_mut(value) = self.back();
+        self.joined_back(arena, member);
+    }
+
+    /// Takes a member out. It must be in this list.
+    #[inline]
+    pub(crate) fn remove<I: Id, T>(&mut self, arena: &mut Arena<I, T>, member: usize)
+    where
+        L: Linked<T>,
+    {
+        let Some(value) = arena.at_mut(member) else { return };
+        let link = core::mem::take(L::link_mut(value));
+        self.left(arena, link);
     }
 
     /// The members' slots from first to last. For what may take long: checks, snapshots, drains.
@@ -172,10 +186,121 @@ impl<L> List<L> {
             before = member;
             member = L::link(value).next;
             count += 1;
-            assert!(count <= self.len, "{what}: more members than the {} counted", self.len);
+            let all = u32::try_from(arena.len()).unwrap_or(u32::MAX);
+            assert!(count <= all, "{what}: more members than the {all} that there are");
         }
         assert_eq!(member, NONE, "{what}: slot {member} is in the list and does not live");
         assert_eq!(self.tail, before, "{what}: the tail is not the last member");
+        count
+    }
+}
+
+/// A [`Chain`] that counts its members.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct List<L> {
+    chain: Chain<L>,
+    len: u32,
+}
+
+impl<L> Default for List<L> {
+    fn default() -> Self {
+        Self { chain: Chain::default(), len: 0 }
+    }
+}
+
+impl<L> List<L> {
+    pub(crate) const fn len(&self) -> u32 {
+        self.len
+    }
+
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    pub(crate) const fn first(&self) -> Option<usize> {
+        self.chain.first()
+    }
+
+    pub(crate) const fn last(&self) -> Option<usize> {
+        self.chain.last()
+    }
+
+    /// The id of the first member.
+    pub(crate) fn first_id<I: Id, T>(&self, arena: &Arena<I, T>) -> Option<I> {
+        self.chain.first_id(arena)
+    }
+
+    /// The slot behind `member`.
+    pub(crate) fn after<I: Id, T>(&self, arena: &Arena<I, T>, member: usize) -> Option<usize>
+    where
+        L: Linked<T>,
+    {
+        self.chain.after(arena, member)
+    }
+
+    #[inline]
+    pub(crate) fn push_front<I: Id, T>(&mut self, arena: &mut Arena<I, T>, member: usize)
+    where
+        L: Linked<T>,
+    {
+        self.chain.push_front(arena, member);
+        self.len += 1;
+    }
+
+    #[inline]
+    pub(crate) fn push_back<I: Id, T>(&mut self, arena: &mut Arena<I, T>, member: usize)
+    where
+        L: Linked<T>,
+    {
+        self.chain.push_back(arena, member);
+        self.len += 1;
+    }
+
+    /// Takes a member out. It must be in this list.
+    #[inline]
+    pub(crate) fn remove<I: Id, T>(&mut self, arena: &mut Arena<I, T>, member: usize)
+    where
+        L: Linked<T>,
+    {
+        self.chain.remove(arena, member);
+        self.len -= 1;
+    }
+
+    /// Moves every member of `other` behind those of this list.
+    pub(crate) fn append<I: Id, T>(&mut self, arena: &mut Arena<I, T>, other: &mut Self)
+    where
+        L: Linked<T>,
+    {
+        let Self { chain: other, len } = core::mem::take(other);
+        let Some(first) = other.first() else { return };
+        match self.last().and_then(|tail| arena.at_mut(tail)) {
+            Some(tail) => L::link_mut(tail).next = other.head,
+            None => self.chain.head = other.head,
+        }
+        if let Some(first) = arena.at_mut(first) {
+            L::link_mut(first).prev = self.chain.tail;
+        }
+        self.chain.tail = other.tail;
+        self.len += len;
+    }
+
+    /// As [`Chain::iter`].
+    pub(crate) fn iter<'a, I: Id, T>(
+        &self,
+        arena: &'a Arena<I, T>,
+    ) -> impl Iterator<Item = (I, &'a T)> + use<'a, L, I, T>
+    where
+        L: Linked<T>,
+    {
+        self.chain.iter(arena)
+    }
+
+    /// Panics unless the links agree both ways and the count is right, which it returns.
+    pub(crate) fn check<I: Id, T>(&self, arena: &Arena<I, T>, what: &str) -> u32
+    where
+        L: Linked<T>,
+    {
+        let count = self.chain.check(arena, what);
         assert_eq!(count, self.len, "{what}: members and count differ");
         count
     }

@@ -191,7 +191,10 @@ pub struct Recorder {
     ring: Box<[Record]>,
     /// Where the next one goes.
     next: usize,
-    len: usize,
+    /// How many were made.
+    made: u64,
+    /// How many of those were taken or found to be lost.
+    gone: u64,
     lost: u64,
 }
 
@@ -212,7 +215,8 @@ impl Recorder {
             counters: [0; Kind::ALL.len()],
             ring: vec![nothing; capacity as usize].into(),
             next: 0,
-            len: 0,
+            made: 0,
+            gone: 0,
             lost: 0,
         }
     }
@@ -235,15 +239,11 @@ impl Recorder {
             slot.b = record.b;
             slot.value = record.value;
             self.next += 1;
+            if self.next == self.ring.len() {
+                self.next = 0;
+            }
         }
-        if self.next == self.ring.len() {
-            self.next = 0;
-        }
-        if self.len < self.ring.len() {
-            self.len += 1;
-        } else {
-            self.lost += 1;
-        }
+        self.made += 1;
     }
 
     /// How often `kind` was recorded since the beginning, lost records included.
@@ -253,18 +253,27 @@ impl Recorder {
 
     /// The oldest record that was neither taken nor lost.
     pub fn poll_record(&mut self) -> Option<Record> {
-        if self.len == 0 {
+        let over = self.overrun();
+        self.gone += over;
+        self.lost += over;
+        let left = usize::try_from(self.made - self.gone).unwrap_or(usize::MAX);
+        if left == 0 {
             return None;
         }
-        let oldest = self.next.checked_sub(self.len);
-        let oldest = oldest.unwrap_or(self.next + self.ring.len() - self.len);
-        self.len -= 1;
+        self.gone += 1;
+        let end = if self.next < left { self.next + self.ring.len() } else { self.next };
+        let oldest = end.saturating_sub(left);
         self.ring.get(oldest).copied()
     }
 
     /// How many records were lost because nobody took them.
     pub const fn lost(&self) -> u64 {
-        self.lost
+        self.lost + self.overrun()
+    }
+
+    /// How many were written over since one was taken last.
+    const fn overrun(&self) -> u64 {
+        (self.made - self.gone).saturating_sub(self.ring.len() as u64)
     }
 }
 

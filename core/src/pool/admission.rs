@@ -88,7 +88,7 @@ impl Pool {
     }
 
     pub(super) fn may(&self, tables: &Tables, what: Resource) -> bool {
-        tables.limits.get(self.breaker).is_some_and(|limits| limits.may(what))
+        tables.limits.get(self.breaker as usize).is_some_and(|limits| limits.may(what))
     }
 }
 

@@ -7,7 +7,7 @@ use super::{Pool, State, Tables};
 use crate::arena::Arena;
 use crate::id::{ConnectionId, PoolId};
 use crate::limits::Resource;
-use crate::list::List;
+use crate::list::Chain;
 use crate::types::Protocol;
 
 /// What one pool has taken from its circuit breakers.
@@ -92,8 +92,12 @@ impl Pool {
         for (shelf, list) in self.ready.iter().enumerate() {
             for (id, connection) in list.iter(arena) {
                 assert_eq!(connection.state, State::Ready, "{id}");
-                assert_eq!(connection.shelf, shelf, "{id} is on another shelf");
-                assert_eq!(connection.best_shelf(), shelf, "{id} is on the wrong shelf");
+                assert_eq!(usize::from(connection.shelf), shelf, "{id} is on another shelf");
+                assert_eq!(
+                    usize::from(connection.best_shelf()),
+                    shelf,
+                    "{id} is on the wrong shelf"
+                );
                 assert!(connection.room(&self.config) > 0, "{id} is ready without room");
             }
             let idle = list.iter(arena).filter(|(_, slot)| slot.streams.is_empty());
@@ -151,20 +155,25 @@ impl Pool {
 
     fn check_clocks(&self, tables: &Tables) {
         let arena = &tables.connections;
-        for (clock, list) in [Clock::Connect, Clock::Idle, Clock::Drain].iter().zip(&self.clocks) {
-            check_order(list, arena, "clock", |connection| {
-                assert_eq!(connection.clock, Some(*clock), "listed under another clock");
+        for clock in Clock::ALL {
+            let list = self.clocks.of(clock);
+            let listed = check_order(list, arena, "clock", |connection| {
+                assert_eq!(connection.clock, Some(clock), "listed under another clock");
                 connection.since
             });
+            let under = self.members(tables).filter(|(_, slot)| slot.clock == Some(clock)).count();
+            assert_eq!(listed as usize, under, "how many connections stand under {clock:?}");
             if let (Some(duration), Some((_, first))) =
-                (self.duration(*clock), list.iter(arena).next())
+                (self.duration(clock), list.iter(arena).next())
             {
                 assert!(self.wake <= first.since + duration, "{clock:?} would fire late");
             }
         }
-        check_order(&self.ages, arena, "age", |connection| {
+        let listed = check_order(&self.ages, arena, "age", |connection| {
             connection.connected.unwrap_or(connection.made)
         });
+        let aging = self.members(tables).filter(|(_, slot)| slot.aging).count();
+        assert_eq!(listed as usize, aging, "{}: how many ages are watched", self.id);
     }
 
     /// Nobody waits beside room that it may have, nor for nothing.
@@ -186,14 +195,15 @@ impl Pool {
 }
 
 fn check_order<L: crate::list::Linked<Connection>>(
-    list: &List<L>,
+    list: &Chain<L>,
     arena: &Arena<ConnectionId, Connection>,
     what: &str,
     at: impl Fn(&Connection) -> crate::time::Instant,
-) {
-    list.check(arena, what);
+) -> u32 {
+    let count = list.check(arena, what);
     let times: Vec<_> = list.iter(arena).map(|(_, connection)| at(connection)).collect();
     assert!(times.is_sorted(), "{what}: the earliest is not first");
+    count
 }
 
 fn check_request(pool: PoolId, slot: &Request, used: &mut Used) {
@@ -209,7 +219,7 @@ impl Tables {
         let mut used = vec![Used::default(); self.limits.len()];
         for pool in pools {
             let part = pool.check(self);
-            if let Some(used) = used.get_mut(pool.breaker) {
+            if let Some(used) = used.get_mut(pool.breaker as usize) {
                 used.add(part);
             }
         }

@@ -6,7 +6,7 @@ use super::tables::{Clock, Connection};
 use super::{Action, Config, Out, State, Turn};
 use crate::id::ConnectionId;
 use crate::limits::Resource;
-use crate::list::List;
+use crate::list::Chain;
 use crate::record::{Kind, Record, Rule, pack};
 use crate::types::{AllFailed, BodyState, Cause, Limit, Outcome, Protocol, Refusal, RetrySafe};
 
@@ -16,6 +16,7 @@ pub(super) const ROOM_MAX: i64 = u32::MAX as i64;
 impl Connection {
     /// How many more streams it may carry at this moment; negative when a limit fell below
     /// what is in use. What it has used up in its life counts as well.
+    #[inline]
     pub(super) fn room(&self, config: &Config) -> i64 {
         let used = i64::from(self.streams.len());
         let room = match (self.protocol, self.limit) {
@@ -41,14 +42,16 @@ impl<O: Out> Turn<'_, O> {
     /// The connection that the next request goes on: the highest rank, then one in use, then the
     /// most recently used. `avoid` failed that request and is taken only where there is no other
     /// hope.
+    #[inline]
     pub(super) fn pick(&mut self, avoid: Option<ConnectionId>) -> Option<ConnectionId> {
         if avoid.is_none() && self.pool.config.probe_after_idle.is_none() {
-            let best = self.pool.ready.iter().rev().find_map(List::first)?;
+            let best = self.pool.ready.iter().rev().find_map(Chain::first)?;
             return self.tables.connections.id_at(best);
         }
         self.pick_with_care(avoid)
     }
 
+    #[inline(never)]
     fn pick_with_care(&mut self, avoid: Option<ConnectionId>) -> Option<ConnectionId> {
         let mut last_hope = None;
         for shelf in (0..self.pool.ready.len()).rev() {
@@ -234,7 +237,7 @@ impl<O: Out> Turn<'_, O> {
         if !idle || slot.protocol != Protocol::Http2 {
             return;
         }
-        if let Some(list) = self.pool.ready.get_mut(slot.shelf) {
+        if let Some(list) = self.pool.ready.get_mut(usize::from(slot.shelf)) {
             list.remove(&mut self.tables.connections, connection.slot());
             list.push_front(&mut self.tables.connections, connection.slot());
         }
@@ -362,59 +365,65 @@ impl<O: Out> Turn<'_, O> {
     }
 
     /// As [`Turn::refresh`], where the room is known.
+    #[inline(always)]
     pub(super) fn refresh_to(&mut self, connection: ConnectionId, room: i64) {
-        let Some(slot) = self.tables.connections.get_mut(connection) else { return };
-        match slot.state {
-            State::Ready | State::Busy if !slot.probing => {
-                let idle = slot.streams.is_empty() && slot.clock.is_none();
-                let to = if room > 0 { State::Ready } else { State::Busy };
-                if slot.state == to {
-                    self.shelve(connection);
-                } else {
-                    self.set_state(connection, to);
-                }
-                if idle && self.pool.config.idle_timeout.is_some() {
-                    self.start_clock(connection, Clock::Idle);
-                }
-            }
-            State::Draining if slot.streams.is_empty() && !slot.closing => {
+        let (pool, all) = (&mut *self.pool, &mut self.tables.connections);
+        let Some(slot) = all.get_mut(connection) else { return };
+        let from = slot.state;
+        if !slot.is_open() || slot.probing {
+            if from == State::Draining && slot.streams.is_empty() && !slot.closing {
                 slot.closing = true;
                 self.out.push(Action::Shutdown(connection));
             }
-            _ => {}
+            return;
+        }
+        let idle_timeout = pool.config.idle_timeout;
+        let idle = idle_timeout.filter(|_| slot.streams.is_empty() && slot.clock.is_none());
+        if idle.is_some() {
+            slot.start_clock(Clock::Idle, self.now, pool.clocks.of(Clock::Idle));
+        }
+        let place = connection.slot();
+        match (from, room > 0) {
+            (State::Busy, true) => {
+                let left = slot.come_free(&pool.ready);
+                pool.came_free(all, place, left);
+                self.note_state(connection, from, State::Ready);
+            }
+            (State::Ready, false) => {
+                let left = slot.fill_up(&pool.held);
+                pool.filled_up(all, place, left);
+                self.note_state(connection, from, State::Busy);
+            }
+            (_, true) => self.shelve(connection),
+            (_, false) => {}
+        }
+        if let Some(idle) = idle {
+            self.started_clock(connection, Clock::Idle, idle);
         }
     }
 
     /// Moves a connection to another state and list, and keeps the pool's sums.
     pub(super) fn set_state(&mut self, connection: ConnectionId, to: State) {
-        let Some(slot) = self.tables.connections.get_mut(connection) else { return };
-        let (from, shelf) = (slot.state, slot.shelf);
-        let best = slot.best_shelf();
-        if from == to {
-            return;
-        }
-        let was_open = slot.is_open();
-        let is_open = matches!(to, State::Ready | State::Busy);
-        let place = connection.slot();
-        if was_open && is_open {
-            // Every exchange of HTTP/1 comes here twice; the sums stay as they are.
-            slot.state = to;
-            slot.shelf = best;
-            let (held, ready) = (&mut self.pool.held, &mut self.pool.ready);
-            if to == State::Busy {
-                if let Some(ready) = ready.get_mut(shelf) {
-                    ready.remove(&mut self.tables.connections, place);
-                }
-                held.push_front(&mut self.tables.connections, place);
-            } else {
-                held.remove(&mut self.tables.connections, place);
-                if let Some(ready) = ready.get_mut(best) {
-                    ready.push_front(&mut self.tables.connections, place);
-                }
+        let (pool, all) = (&mut *self.pool, &mut self.tables.connections);
+        let Some(slot) = all.get_mut(connection) else { return };
+        let (from, place) = (slot.state, connection.slot());
+        match (from, to) {
+            (State::Ready, State::Busy) => {
+                let left = slot.fill_up(&pool.held);
+                pool.filled_up(all, place, left);
             }
-        } else {
-            self.move_state(connection, from, to);
+            (State::Busy, State::Ready) => {
+                let left = slot.come_free(&pool.ready);
+                pool.came_free(all, place, left);
+            }
+            _ if from == to => return,
+            _ => self.move_state(connection, from, to),
         }
+        self.note_state(connection, from, to);
+    }
+
+    #[inline(always)]
+    pub(super) fn note_state(&mut self, connection: ConnectionId, from: State, to: State) {
         self.tables.recorder.record(Record {
             at: self.now,
             kind: Kind::ConnectionState,
@@ -428,34 +437,29 @@ impl<O: Out> Turn<'_, O> {
     }
 
     /// As [`Turn::set_state`], where a connection begins or ends to be open, or is not.
+    #[inline(never)]
     fn move_state(&mut self, connection: ConnectionId, from: State, to: State) {
         self.count_out(connection);
         let Some(slot) = self.tables.connections.get_mut(connection) else { return };
         let (shelf, best) = (slot.shelf, slot.best_shelf());
         slot.state = to;
         slot.shelf = best;
-        if let Some(list) = self.pool.list_of(from, shelf) {
-            list.remove(&mut self.tables.connections, connection.slot());
-        }
-        if let Some(list) = self.pool.list_of(to, best) {
-            list.push_front(&mut self.tables.connections, connection.slot());
-        }
+        let place = connection.slot();
+        let (pool, connections) = (&mut *self.pool, &mut self.tables.connections);
+        pool.unlist(connections, place, from, shelf);
+        pool.list(connections, place, to, best);
         self.count_in(connection);
     }
 
     /// Keeps a ready connection among those in use, or among the idle ones.
+    #[inline(always)]
     pub(super) fn shelve(&mut self, connection: ConnectionId) {
-        let Some(slot) = self.tables.connections.get_mut(connection) else { return };
-        let (from, to) = (slot.shelf, slot.best_shelf());
-        if slot.state != State::Ready || from == to {
-            return;
-        }
-        slot.shelf = to;
-        if let Some(list) = self.pool.ready.get_mut(from) {
-            list.remove(&mut self.tables.connections, connection.slot());
-        }
-        if let Some(list) = self.pool.ready.get_mut(to) {
-            list.push_front(&mut self.tables.connections, connection.slot());
+        let (pool, all) = (&mut *self.pool, &mut self.tables.connections);
+        let Some(slot) = all.get_mut(connection) else { return };
+        if slot.state == State::Ready && slot.shelf != slot.best_shelf() {
+            let left = slot.take_shelf(&pool.ready);
+            pool.left_shelf(all, left);
+            pool.took_shelf(all, connection.slot());
         }
     }
 
@@ -499,7 +503,7 @@ impl<O: Out> Turn<'_, O> {
     /// Forgets a connection that is gone; it carries no stream.
     fn remove(&mut self, connection: ConnectionId) {
         self.end_probe(connection);
-        for clock in [Clock::Connect, Clock::Idle, Clock::Drain] {
+        for clock in Clock::ALL {
             self.stop_clock(connection, clock);
         }
         self.stop_age(connection);
@@ -508,18 +512,6 @@ impl<O: Out> Turn<'_, O> {
             self.tables.sockets = self.tables.sockets.saturating_sub(1);
             self.pool.members -= 1;
             self.take_or_give(Resource::Connections, false);
-        }
-    }
-}
-
-impl super::Pool {
-    /// The list of the connections in `state`.
-    fn list_of(&mut self, state: State, shelf: usize) -> Option<&mut List<super::ByState>> {
-        match state {
-            State::Connecting => Some(&mut self.connecting),
-            State::EarlyData | State::Ready => self.ready.get_mut(shelf),
-            State::Busy | State::Draining => Some(&mut self.held),
-            State::Closed => None,
         }
     }
 }

@@ -35,6 +35,7 @@ mod connections;
 mod event;
 mod queue;
 mod resend;
+mod shelves;
 #[cfg(feature = "verify")]
 mod snapshot;
 mod solo;
@@ -53,10 +54,11 @@ pub use snapshot::{Names, Snapshot};
 pub use solo::{Solo, SoloConfig};
 pub(crate) use tables::{Place, Request, Tables};
 
-use tables::{ByAge, ByClock, ByState, Queue};
+use tables::{ByAge, ByState, Queue};
+use timeouts::Clocks;
 
 use crate::id::{ConnectionId, PoolId, RequestId};
-use crate::list::List;
+use crate::list::{Chain, List};
 use crate::machine::Outbox;
 use crate::record::{Kind, Rule};
 use crate::time::Instant;
@@ -82,42 +84,30 @@ pub enum State {
 /// How many lists of ready connections there are: of each rank the idle ones and those in use.
 const SHELVES: usize = 6;
 
+/// Those lists.
+type Shelves = [Chain<ByState>; SHELVES];
+
 /// One pool's part of the state; its requests and connections are in [`Tables`].
+///
+/// The first 128 bytes, two lines of the cache where its owner puts it, are all of it that an
+/// exchange on a ready connection touches.
 #[derive(Clone, Debug)]
+#[repr(C)]
 pub(crate) struct Pool {
-    pub(crate) id: PoolId,
     config: Arc<Config>,
-    /// The index of its circuit breakers in [`Tables`].
-    breaker: usize,
-    /// Only HTTP/1 can come out of its connections.
-    http1_alone: bool,
+    /// When a clock may be due; may be early, is never late.
+    pub(crate) wake: Instant,
+    /// What the open ones have left; a limit may have fallen below what is in use.
+    room: i64,
     pub(crate) waiting: List<Queue>,
     /// Those whom the last failure or overflow ended and who were not told yet.
     failing: List<Queue>,
-    /// Which batch of waiting requests has not failed.
-    batch: u32,
-    failure: Option<(Refusal, Option<Arc<AllFailed>>)>,
-    /// Newest first.
-    connecting: List<ByState>,
-    /// By rank: HTTP/1, HTTP/2, HTTP/3; the most recently used first.
-    ready: [List<ByState>; SHELVES],
-    /// Busy, probing and draining.
-    held: List<ByState>,
-    clocks: [List<ByClock>; 3],
-    ages: List<ByAge>,
-    /// How many connections it has, in whatever state.
-    members: u32,
-    /// How many are established and not draining.
-    open: u32,
-    /// How many of those grant no stream at all.
-    shut: u32,
-    /// What the open ones have left; a limit may have fallen below what is in use.
-    room: i64,
     /// Requests on a connection.
     active: u32,
-    probing: Option<ConnectionId>,
-    /// How many streams the last established connection granted.
-    granted: Option<u32>,
+    /// How many connections it has, in whatever state.
+    members: u32,
+    /// The index of its circuit breakers in [`Tables`].
+    breaker: u32,
     /// Has a connection or a waiting request.
     pub(crate) occupied: bool,
     draining: bool,
@@ -125,38 +115,57 @@ pub(crate) struct Pool {
     ahead: bool,
     /// The call's budget ended before the work did.
     pub(crate) unfinished: bool,
-    /// When a clock may be due; may be early, is never late.
-    pub(crate) wake: Instant,
+    /// Only HTTP/1 can come out of its connections.
+    http1_alone: bool,
+    /// By rank: HTTP/1, HTTP/2, HTTP/3; the most recently used first.
+    ready: Shelves,
+    /// Busy, probing and draining.
+    held: Chain<ByState>,
+    clocks: Clocks,
+    pub(crate) id: PoolId,
+    /// Newest first.
+    connecting: List<ByState>,
+    /// Which batch of waiting requests has not failed.
+    batch: u32,
+    /// How many are established and not draining.
+    open: u32,
+    /// How many of those grant no stream at all.
+    shut: u32,
+    probing: Option<ConnectionId>,
+    /// How many streams the last established connection granted.
+    granted: Option<u32>,
+    failure: Option<(Refusal, Option<Arc<AllFailed>>)>,
+    ages: Chain<ByAge>,
 }
 
 impl Pool {
-    pub(crate) fn new(id: PoolId, config: Arc<Config>, breaker: usize, http1_alone: bool) -> Self {
+    pub(crate) fn new(id: PoolId, config: Arc<Config>, breaker: u32, http1_alone: bool) -> Self {
         Self {
-            id,
             config,
-            breaker,
-            http1_alone,
+            wake: Instant::MAX,
+            room: 0,
             waiting: List::default(),
             failing: List::default(),
-            batch: 0,
-            failure: None,
-            connecting: List::default(),
-            ready: [List::default(); SHELVES],
-            held: List::default(),
-            clocks: [List::default(); 3],
-            ages: List::default(),
-            members: 0,
-            open: 0,
-            shut: 0,
-            room: 0,
             active: 0,
-            probing: None,
-            granted: None,
+            members: 0,
+            breaker,
             occupied: false,
             draining: false,
             ahead: false,
             unfinished: false,
-            wake: Instant::MAX,
+            http1_alone,
+            ready: [Chain::default(); SHELVES],
+            held: Chain::default(),
+            clocks: Clocks::default(),
+            id,
+            connecting: List::default(),
+            batch: 0,
+            open: 0,
+            shut: 0,
+            probing: None,
+            granted: None,
+            failure: None,
+            ages: Chain::default(),
         }
     }
 
@@ -215,6 +224,8 @@ impl Out for &mut Outbox<Action> {
 
 /// All that one pool may touch while it decides.
 pub(crate) struct Turn<'a, O> {
+    /// The pool's own.
+    pub(crate) id: PoolId,
     pub(crate) now: Instant,
     pub(crate) pool: &'a mut Pool,
     pub(crate) tables: &'a mut Tables,
@@ -266,6 +277,7 @@ impl<O: Out> Turn<'_, O> {
         self.rest();
     }
 
+    #[inline(never)]
     fn settle_all(&mut self, quiet: bool) {
         if !quiet {
             self.fail();
@@ -298,6 +310,8 @@ impl<O: Out> Turn<'_, O> {
         }
     }
 
+    #[cold]
+    #[inline(never)]
     fn stale(&mut self, id: impl crate::id::Id) {
         self.tables.note(Kind::Stale, Rule::None, id);
     }
@@ -307,7 +321,7 @@ impl<O: Out> Turn<'_, O> {
     }
 
     fn take_or_give(&mut self, what: crate::limits::Resource, take: bool) {
-        if let Some(limits) = self.tables.limits.get_mut(self.pool.breaker) {
+        if let Some(limits) = self.tables.limits.get_mut(self.pool.breaker as usize) {
             if take {
                 limits.take(what);
             } else {

@@ -18,15 +18,14 @@ impl<O: Out> Turn<'_, O> {
         method: MethodClass,
         deadline: Option<Instant>,
     ) -> RequestId {
-        let (pool, now) = (self.pool.id, self.now);
+        let (pool, now) = (self.id, self.now);
         // Blank from a constant, then the three that differ: put together elsewhere it would be
         // copied here in pieces wider than those it was just written in.
-        let request = self.tables.requests.insert_with(|_| Request::BLANK);
-        if let Some(slot) = self.tables.requests.get_mut(request) {
+        let request = self.tables.requests.insert_filled(Request::BLANK, |slot| {
             slot.pool = pool;
             slot.method = method;
             slot.requested = now;
-        }
+        });
         self.tables.note(Kind::Requested, Rule::None, request);
         if self.pool.draining {
             self.refuse(request, Refusal::Draining, None);
@@ -220,6 +219,7 @@ impl<O: Out> Turn<'_, O> {
     }
 
     /// Puts a request, which is in no list, on a connection that has room.
+    #[inline(always)]
     fn assign(&mut self, request: RequestId, connection: ConnectionId) {
         if !self.may(Resource::Requests) {
             return self.refuse(request, Refusal::ActiveOverflow, None);
@@ -238,26 +238,44 @@ impl<O: Out> Turn<'_, O> {
     }
 
     /// Counts a stream on its connection, which may be full or used up by it.
+    #[inline(always)]
     fn carry(&mut self, request: RequestId, connection: ConnectionId) {
-        self.stop_clock(connection, Clock::Idle);
-        let most = self.pool.config.max_requests_per_connection;
-        let Some(slot) = self.tables.connections.get_mut(connection) else { return };
-        let before = slot.room(&self.pool.config);
-        slot.streams.push_back(&mut self.tables.requests, request.slot());
+        let (pool, tables) = (&mut *self.pool, &mut *self.tables);
+        let most = pool.config.max_requests_per_connection;
+        let Some(slot) = tables.connections.get_mut(connection) else { return };
+        let before = slot.room(&pool.config);
+        slot.streams.push_back(&mut tables.requests, request.slot());
         slot.total += 1;
         // One stream takes one place, unless there are so many that they are not all counted.
         let after = match before {
             1..ROOM_MAX => before - 1,
-            _ => slot.room(&self.pool.config),
+            _ => slot.room(&pool.config),
         };
-        self.pool.room += after - before;
-        if most.is_some_and(|most| slot.total >= u64::from(most.get())) {
+        pool.room += after - before;
+        let is_used_up = most.is_some_and(|most| slot.total >= u64::from(most.get()));
+        if let Some(link) = slot.stop_clock(Clock::Idle) {
+            pool.clocks.of_mut(Clock::Idle).left(&mut tables.connections, link);
+        }
+        if is_used_up {
             self.tables.note(Kind::MaxRequests, Rule::None, connection);
             self.drain(connection);
-        } else if after <= 0 {
-            self.set_state(connection, State::Busy);
-        } else {
+        } else if after > 0 {
             self.shelve(connection);
+        } else {
+            self.fill_up(connection);
+        }
+    }
+
+    /// A ready connection has no more room.
+    #[inline(always)]
+    fn fill_up(&mut self, connection: ConnectionId) {
+        let (pool, all) = (&mut *self.pool, &mut self.tables.connections);
+        if let Some(slot) = all.get_mut(connection)
+            && slot.state == State::Ready
+        {
+            let left = slot.fill_up(&pool.held);
+            pool.filled_up(all, connection.slot(), left);
+            self.note_state(connection, State::Ready, State::Busy);
         }
     }
 
@@ -267,6 +285,8 @@ impl<O: Out> Turn<'_, O> {
     }
 
     /// Ends a request that is in no list, with a no.
+    #[cold]
+    #[inline(never)]
     pub(super) fn refuse(
         &mut self,
         request: RequestId,
@@ -301,6 +321,7 @@ impl<O: Out> Turn<'_, O> {
     }
 
     /// Ends a request that is in no list.
+    #[inline(always)]
     pub(super) fn finish(&mut self, request: RequestId, outcome: Outcome) {
         self.retire(request);
         if outcome == Outcome::Complete {
@@ -310,15 +331,14 @@ impl<O: Out> Turn<'_, O> {
         }
     }
 
+    #[inline(always)]
     fn retire(&mut self, request: RequestId) {
         self.tables.budget = self.tables.budget.saturating_sub(1);
-        let Some(slot) = self.tables.requests.get(request) else { return };
-        let (has_deadline, holds_retry) = (slot.has_deadline, slot.holds_retry);
-        self.tables.requests.remove(request);
-        if has_deadline {
+        let Some(slot) = self.tables.requests.remove(request) else { return };
+        if slot.has_deadline {
             self.tables.deadlines.set(request.slot(), None);
         }
-        if holds_retry {
+        if slot.holds_retry {
             self.take_or_give(Resource::Retries, false);
         }
     }

@@ -26,6 +26,7 @@ pub(super) const fn rule(method: MethodClass, retry: RetrySafe, body: BodyState)
 }
 
 impl<O: Out> Turn<'_, O> {
+    #[inline(always)]
     pub(crate) fn on_stream_ended(
         &mut self,
         connection: ConnectionId,
@@ -43,6 +44,7 @@ impl<O: Out> Turn<'_, O> {
     }
 
     /// Gives the stream's capacity back and ends its request or queues it again.
+    #[inline(always)]
     pub(super) fn end_stream(
         &mut self,
         connection: ConnectionId,
@@ -77,6 +79,7 @@ impl<O: Out> Turn<'_, O> {
     }
 
     /// Gives the stream's capacity back. Whether the request was lost to a stale connection.
+    #[inline(always)]
     fn release(&mut self, connection: ConnectionId, request: RequestId, unsent: bool) -> bool {
         self.take_or_give(Resource::Requests, false);
         self.pool.active -= 1;
@@ -101,6 +104,8 @@ impl<O: Out> Turn<'_, O> {
         unsent && reused && !fell
     }
 
+    #[cold]
+    #[inline(never)]
     fn on_stream_failed(
         &mut self,
         connection: ConnectionId,

@@ -93,7 +93,9 @@ impl Pool {
             askers.push(asker(id, slot, tables, &names, now));
             names.requests.push(id);
         }
-        let clocks = self.clocks.iter().flat_map(|list| list.iter(&tables.connections));
+        let clocks = Clock::ALL
+            .into_iter()
+            .flat_map(|clock| self.clocks.of(clock).iter(&tables.connections));
         let clocks = clocks.chain(self.ages.iter(&tables.connections));
         let snapshot = Snapshot {
             connections: carriers,

@@ -97,7 +97,7 @@ impl Solo {
         out: &'a mut Outbox<Action>,
     ) -> Turn<'a, &'a mut Outbox<Action>> {
         let now = self.tables.begin(now);
-        Turn { now, pool: &mut self.pool, tables: &mut self.tables, out }
+        Turn { id: self.pool.id, now, pool: &mut self.pool, tables: &mut self.tables, out }
     }
 }
 

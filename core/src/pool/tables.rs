@@ -3,7 +3,7 @@
 use crate::arena::Arena;
 use crate::id::{ConnectionId, Id, PoolId, RequestId};
 use crate::limits::Limits;
-use crate::list::{Link, Linked, List};
+use crate::list::{Chain, Link, Linked, List};
 use crate::record::{Kind, Record, Recorder, Rule, pack};
 use crate::time::Instant;
 use crate::timers::Timers;
@@ -86,36 +86,43 @@ pub(crate) enum Clock {
     Drain,
 }
 
-/// A connection's slot.
+impl Clock {
+    /// Every one, in the order in which they are looked at.
+    pub(super) const ALL: [Self; 3] = [Self::Connect, Self::Idle, Self::Drain];
+}
+
+/// A connection's slot. What every exchange touches comes first: the lines of the cache that it
+/// lies in are what an exchange costs where there are many connections.
 #[derive(Clone, Debug)]
+#[repr(C)]
 pub(crate) struct Connection {
-    pub(crate) pool: PoolId,
     pub(crate) state: State,
     pub(crate) protocol: Protocol,
     /// A probe was sent and not answered: no stream is assigned.
     pub(crate) probing: bool,
     /// Shutdown or Abort was said: only `Closed` is expected.
     pub(crate) closing: bool,
-    /// Its first attempt has begun: the host's addresses are known.
-    pub(crate) started: bool,
-    /// In the list of those whose age is watched.
-    pub(crate) aging: bool,
     pub(crate) clock: Option<Clock>,
     /// While it is ready: in which of its pool's lists.
-    pub(super) shelf: usize,
+    pub(super) shelf: u8,
+    /// In the list of those whose age is watched.
+    pub(crate) aging: bool,
+    /// Its first attempt has begun: the host's addresses are known.
+    pub(crate) started: bool,
     state_link: Link,
     clock_link: Link,
-    age_link: Link,
-    pub(crate) streams: List<Streams>,
-    pub(crate) limit: Limit,
     /// How many streams it has carried, those under way included.
     pub(crate) total: u64,
-    pub(crate) made: Instant,
-    pub(crate) connected: Option<Instant>,
-    /// When its clock was started.
-    pub(crate) since: Instant,
     /// The last sign of life: established, a stream ended, a probe answered.
     pub(crate) alive: Instant,
+    /// When its clock was started.
+    pub(crate) since: Instant,
+    pub(crate) limit: Limit,
+    pub(crate) streams: List<Streams>,
+    age_link: Link,
+    pub(crate) pool: PoolId,
+    pub(crate) made: Instant,
+    pub(crate) connected: Option<Instant>,
 }
 
 impl Connection {
@@ -143,9 +150,27 @@ impl Connection {
         }
     }
 
+    /// Starts a clock; its list is told that the connection joined it.
+    #[inline(always)]
+    pub(super) fn start_clock(&mut self, clock: Clock, now: Instant, list: &Chain<ByClock>) {
+        self.clock = Some(clock);
+        self.since = now;
+        self.clock_link = list.back();
+    }
+
+    /// Stops a clock, if that one runs; the clock's list is told of the link that it had there.
+    #[inline]
+    pub(super) fn stop_clock(&mut self, clock: Clock) -> Option<Link> {
+        if self.clock != Some(clock) {
+            return None;
+        }
+        self.clock = None;
+        Some(core::mem::take(&mut self.clock_link))
+    }
+
     /// In which list it belongs when it is ready: by rank, and those in use before the idle.
-    pub(super) const fn best_shelf(&self) -> usize {
-        self.protocol as usize * 2 + !self.streams.is_empty() as usize
+    pub(super) const fn best_shelf(&self) -> u8 {
+        self.protocol as u8 * 2 + !self.streams.is_empty() as u8
     }
 
     /// Established and not draining.
@@ -189,11 +214,14 @@ links! {
     ByAge: Connection.age_link
 }
 
+/// The slots of all connections.
+pub(crate) type Connections = Arena<ConnectionId, Connection>;
+
 /// What all pools share.
 #[derive(Clone, Debug)]
 pub(crate) struct Tables {
     pub(crate) requests: Arena<RequestId, Request>,
-    pub(crate) connections: Arena<ConnectionId, Connection>,
+    pub(crate) connections: Connections,
     /// Circuit breakers; a pool knows the index of its own.
     pub(crate) limits: Vec<Limits>,
     /// Requests with a deadline, by slot.
@@ -227,6 +255,7 @@ impl Tables {
     }
 
     /// Begins a call: a new budget, and a time that does not go back.
+    #[inline]
     pub(crate) fn begin(&mut self, now: Instant) -> Instant {
         self.budget = self.burst;
         self.now = self.now.max(now);
@@ -234,6 +263,7 @@ impl Tables {
     }
 
     /// Makes a record about one thing.
+    #[inline]
     pub(crate) fn note(&mut self, kind: Kind, rule: Rule, a: impl Id) {
         self.recorder.record(Record {
             at: self.now,
@@ -248,6 +278,7 @@ impl Tables {
     }
 
     /// Makes a record about two things.
+    #[inline]
     pub(crate) fn note_both(&mut self, kind: Kind, rule: Rule, a: impl Id, b: impl Id) {
         let b = pack(b);
         self.recorder.record(Record {
@@ -263,6 +294,7 @@ impl Tables {
     }
 
     /// Makes a record with a number.
+    #[inline]
     pub(crate) fn note_value(&mut self, kind: Kind, a: impl Id, value: u64) {
         let rule = Rule::None;
         let at = self.now;

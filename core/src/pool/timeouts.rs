@@ -3,9 +3,37 @@
 use super::tables::{ByClock, Clock};
 use super::{Action, Out, Pool, State, Turn};
 use crate::id::ConnectionId;
-use crate::list::List;
+use crate::list::Chain;
 use crate::record::{Kind, Rule};
 use crate::time::{Duration, Instant};
+
+/// One list for each clock's connections, the earliest first.
+#[derive(Clone, Debug, Default)]
+#[repr(C)]
+pub(super) struct Clocks {
+    /// Every exchange of HTTP/1 touches this one.
+    idle: Chain<ByClock>,
+    connect: Chain<ByClock>,
+    drain: Chain<ByClock>,
+}
+
+impl Clocks {
+    pub(super) const fn of(&self, clock: Clock) -> &Chain<ByClock> {
+        match clock {
+            Clock::Connect => &self.connect,
+            Clock::Idle => &self.idle,
+            Clock::Drain => &self.drain,
+        }
+    }
+
+    pub(super) const fn of_mut(&mut self, clock: Clock) -> &mut Chain<ByClock> {
+        match clock {
+            Clock::Connect => &mut self.connect,
+            Clock::Idle => &mut self.idle,
+            Clock::Drain => &mut self.drain,
+        }
+    }
+}
 
 impl Pool {
     pub(super) fn duration(&self, clock: Clock) -> Option<Duration> {
@@ -15,38 +43,40 @@ impl Pool {
             Clock::Drain => self.config.drain_timeout,
         }
     }
-
-    fn clock(&mut self, clock: Clock) -> Option<&mut List<ByClock>> {
-        self.clocks.get_mut(clock as usize)
-    }
 }
 
 impl<O: Out> Turn<'_, O> {
     /// Starts a clock of a connection that has none running; one without duration never fires.
     pub(super) fn start_clock(&mut self, connection: ConnectionId, clock: Clock) {
         let Some(duration) = self.pool.duration(clock) else { return };
-        let now = self.now;
         match self.tables.connections.get_mut(connection) {
             Some(slot) if slot.clock.is_none() => {
-                slot.clock = Some(clock);
-                slot.since = now;
+                slot.start_clock(clock, self.now, self.pool.clocks.of(clock));
             }
             _ => return,
         }
-        self.pool.wake = self.pool.wake.min(now + duration);
-        if let Some(list) = self.pool.clock(clock) {
-            list.push_back(&mut self.tables.connections, connection.slot());
-        }
+        self.started_clock(connection, clock, duration);
+    }
+
+    /// Tells a clock's list, and the pool, of what was started in the connection's slot.
+    #[inline(always)]
+    pub(super) fn started_clock(
+        &mut self,
+        connection: ConnectionId,
+        clock: Clock,
+        duration: Duration,
+    ) {
+        let list = self.pool.clocks.of_mut(clock);
+        list.joined_back(&mut self.tables.connections, connection.slot());
+        self.pool.wake = self.pool.wake.min(self.now + duration);
     }
 
     /// Stops a clock, if that one runs.
+    #[inline]
     pub(super) fn stop_clock(&mut self, connection: ConnectionId, clock: Clock) {
-        match self.tables.connections.get_mut(connection) {
-            Some(slot) if slot.clock == Some(clock) => slot.clock = None,
-            _ => return,
-        }
-        if let Some(list) = self.pool.clock(clock) {
-            list.remove(&mut self.tables.connections, connection.slot());
+        let Some(slot) = self.tables.connections.get_mut(connection) else { return };
+        if let Some(link) = slot.stop_clock(clock) {
+            self.pool.clocks.of_mut(clock).left(&mut self.tables.connections, link);
         }
     }
 
@@ -78,7 +108,7 @@ impl<O: Out> Turn<'_, O> {
         }
         self.pool.wake = Instant::MAX;
         let (mut timed_out, mut fired) = (false, self.pool.unfinished);
-        for clock in [Clock::Connect, Clock::Idle, Clock::Drain] {
+        for clock in Clock::ALL {
             while let Some(connection) = self.due(clock) {
                 self.stop_clock(connection, clock);
                 timed_out |= clock == Clock::Connect && self.is_connecting(connection);
@@ -134,7 +164,7 @@ impl<O: Out> Turn<'_, O> {
     /// The first connection whose clock has run out.
     fn due(&self, clock: Clock) -> Option<ConnectionId> {
         let duration = self.pool.duration(clock)?;
-        let list = self.pool.clocks.get(clock as usize)?;
+        let list = self.pool.clocks.of(clock);
         let first = self.tables.connections.at(list.first()?)?;
         (first.since + duration <= self.now).then(|| list.first_id(&self.tables.connections))?
     }
@@ -148,10 +178,10 @@ impl<O: Out> Turn<'_, O> {
 
     /// Finds the earliest deadline again after some have fired.
     fn rewind(&mut self) {
-        for clock in [Clock::Connect, Clock::Idle, Clock::Drain] {
+        for clock in Clock::ALL {
             if let Some(duration) = self.pool.duration(clock)
-                && let Some(list) = self.pool.clocks.get(clock as usize)
-                && let Some(first) = list.first().and_then(|at| self.tables.connections.at(at))
+                && let Some(first) =
+                    self.pool.clocks.of(clock).first().and_then(|at| self.tables.connections.at(at))
             {
                 self.pool.wake = self.pool.wake.min(first.since + duration);
             }

@@ -22,11 +22,15 @@ impl Upstream {
         let mut empty = 0;
         for (id, member) in self.pools.iter() {
             assert_eq!(member.id(), id);
-            assert_eq!(self.origins.find(member.hash, |known| known == id), Some(id), "{id}");
-            assert_eq!(member.empty.is_none(), member.pool.occupied, "{id}: listed as empty");
+            assert_eq!(
+                self.origins.find(self.origins.hash_key(&member.key), |known| known == id),
+                Some(id),
+                "{id}"
+            );
+            assert_eq!(member.is_empty, !member.pool.occupied, "{id}: listed as empty");
             assert_eq!(member.in_line, self.unfinished.contains(&id), "{id}: stands in line");
             assert!(!member.pool.unfinished || member.in_line, "{id} is forgotten unfinished");
-            empty += usize::from(member.empty.is_some());
+            empty += usize::from(member.is_empty);
             let armed = self.pool_timers.get(id.slot());
             assert_eq!(armed.unwrap_or(crate::Instant::MAX), member.armed, "{id}: its deadline");
             let wake = member.pool.wake;

@@ -49,34 +49,58 @@ pub(super) const fn is_http1_alone(profile: Profile, scheme: Scheme) -> bool {
     }
 }
 
-/// A pool and what the upstream knows about it.
+/// A pool and what the upstream knows about it. What every exchange touches comes first: one
+/// line of the cache of its own, then the pool's.
 #[derive(Clone, Debug)]
+#[repr(C)]
 pub(super) struct Member {
-    pub(super) pool: Pool,
     pub(super) key: Key,
-    pub(super) hash: u64,
-    pub(super) host: HostId,
     /// Which deadline of its stands in the heap; [`Instant::MAX`] is none.
     pub(super) armed: Instant,
+    /// It is empty and in the list of those.
+    pub(super) is_empty: bool,
     /// Its work was cut off by the budget and it stands in line.
     pub(super) in_line: bool,
-    /// It is empty, since then, and in the list of those.
-    pub(super) empty: Option<Instant>,
+    pub(super) pool: Pool,
+    pub(super) host: HostId,
+    /// Since when it is empty, if it is.
+    pub(super) since: Instant,
     empty_link: Link,
 }
 
 impl Member {
-    pub(super) fn new(pool: Pool, key: Key, hash: u64, host: HostId) -> Self {
+    pub(super) fn new(pool: Pool, key: Key, host: HostId) -> Self {
         Self {
-            pool,
             key,
-            hash,
-            host,
             armed: Instant::MAX,
+            is_empty: false,
             in_line: false,
-            empty: None,
+            pool,
+            host,
+            since: Instant::EPOCH,
             empty_link: Link::default(),
         }
+    }
+
+    /// Whether `key` is its own. Who keeps the key of an origin has the very same name, mostly.
+    #[inline]
+    pub(super) fn is_of(&self, key: &Key) -> bool {
+        let (own, other) = (&self.key.origin, &key.origin);
+        own.port == other.port
+            && own.scheme == other.scheme
+            && self.key.cluster == key.cluster
+            && self.key.profile == key.profile
+            && self.key.priority == key.priority
+            && (Arc::ptr_eq(&own.host, &other.host) || own.host == other.host)
+    }
+
+    /// Whether nothing of it has changed that the upstream keeps account of.
+    #[inline]
+    pub(super) fn is_at_rest(&self) -> bool {
+        let pool = &self.pool;
+        pool.wake >= self.armed
+            && (!pool.unfinished || self.in_line)
+            && pool.occupied != self.is_empty
     }
 
     pub(super) const fn id(&self) -> PoolId {

@@ -43,7 +43,7 @@ use cluster::{Empties, Member, Settings};
 use host::Hosts;
 use outgoing::Outgoing;
 use race::{Attempt, Race};
-use table::OriginTable;
+use table::{OriginTable, Recent};
 
 use crate::arena::Arena;
 use crate::eyeballs;
@@ -86,7 +86,8 @@ pub struct Upstream {
     out: Outgoing,
     last: Option<RequestId>,
     /// The pool that was asked for last, alive or not.
-    recent: PoolId,
+    last_pool: PoolId,
+    recent: Recent,
 }
 
 impl Upstream {
@@ -117,7 +118,8 @@ impl Upstream {
             eyes: Outbox::new(),
             out: Outgoing::default(),
             last: None,
-            recent: PoolId::new(u32::MAX, u32::MAX),
+            last_pool: PoolId::new(u32::MAX, u32::MAX),
+            recent: Recent::default(),
         }
     }
 
@@ -131,10 +133,13 @@ impl Upstream {
         deadline: Option<Instant>,
     ) -> RequestId {
         self.tables.begin(now);
-        let pool = match self.recent_pool(key) {
-            Some(pool) => pool,
-            None => match self.pool_for(key) {
-                Ok(pool) => pool,
+        let pool = match self.is_pool_of(self.last_pool, key) {
+            true => self.last_pool,
+            false => match self.pool_for(key) {
+                Ok(pool) => {
+                    self.last_pool = pool;
+                    pool
+                }
                 Err(reason) => {
                     let request = self.refuse_at_once(method, reason);
                     self.last = Some(request);
@@ -142,8 +147,7 @@ impl Upstream {
                 }
             },
         };
-        let request = self.turn(pool, |turn| turn.on_requested(method, deadline));
-        self.settle(pool);
+        let request = self.act(pool, |turn| turn.on_requested(method, deadline));
         let request = request.unwrap_or(RequestId::new(u32::MAX, u32::MAX));
         self.last = Some(request);
         request
@@ -166,10 +170,9 @@ impl Upstream {
             Event::StreamEnded { connection, request, outcome, retry, body, timing: _ } => {
                 match self.pool_of(request) {
                     Some(pool) => {
-                        self.turn(pool, |turn| {
+                        self.act(pool, |turn| {
                             turn.on_stream_ended(connection, request, outcome, retry, body);
                         });
-                        self.settle(pool);
                     }
                     None => self.stale(request),
                 }
@@ -281,25 +284,35 @@ impl Upstream {
         self.tables.recorder.lost()
     }
 
-    /// Requests for one origin come in rows: the keyed hash is spared where the last one fits.
+    /// Requests for one origin come in rows: every hash is spared where the last pool fits.
     #[inline]
-    fn recent_pool(&self, key: &Key) -> Option<PoolId> {
-        let member = self.pools.get(self.recent)?;
-        (!self.draining && member.key == *key).then_some(self.recent)
+    fn is_pool_of(&self, pool: PoolId, key: &Key) -> bool {
+        !self.draining && self.pools.get(pool).is_some_and(|member| member.is_of(key))
     }
 
     /// The pool of a key, made if there is none.
     #[inline(never)]
     fn pool_for(&mut self, key: &Key) -> Result<PoolId, Refusal> {
-        let hash = self.origins.hash_key(key);
-        let is = |id| self.pools.get(id).is_some_and(|member: &Member| member.key == *key);
         if self.draining {
             return Err(Refusal::Draining);
         }
-        if let Some(pool) = self.origins.find(hash, is) {
-            self.recent = pool;
+        let mark = table::mark(key);
+        if let Some(pool) = self.recent.find(mark)
+            && self.is_pool_of(pool, key)
+        {
             return Ok(pool);
         }
+        let hash = self.origins.hash_key(key);
+        let is = |id| self.pools.get(id).is_some_and(|member: &Member| member.is_of(key));
+        if let Some(pool) = self.origins.find(hash, is) {
+            self.recent.put(mark, pool);
+            return Ok(pool);
+        }
+        self.make_pool(key, hash)
+    }
+
+    /// Makes the pool of a key, which has none.
+    fn make_pool(&mut self, key: &Key, hash: u64) -> Result<PoolId, Refusal> {
         let settings = self.settings.get(key.cluster.slot());
         let settings = settings.filter(|_| key.cluster.generation() == 0);
         let profile = self.profiles.get(usize::from(key.profile.0));
@@ -312,9 +325,9 @@ impl Upstream {
             return Err(Refusal::PoolOverflow);
         }
         let host = self.hosts.take(&key.origin.host);
-        let breaker = cluster::breaker(key);
+        let breaker = u32::try_from(cluster::breaker(key)).unwrap_or(u32::MAX);
         let pool = self.pools.insert_with(|id| {
-            Member::new(Pool::new(id, config, breaker, http1_alone), key.clone(), hash, host)
+            Member::new(Pool::new(id, config, breaker, http1_alone), key.clone(), host)
         });
         self.origins.insert(hash, pool);
         self.tables.note(Kind::PoolMade, Rule::None, pool);
@@ -341,7 +354,7 @@ impl Upstream {
         self.empties.remove(&mut self.pools, id.slot());
         self.pool_timers.set(id.slot(), None);
         if let Some(member) = self.pools.remove(id) {
-            self.origins.remove(member.hash, id);
+            self.origins.remove(self.origins.hash_key(&member.key), id);
             self.hosts.give(member.host);
         }
         self.tables.note(Kind::PoolDropped, Rule::None, id);
@@ -350,7 +363,7 @@ impl Upstream {
 
     fn next_empty(&self) -> Option<Instant> {
         let first = self.pools.at(self.empties.first()?)?;
-        first.empty.map(|since| since + self.pool_idle_timeout)
+        first.is_empty.then(|| first.since + self.pool_idle_timeout)
     }
 
     fn on_request(&mut self, request: RequestId, event: pool::Event) {

@@ -18,8 +18,29 @@ use crate::types::{AllFailed, Cause, Limit, Protocol, Transport};
 type Won = Option<(Protocol, Limit)>;
 
 impl Upstream {
+    /// Lets one pool decide and brings it to rest.
+    #[inline(always)]
+    pub(super) fn act<R>(
+        &mut self,
+        pool: PoolId,
+        decide: impl FnOnce(&mut pool::Turn<'_, Sorter<'_>>) -> R,
+    ) -> Option<R> {
+        let member = self.pools.get_mut(pool)?;
+        let decided = decide(&mut pool::Turn {
+            id: pool,
+            now: self.tables.now,
+            pool: &mut member.pool,
+            tables: &mut self.tables,
+            out: Sorter { inner: &mut self.inner, out: &mut self.out },
+        });
+        if !member.is_at_rest() || !self.inner.is_empty() {
+            self.settle(pool);
+        }
+        Some(decided)
+    }
+
     /// Does what a pool wants of the races, and brings the pool to rest.
-    #[inline]
+    #[inline(never)]
     pub(super) fn settle(&mut self, pool: PoolId) {
         if !self.inner.is_empty() {
             self.settle_races(pool);
@@ -51,13 +72,14 @@ impl Upstream {
             member.in_line = true;
             self.unfinished.push_back(id);
         }
-        match (member.pool.occupied, member.empty) {
-            (true, Some(_)) => {
-                member.empty = None;
+        match (member.pool.occupied, member.is_empty) {
+            (true, true) => {
+                member.is_empty = false;
                 self.empties.remove(&mut self.pools, id.slot());
             }
-            (false, None) => {
-                member.empty = Some(now);
+            (false, false) => {
+                member.is_empty = true;
+                member.since = now;
                 self.empties.push_back(&mut self.pools, id.slot());
             }
             _ => {}
@@ -329,6 +351,7 @@ impl Upstream {
     ) -> Option<R> {
         let member = self.pools.get_mut(pool)?;
         Some(decide(&mut pool::Turn {
+            id: pool,
             now: self.tables.now,
             pool: &mut member.pool,
             tables: &mut self.tables,

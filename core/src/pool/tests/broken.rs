@@ -198,7 +198,13 @@ fn a_clock_that_would_not_fire_in_time_is_seen() {
             ("clock: the earliest is not first", |solo| slot(solo, 1).since = Instant::MAX),
             ("age: the earliest is not first", |solo| slot(solo, 0).connected = Some(Instant::MAX)),
             ("listed under another clock", |solo| {
-                solo.pool.clocks.swap(Clock::Idle as usize, Clock::Drain as usize);
+                *solo.pool.clocks.of_mut(Clock::Drain) = *solo.pool.clocks.of(Clock::Idle);
+            }),
+            ("how many connections stand under Idle", |solo| {
+                solo.pool.clocks.of_mut(Clock::Idle).remove(&mut solo.tables.connections, 1);
+            }),
+            ("how many ages are watched", |solo| {
+                solo.pool.ages.remove(&mut solo.tables.connections, 0);
             }),
         ],
     );

@@ -45,9 +45,9 @@ fn a_pool_out_of_the_lists_and_tables_is_seen() {
                 upstream.inner.push(pool::Action::Probe(ConnectionId::new(0, 0)));
             }),
             ("an inner action was left", |upstream| upstream.eyes.push(eyeballs::Action::Abort(0))),
-            ("p0.0", |upstream| member(upstream, 0).hash ^= 1),
-            ("p2.0: listed as empty", |upstream| member(upstream, 2).empty = None),
-            ("p0.0: listed as empty", |upstream| member(upstream, 0).empty = Some(Instant::EPOCH)),
+            ("p0.0", |upstream| member(upstream, 0).key.origin.port ^= 1),
+            ("p2.0: listed as empty", |upstream| member(upstream, 2).is_empty = false),
+            ("p0.0: listed as empty", |upstream| member(upstream, 0).is_empty = true),
             ("p0.0: stands in line", |upstream| member(upstream, 0).in_line = true),
             ("p0.0: stands in line", |upstream| upstream.unfinished.push_back(pool(0))),
             ("p0.0 is forgotten unfinished", |upstream| member(upstream, 0).pool.unfinished = true),
