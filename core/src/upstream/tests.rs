@@ -243,6 +243,14 @@ fn an_idle_connection_is_shut_down_and_its_empty_pool_forgotten() {
 }
 
 #[test]
+fn an_exchange_without_a_deadline_wakes_nobody() {
+    let mut rig = Rig::new(|_| ());
+    rig.up(&http(), Protocol::Http1, 1);
+    assert_eq!(rig.pass(10_000), [], "the clock of its connection was stopped, found out late");
+    assert_eq!(rig.up.poll_timeout(), None);
+}
+
+#[test]
 fn cancel_is_silent_for_who_waits_and_a_reset_for_who_is_assigned() {
     let mut rig = Rig::new(|_| ());
     let (connection, first) = rig.up(&http(), Protocol::Http1, 1);

@@ -1,5 +1,6 @@
 //! Deadlines of connections.
 
+use super::super::tables::Clock;
 use super::*;
 
 const fn ms(millis: u64) -> Duration {
@@ -172,4 +173,17 @@ fn nobody_goes_on_a_connection_that_owes_a_sign_of_life() {
     let request = RequestId::new(0, 1);
     let told = rig.event(Event::Probed(c(0)));
     assert_eq!(told, [Action::Assign { request, connection: c(0) }]);
+}
+
+#[test]
+fn a_connection_has_one_clock_at_a_time() {
+    let mut rig = Rig::new(|config| config.pool.drain_timeout = Some(ms(30)));
+    rig.ask();
+    rig.up(0, Protocol::Http2, 10);
+    rig.done(0, 0);
+    let Rig { solo: Solo { pool, tables, .. }, out, .. } = &mut rig;
+    let mut turn = Turn { now: Instant::EPOCH, pool, tables, out };
+    turn.start_clock(c(0), Clock::Drain);
+    assert_eq!(rig.pass(59_999), [], "the one for idle runs on");
+    assert_eq!(rig.pass(1), [Action::Shutdown(c(0))]);
 }
