@@ -182,7 +182,7 @@ fn a_connection_has_one_clock_at_a_time() {
     rig.up(0, Protocol::Http2, 10);
     rig.done(0, 0);
     let Rig { solo: Solo { pool, tables, .. }, out, .. } = &mut rig;
-    let mut turn = Turn { now: Instant::EPOCH, pool, tables, out };
+    let mut turn = Turn { id: pool.id, now: Instant::EPOCH, pool, tables, out };
     turn.start_clock(c(0), Clock::Drain);
     assert_eq!(rig.pass(59_999), [], "the one for idle runs on");
     assert_eq!(rig.pass(1), [Action::Shutdown(c(0))]);

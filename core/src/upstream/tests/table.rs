@@ -78,15 +78,3 @@ fn a_request_finds_the_pool_of_its_key_whoever_asked_before() {
         }
     }
 }
-
-#[test]
-fn the_next_of_a_row_finds_its_pool_without_a_hash_but_not_while_draining() {
-    let mut rig = Rig::new(|_| ());
-    let (first, _) = rig.request(&http());
-    rig.request(&http());
-    assert_eq!(rig.up.recent_pool(&http()), rig.up.pool_of(first));
-    assert_eq!(rig.up.recent_pool(&https()), None);
-    rig.event(Event::Drain);
-    assert_eq!(rig.up.recent_pool(&http()), None);
-    assert_eq!(rig.up.recent_pool(&https()), None);
-}
