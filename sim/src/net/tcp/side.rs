@@ -215,14 +215,12 @@ impl Side {
         }
     }
 
-    /// Takes the place of a side that was cleared, and the memory of its queues.
-    pub(super) fn become_new(&mut self, mut new: Self) {
-        let Self { sender, receiver, .. } = &mut new;
-        sender.unsent = core::mem::take(&mut self.sender.unsent);
-        sender.flight = core::mem::take(&mut self.sender.flight);
-        sender.edges = core::mem::take(&mut self.sender.edges);
-        receiver.arrived = core::mem::take(&mut self.receiver.arrived);
-        *self = new;
+    /// Takes over the memory of the queues of a side that was cleared.
+    pub(super) fn inherit(&mut self, old: &mut Self) {
+        self.sender.unsent = core::mem::take(&mut old.sender.unsent);
+        self.sender.flight = core::mem::take(&mut old.sender.flight);
+        self.sender.edges = core::mem::take(&mut old.sender.edges);
+        self.receiver.arrived = core::mem::take(&mut old.receiver.arrived);
     }
 
     /// Its address as its peer sees it.

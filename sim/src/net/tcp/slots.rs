@@ -50,17 +50,17 @@ impl End {
 
 impl Tcp {
     /// Keeps a new connection, and gives the end that asked for it.
-    pub(super) fn add(&mut self, sides: [Side; 2]) -> End {
+    pub(super) fn add(&mut self, mut sides: [Side; 2]) -> End {
         let Some(slot) = self.free.pop() else {
             self.connections.push(Connection { generation: 0, live: true, sides });
             return End { slot: self.connections.len() as u32 - 1, generation: 0, side: 0 };
         };
         let connection = &mut self.connections[slot as usize];
         connection.generation = connection.generation.wrapping_add(1);
-        connection.live = true;
-        let [asked, answered] = sides;
-        connection.sides[0].become_new(asked);
-        connection.sides[1].become_new(answered);
+        for (new, old) in sides.iter_mut().zip(&mut connection.sides) {
+            new.inherit(old);
+        }
+        (connection.live, connection.sides) = (true, sides);
         End { slot, generation: connection.generation, side: 0 }
     }
 
