@@ -55,7 +55,7 @@ pub use recording::Recording;
 pub use runtime::{Address, Answer, Listener, Resolution, Runtime, Stream, Timer};
 pub use server::{ConnectionHandle, Server, ServerBuilder, ServerHandle, Service};
 pub use settings::{Profile, Roots};
-pub use stats::Stats;
+pub use stats::{METRICS, Metric, MetricType, PROMETHEUS_CONTENT_TYPE, Stats};
 #[cfg(feature = "system-roots")]
 pub use system::system_roots;
 pub use timeline::{AttemptOutcome, AttemptTrace, ConnectionTrace, Span, Timeline, TlsTrace};
