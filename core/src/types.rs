@@ -376,6 +376,8 @@ pub enum Refusal {
     Deadline(Phase),
     /// The upstream shuts down and takes nothing new.
     Draining,
+    /// The upstream was closed, and its deadline passed before this request was complete.
+    Closed,
     /// No cluster or profile of that id is configured.
     UnknownKey,
 }

@@ -43,6 +43,7 @@ impl fmt::Display for Refusal {
                 return write!(f, "the request's time limit passed while {phase}");
             }
             Self::Draining => "the client is shutting down",
+            Self::Closed => "the client was closed before the response was complete",
             Self::UnknownKey => "no such cluster or profile is configured",
         })
     }

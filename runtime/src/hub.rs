@@ -5,6 +5,7 @@
 //! runs a caller's code under the lock.
 
 use core::fmt;
+use core::task::{Context, Poll, Waker};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
@@ -49,6 +50,8 @@ struct State {
     armed: Option<Instant>,
     /// The runtime has shut down: nothing will happen any more.
     dead: bool,
+    /// Who waits until nothing is left.
+    closers: Vec<Waker>,
 }
 
 /// Mailboxes by slot, with the id that the slot belongs to.
@@ -65,7 +68,7 @@ struct Ticket {
 
 /// What is done after the lock is let go.
 struct Effects {
-    wakers: SmallVec<[core::task::Waker; 4]>,
+    wakers: SmallVec<[Waker; 4]>,
     jobs: SmallVec<[Job; 1]>,
     resolves: SmallVec<[(HostId, Arc<str>); 1]>,
     failures: Vec<(Arc<Exchange>, Error)>,
@@ -91,6 +94,7 @@ impl<R: Runtime> Hub<R> {
                 follow_up: VecDeque::new(),
                 armed: None,
                 dead: false,
+                closers: Vec::new(),
             }),
             timer: Arc::new(Wake::new()),
         });
@@ -221,14 +225,27 @@ impl<R: Runtime> Hub<R> {
 
     /// The runtime drops its tasks: whoever waits hears of it, and whoever asks from now on.
     pub(crate) fn shut_down(&self) {
-        let tickets = {
+        let (tickets, closers) = {
             let mut state = self.lock();
             state.dead = true;
-            core::mem::take(&mut state.tickets)
+            (core::mem::take(&mut state.tickets), core::mem::take(&mut state.closers))
         };
+        closers.into_iter().for_each(Waker::wake);
         for ticket in tickets.into_iter().flatten() {
             ticket.exchange.fail(Error::new(Kind::Gone));
         }
+    }
+
+    /// Ready when no request and no connection is left: how many requests were cut off.
+    pub(crate) fn poll_closed(&self, cx: &Context<'_>) -> Poll<u64> {
+        let mut state = self.lock();
+        if state.dead || state.is_empty() {
+            return Poll::Ready(state.upstream.cut());
+        }
+        if !state.closers.iter().any(|waker| waker.will_wake(cx.waker())) {
+            state.closers.push(cx.waker().clone());
+        }
+        Poll::Pending
     }
 
     /// Looks at the upstream.
@@ -291,6 +308,9 @@ impl<R: Runtime> Hub<R> {
             }
             let Some(event) = state.follow_up.pop_front() else {
                 effects.journal = state.upstream.take_fresh();
+                if !state.closers.is_empty() && state.is_empty() {
+                    effects.wakers.extend(state.closers.drain(..));
+                }
                 return;
             };
             state.upstream.handle_event(now, event);
@@ -377,6 +397,10 @@ impl Effects {
 }
 
 impl State {
+    fn is_empty(&self) -> bool {
+        self.upstream.requests() == 0 && self.upstream.connections() == 0
+    }
+
     fn ticket(&mut self, request: RequestId) -> Option<&mut Ticket> {
         let ticket = self.tickets.get_mut(request.slot())?.as_mut()?;
         (ticket.request == request).then_some(ticket)

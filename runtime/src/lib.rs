@@ -23,7 +23,9 @@
 )]
 
 mod body;
+mod builder;
 mod client;
+mod closing;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod datagrams;
@@ -46,7 +48,9 @@ mod trace;
 mod tunnel;
 
 pub use body::{Body, BoxError};
-pub use client::{Builder, Client, ResponseFuture};
+pub use builder::Builder;
+pub use client::{Client, ResponseFuture};
+pub use closing::{Closed, Closing};
 pub use datagrams::{Datagrams, Ecn, Received, Transmit};
 pub use error::{Error, Kind as ErrorKind};
 pub use exchange::TimelineHandle;

@@ -132,6 +132,7 @@ lines! {
         "budget-spent" => BudgetSpent(connection),
         "network-changed" => NetworkChanged,
         "drain" => Drain,
+        "close" => Close { at },
     }
     Action {
         "resolve" => Resolve { host, name },

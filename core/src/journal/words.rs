@@ -130,6 +130,7 @@ words! {
         "stream-failed" => StreamFailed(cause),
         "deadline" => Deadline(phase),
         "draining" => Draining,
+        "closed" => Closed,
         "unknown-key" => UnknownKey,
     }
     Cause {

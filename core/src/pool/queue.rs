@@ -90,11 +90,15 @@ impl<O: Out> Turn<'_, O> {
 
     /// A request's deadline passed.
     pub(crate) fn on_deadline(&mut self, request: RequestId) {
+        let ending = match self.tables.late(Phase::Answering) {
+            Refusal::Closed => Ending::Closed,
+            _ => Ending::Deadline,
+        };
         let Some(slot) = self.tables.requests.get_mut(request) else { return };
         slot.has_deadline = false;
         match (slot.place, slot.ending) {
             (Place::Assigned(connection), None) => {
-                slot.ending = Some(Ending::Deadline);
+                slot.ending = Some(ending);
                 self.reset(request, connection);
                 self.tables.budget = self.tables.budget.saturating_sub(1);
             }
@@ -102,7 +106,7 @@ impl<O: Out> Turn<'_, O> {
             (Place::Waiting { .. }, _) => {
                 let phase = self.waiting_phase();
                 self.leave(request);
-                self.refuse(request, Refusal::Deadline(phase), None);
+                self.refuse(request, self.tables.late(phase), None);
                 self.settle();
             }
         }
@@ -299,6 +303,10 @@ impl<O: Out> Turn<'_, O> {
             Refusal::PoolOverflow => (Some(Kind::PoolOverflow), 0),
             Refusal::ConnectFailed(_) | Refusal::SocketOverflow => (Some(Kind::PendingFailed), 0),
             Refusal::Deadline(phase) => (Some(Kind::Deadline), phase as u64),
+            Refusal::Closed => {
+                self.tables.cut += 1;
+                (None, 0)
+            }
             Refusal::StreamFailed(_) | Refusal::Draining | Refusal::UnknownKey => (None, 0),
         };
         if let Some(kind) = kind {

@@ -69,6 +69,7 @@ impl<O: Out> Turn<'_, O> {
             (_, Some(Ending::Deadline)) => {
                 self.refuse(request, Refusal::Deadline(Phase::Answering), None);
             }
+            (_, Some(Ending::Closed)) => self.refuse(request, Refusal::Closed, None),
             (Outcome::Failed(cause), None) => {
                 if matches!(cause, Cause::StreamReset(_)) {
                     self.tables.note_both(Kind::ResetByPeer, Rule::None, request, connection);
@@ -127,7 +128,7 @@ impl<O: Out> Turn<'_, O> {
         };
         let holds_retry = slot.holds_retry;
         if self.is_late(request) {
-            return self.refuse(request, Refusal::Deadline(Phase::Answering), None);
+            return self.refuse(request, self.tables.late(Phase::Answering), None);
         }
         if !free && used >= self.pool.config.max_resends {
             self.tables.note(Kind::ResendLimit, rule, request);

@@ -7,7 +7,7 @@ use crate::list::{Chain, Link, Linked, List};
 use crate::record::{Kind, Record, Recorder, Rule, pack};
 use crate::time::Instant;
 use crate::timers::Timers;
-use crate::types::{Limit, MethodClass, Protocol};
+use crate::types::{Limit, MethodClass, Phase, Protocol, Refusal};
 
 use super::State;
 
@@ -26,6 +26,7 @@ pub(crate) enum Place {
 pub(crate) enum Ending {
     Cancelled,
     Deadline,
+    Closed,
 }
 
 /// A request's slot.
@@ -227,6 +228,10 @@ pub(crate) struct Tables {
     /// Requests with a deadline, by slot.
     pub(crate) deadlines: Timers,
     pub(crate) recorder: Recorder,
+    /// When everything that is under way is cut off.
+    pub(crate) close: Option<Instant>,
+    /// How many requests were.
+    pub(crate) cut: u64,
     /// Attempts and connections, each connecting one counting for one at least.
     pub(crate) sockets: u32,
     pub(crate) max_sockets: u32,
@@ -246,6 +251,8 @@ impl Tables {
             limits,
             deadlines: Timers::new(),
             recorder: Recorder::new(records),
+            close: None,
+            cut: 0,
             sockets: 0,
             max_sockets,
             burst,
@@ -260,6 +267,14 @@ impl Tables {
         self.budget = self.burst;
         self.now = self.now.max(now);
         self.now
+    }
+
+    /// Why a request ends whose time is up in this phase: its own time, or everyone's.
+    pub(crate) fn late(&self, phase: Phase) -> Refusal {
+        match self.close {
+            Some(at) if at <= self.now => Refusal::Closed,
+            _ => Refusal::Deadline(phase),
+        }
     }
 
     /// Makes a record about one thing.

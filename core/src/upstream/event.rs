@@ -96,6 +96,13 @@ pub enum Event {
     NetworkChanged,
     /// Take nothing new and close what is idle; the rest when its streams end.
     Drain,
+    /// As `Drain`, and what is not over at this time is cut off: requests end with
+    /// [`Refusal::Closed`], and a connection that is not gone 1 s later is aborted. The earliest
+    /// of several deadlines holds.
+    Close {
+        /// The deadline.
+        at: Instant,
+    },
 }
 
 /// What is to be done outside.

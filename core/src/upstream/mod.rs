@@ -19,6 +19,7 @@
 //! - One call ends or assigns at most `burst` requests; then `poll_timeout` is due at once.
 
 mod check;
+mod close;
 mod cluster;
 mod config;
 mod event;
@@ -50,7 +51,7 @@ use crate::eyeballs;
 use crate::id::{AttemptId, ConnectionId, HostId, PoolId, RequestId};
 use crate::list::List;
 use crate::machine::{Machine, Outbox};
-use crate::pool::{self, Place, Pool, Tables};
+use crate::pool::{self, Place, Pool, State, Tables};
 use crate::record::{Kind, Record, Rule};
 use crate::time::{Duration, Instant};
 use crate::timers::Timers;
@@ -67,6 +68,8 @@ pub struct Upstream {
     pool_idle_timeout: Duration,
     address_lifetime: Duration,
     draining: bool,
+    /// The deadline of [`Event::Close`] has passed and every connection was told.
+    cut_off: bool,
     tables: Tables,
     origins: OriginTable<PoolId>,
     pools: Arena<PoolId, Member>,
@@ -103,6 +106,7 @@ impl Upstream {
             pool_idle_timeout: config.pool_idle_timeout,
             address_lifetime: config.address_lifetime,
             draining: false,
+            cut_off: false,
             tables: Tables::new(limits, config.max_sockets, config.burst.get(), config.records),
             origins: OriginTable::new(config.seed),
             pools: Arena::new(),
@@ -200,6 +204,7 @@ impl Upstream {
             }
             Event::NetworkChanged => self.on_network_changed(),
             Event::Drain => self.on_drain(),
+            Event::Close { at } => self.on_close(at),
         }
         if !self.parked.is_empty() {
             self.unpark();
@@ -242,6 +247,7 @@ impl Upstream {
                 self.settle(pool);
             }
         }
+        self.cut_off();
         while let Some(at) = self.next_empty()
             && at <= now
         {
@@ -257,7 +263,7 @@ impl Upstream {
             return Some(self.tables.now);
         }
         let timers = [&self.pool_timers, &self.race_timers, &self.tables.deadlines];
-        let mut first = self.next_empty();
+        let mut first = self.next_empty().into_iter().chain(self.cut_off_at()).min();
         for (at, _) in timers.into_iter().filter_map(Timers::peek) {
             first = Some(first.map_or(at, |first| first.min(at)));
         }
@@ -391,7 +397,7 @@ impl Upstream {
 
     fn on_closed(&mut self, connection: ConnectionId, cause: Cause) {
         let established = self.tables.connections.get(connection);
-        if established.is_some_and(|slot| slot.state != pool::State::Connecting) {
+        if established.is_some_and(|slot| slot.state != State::Connecting) {
             self.forget_race(connection);
         }
         self.on_connection(connection, pool::Event::Closed { connection, cause });

@@ -9,6 +9,7 @@ use crate::types::{
 };
 
 mod broken;
+mod close;
 mod table;
 mod view;
 

@@ -128,6 +128,16 @@ impl Upstream {
         self.tables.requests.len()
     }
 
+    /// How many connections there are, those that are being established or closed included.
+    pub const fn connections(&self) -> usize {
+        self.tables.connections.len()
+    }
+
+    /// How many requests were cut off by the deadline of [`Event::Close`](super::Event::Close).
+    pub const fn cut(&self) -> u64 {
+        self.tables.cut
+    }
+
     /// Every pool with its connections, in the order of ids. Allocates; for people.
     pub fn snapshot(&self, now: Instant) -> Vec<PoolView> {
         let members = self.pools.iter().map(|(id, member)| PoolView {

@@ -127,7 +127,8 @@ impl World {
     /// Whether the driver's contract allows this event now; all others must do nothing.
     fn is_legal(&self, event: &Event) -> bool {
         match event {
-            Event::Requested { .. } | Event::NetworkChanged | Event::Drain => true,
+            Event::Requested { .. } | Event::NetworkChanged => true,
+            Event::Drain | Event::Close { .. } => true,
             Event::BudgetSpent(_) => true,
             Event::Cancelled(id) => self.books.requests.contains_key(id),
             Event::Resolved { host, .. } | Event::ResolveFinished { host, .. } => {
@@ -203,7 +204,7 @@ impl World {
                 self.known.clear();
                 self.outdated.extend(self.resolving.keys());
             }
-            Event::Drain => books.draining = true,
+            Event::Drain | Event::Close { .. } => books.draining = true,
         }
     }
 

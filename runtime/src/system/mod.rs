@@ -14,7 +14,8 @@ pub use alarms::{Alarm, Alarms};
 use regatta_core::Instant;
 use regatta_core::types::Cause;
 
-use crate::client::{Builder, Client};
+use crate::builder::Builder;
+use crate::client::Client;
 use crate::runtime::{Answer, Runtime};
 
 /// Begins to build a client on `runtime`. It trusts what the operating system trusts where the

@@ -1,6 +1,7 @@
 //! The client: what it must withstand, and that its pool serves the next request afterwards.
 
 mod bodies;
+mod closing;
 mod connect;
 mod http1;
 mod http2;

@@ -1,0 +1,194 @@
+//! Builds a client: what its connections, pools and requests are held to.
+
+use core::net::IpAddr;
+use core::time::Duration;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, OnceLock};
+
+use regatta_core::engine::Config as EngineConfig;
+use regatta_core::engine::tls::Clock;
+use regatta_core::upstream::{self, Upstream};
+use regatta_core::{eyeballs, limits, pool};
+
+use crate::client::Client;
+use crate::error::{Error, Kind};
+use crate::hub::Hub;
+use crate::recording::{Journaled, Recording};
+use crate::runtime::Runtime;
+use crate::settings::{Profile, Roots, Settings};
+
+/// Builds a [`Client`].
+#[derive(Clone, Debug)]
+pub struct Builder<R> {
+    runtime: R,
+    config: upstream::Config,
+    cluster: upstream::Cluster,
+    profiles: Vec<Profile>,
+    engine: EngineConfig,
+    overrides: BTreeMap<String, Vec<IpAddr>>,
+    request_timeout: Option<Duration>,
+    recording: Option<Recording>,
+}
+
+impl<R: Runtime> Builder<R> {
+    pub(crate) fn new(runtime: R) -> Self {
+        let mut config = upstream::Config::default();
+        config.seed = runtime.seed();
+        Self {
+            runtime,
+            config,
+            cluster: upstream::Cluster::default(),
+            profiles: vec![Profile::default()],
+            engine: EngineConfig::default(),
+            overrides: BTreeMap::new(),
+            request_timeout: None,
+            recording: None,
+        }
+    }
+
+    /// How long establishing one connection may take, TLS included. Default 5 s.
+    #[must_use]
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.cluster.pool.connect_timeout = timeout;
+        self
+    }
+
+    /// How long a connection without streams is kept. Default 60 s.
+    #[must_use]
+    pub fn idle_timeout(mut self, timeout: Option<Duration>) -> Self {
+        self.cluster.pool.idle_timeout = timeout;
+        self
+    }
+
+    /// How long a request may take in all unless it says otherwise. Default no limit.
+    #[must_use]
+    pub fn request_timeout(mut self, timeout: Option<Duration>) -> Self {
+        self.request_timeout = timeout;
+        self
+    }
+
+    /// Uses these addresses for a name instead of looking it up (curl's `--resolve`).
+    #[must_use]
+    pub fn resolve(mut self, name: &str, addresses: Vec<IpAddr>) -> Self {
+        self.overrides.insert(name.to_ascii_lowercase(), addresses);
+        self
+    }
+
+    /// Changes the pools' settings.
+    #[must_use]
+    pub fn pool(mut self, change: impl FnOnce(&mut pool::Config)) -> Self {
+        change(&mut self.cluster.pool);
+        self
+    }
+
+    /// Changes the circuit breakers of default priority.
+    #[must_use]
+    pub fn limits(mut self, change: impl FnOnce(&mut limits::Config)) -> Self {
+        change(&mut self.cluster.limits);
+        self
+    }
+
+    /// Changes the race between a host's addresses.
+    #[must_use]
+    pub fn eyeballs(mut self, change: impl FnOnce(&mut eyeballs::Config)) -> Self {
+        change(&mut self.cluster.eyeballs);
+        self
+    }
+
+    /// Changes the upstream's own settings. Clusters and profiles set here are overwritten.
+    #[must_use]
+    pub fn upstream(mut self, change: impl FnOnce(&mut upstream::Config)) -> Self {
+        change(&mut self.config);
+        self
+    }
+
+    /// Changes the limits of the protocol engines.
+    #[must_use]
+    pub fn engine(mut self, change: impl FnOnce(&mut EngineConfig)) -> Self {
+        change(&mut self.engine);
+        self
+    }
+
+    /// Changes the first profile: trust, protocols, key log.
+    #[must_use]
+    pub fn profile(mut self, change: impl FnOnce(&mut Profile)) -> Self {
+        if let Some(first) = self.profiles.first_mut() {
+            change(first);
+        }
+        self
+    }
+
+    /// Adds a profile; the first that is added has the id 1.
+    #[must_use]
+    pub fn add_profile(mut self, profile: Profile) -> Self {
+        self.profiles.push(profile);
+        self
+    }
+
+    /// Which certificates the first profile trusts.
+    #[must_use]
+    pub fn roots(self, roots: Roots) -> Self {
+        self.profile(|profile| profile.roots = roots)
+    }
+
+    /// Keeps a journal of what the client decides, and of what it was told for that.
+    #[must_use]
+    pub fn record(mut self, recording: &Recording) -> Self {
+        self.recording = Some(recording.clone());
+        self
+    }
+
+    /// Builds the client and starts its timer task.
+    ///
+    /// Fails with one sentence when a setting is wrong.
+    pub fn build(self) -> Result<Client<R>, Error> {
+        for profile in &self.profiles {
+            if let Roots::Pem(pem) = &profile.roots {
+                crate::settings::certificates(pem)
+                    .map_err(|text| Error::new(Kind::Config(format!("roots: {text}"))))?;
+            }
+        }
+        let Self {
+            runtime,
+            mut config,
+            cluster,
+            profiles,
+            engine,
+            overrides,
+            request_timeout,
+            recording,
+        } = self;
+        config.clusters = vec![cluster];
+        config.profiles = profiles
+            .iter()
+            .map(|profile| {
+                let mut known = upstream::Profile::default();
+                known.protocols = profile.protocols;
+                known
+            })
+            .collect();
+        let bases = profiles.iter().map(|_| OnceLock::new()).collect();
+        let settings = Settings {
+            engine,
+            profiles,
+            overrides,
+            request_timeout,
+            clock: Clock::new(runtime.unix_at_epoch()),
+            provider: runtime.tls_provider(),
+            tls: Mutex::default(),
+            bases,
+        };
+        let journal = match recording.map(|recording| recording.begin(&config)) {
+            Some(None) => {
+                let text = "record: this recording has the journal of another client";
+                return Err(Error::new(Kind::Config(text.to_owned())));
+            }
+            journal => journal.flatten(),
+        };
+        if let Some(journal) = &journal {
+            runtime.spawn(crate::drive::scribe::run(Arc::clone(&journal.shared)));
+        }
+        let hub = Hub::start(runtime, Journaled::new(Upstream::new(config), journal), settings);
+        Ok(Client::of(hub))
+    }
+}
