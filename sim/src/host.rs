@@ -215,7 +215,7 @@ impl Timer for SimTimer {
 
 impl Drop for SimTimer {
     fn drop(&mut self) {
-        self.shared.world().timers.drop(self.slot);
+        self.shared.world().drop_timer(self.slot);
     }
 }
 

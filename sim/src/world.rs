@@ -6,7 +6,7 @@ use regatta_core::Instant;
 use regatta_core::time::Duration;
 
 use crate::choice::{Choices, Point};
-use crate::executor::Wheel;
+use crate::executor::{Armed, Wheel};
 use crate::net::{self, Network};
 use crate::step::{Step, StepKind, Steps};
 
@@ -19,7 +19,7 @@ pub(crate) struct World {
     pub(crate) network: Network,
     pub(crate) timers: Timers,
     /// What will happen; at one instant in the order in which it was scheduled.
-    agenda: Wheel<Happening>,
+    pub(crate) agenda: Wheel<Happening>,
 }
 
 /// What will happen.
@@ -43,7 +43,7 @@ impl World {
         }
     }
 
-    /// Lets something happen at `at`, or now if that is past.
+    /// Lets something happen at `at`, or now if that is past, and no more be taken back.
     pub(crate) fn schedule(&mut self, at: Instant, happening: Happening) {
         self.agenda.arm(at, happening);
     }
@@ -79,34 +79,25 @@ impl World {
         };
         let at = at + late;
         let Some(timer) = self.timers.slots.get_mut(slot) else { return };
-        timer.at = at;
         timer.expired = false;
-        // A later time is found out when the earlier one has come.
-        if timer.listed.is_none_or(|listed| at < listed) {
-            timer.listed = Some(at);
-            self.schedule(at, Happening::Timer(slot));
-        }
+        self.agenda.set(&mut timer.armed, Some(at), || Happening::Timer(slot));
+    }
+
+    /// The owner of the timer in `slot` is gone.
+    pub(crate) fn drop_timer(&mut self, slot: usize) {
+        let timer = &mut self.timers.slots[slot];
+        timer.waker = None;
+        self.agenda.set(&mut timer.armed, None, || Happening::Timer(slot));
+        self.timers.free.push(slot);
     }
 
     fn timer_due(&mut self, slot: usize) {
         let Some(timer) = self.timers.slots.get_mut(slot) else { return };
-        if timer.listed != Some(self.now) {
-            return;
-        }
-        timer.listed = None;
-        if !timer.live || timer.expired {
-            self.timers.reclaim(slot);
-        } else if timer.at > self.now {
-            let at = timer.at;
-            timer.listed = Some(at);
-            self.schedule(at, Happening::Timer(slot));
-        } else {
-            timer.expired = true;
-            let waker = timer.waker.take();
-            self.note(StepKind::Expired, slot as u64, 0, 0);
-            if let Some(waker) = waker {
-                waker.wake();
-            }
+        (timer.armed, timer.expired) = (None, true);
+        let waker = timer.waker.take();
+        self.note(StepKind::Expired, slot as u64, 0, 0);
+        if let Some(waker) = waker {
+            waker.wake();
         }
     }
 }
@@ -120,19 +111,16 @@ pub(crate) struct Timers {
 
 #[derive(Debug)]
 struct TimerSlot {
-    at: Instant,
-    /// When the agenda will look at it.
-    listed: Option<Instant>,
+    /// Its place in the agenda, until it expires.
+    armed: Option<Armed>,
     expired: bool,
-    live: bool,
     waker: Option<Waker>,
 }
 
 impl Timers {
     /// A slot for a timer that is armed next.
     pub(crate) fn make(&mut self) -> usize {
-        let fresh =
-            TimerSlot { at: Instant::MAX, listed: None, expired: false, live: true, waker: None };
+        let fresh = TimerSlot { armed: None, expired: false, waker: None };
         if let Some(slot) = self.free.pop() {
             self.slots[slot] = fresh;
             return slot;
@@ -148,21 +136,5 @@ impl Timers {
             timer.waker = Some(waker.clone());
         }
         timer.expired
-    }
-
-    /// Its owner is gone.
-    pub(crate) fn drop(&mut self, slot: usize) {
-        let timer = &mut self.slots[slot];
-        timer.live = false;
-        timer.waker = None;
-        self.reclaim(slot);
-    }
-
-    /// Makes the slot free unless the agenda still knows it.
-    fn reclaim(&mut self, slot: usize) {
-        let timer = &self.slots[slot];
-        if !timer.live && timer.listed.is_none() {
-            self.free.push(slot);
-        }
     }
 }

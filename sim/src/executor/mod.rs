@@ -21,7 +21,7 @@ use crate::tls;
 use crate::world::World;
 pub(crate) use tasks::Tasks;
 use tasks::{MAIN, Ready};
-pub(crate) use wheel::Wheel;
+pub(crate) use wheel::{Armed, Wheel};
 
 /// Most polls at one instant: more is a task that wakes itself for ever.
 const POLLS_PER_INSTANT: u64 = 1_000_000;

@@ -75,6 +75,13 @@ pub(crate) struct Key {
     generation: u32,
 }
 
+/// Where a timer that may move is armed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Armed {
+    at: Instant,
+    key: Key,
+}
+
 impl<T> Wheel<T> {
     /// A wheel at the epoch.
     pub(crate) fn new() -> Self {
@@ -115,7 +122,6 @@ impl<T> Wheel<T> {
     }
 
     /// Arms what `key` names anew, for `at`; false when it is not armed any more.
-    #[cfg_attr(not(test), expect(dead_code, reason = "a tape counts stops in vain"))]
     pub(crate) fn rearm(&mut self, key: Key, at: Instant) -> bool {
         let Some(index) = self.find(key) else { return false };
         self.unlink(index);
@@ -125,11 +131,30 @@ impl<T> Wheel<T> {
     }
 
     /// Takes back what `key` names; `None` when it is not armed any more.
-    #[cfg_attr(not(test), expect(dead_code, reason = "a tape counts stops in vain"))]
     pub(crate) fn cancel(&mut self, key: Key) -> Option<T> {
         let index = self.find(key)?;
         self.unlink(index);
         self.release(index)
+    }
+
+    /// Arms a timer for `at`, or anew, or takes it back. One that is armed for that instant
+    /// keeps its place there.
+    pub(crate) fn set(
+        &mut self,
+        timer: &mut Option<Armed>,
+        at: Option<Instant>,
+        value: impl FnOnce() -> T,
+    ) {
+        *timer = match (*timer, at) {
+            (Some(armed), Some(at)) if armed.at == at => return,
+            (Some(Armed { key, .. }), Some(at)) if self.rearm(key, at) => Some(Armed { at, key }),
+            (_, Some(at)) => Some(Armed { at, key: self.arm(at, value()) }),
+            (Some(armed), None) => {
+                self.cancel(armed.key);
+                None
+            }
+            (None, None) => None,
+        };
     }
 
     /// Takes what comes next, and goes on to its instant.

@@ -5,6 +5,7 @@ use std::io;
 use super::send::{emit, pump, reset_segment};
 use super::side::{Fin, Phase};
 use super::slots::End;
+use super::timer::{arm, disarm};
 use crate::net::HostId;
 use crate::net::fault::Peers;
 use crate::step::StepKind;
@@ -50,6 +51,9 @@ pub(super) fn forget_if_done(world: &mut World, end: End) {
         && side.closed
         && peer.closed
     {
+        for end in [end, end.peer()] {
+            disarm(world, end);
+        }
         world.network.tcp.forget(end);
     }
 }
@@ -63,6 +67,7 @@ pub(super) fn reset(world: &mut World, end: End) {
     side.die(None);
     side.receiver.arrived.clear();
     side.receiver.unread = 0;
+    arm(world, end);
     world.note(StepKind::Reset, end.number(), 0, 0);
     let segment = reset_segment(world.now);
     emit(world, end, segment);
@@ -72,6 +77,7 @@ pub(super) fn reset(world: &mut World, end: End) {
 pub(super) fn die(world: &mut World, end: End, error: io::ErrorKind) {
     let Some(side) = world.network.side(end) else { return };
     side.die(Some(error));
+    arm(world, end);
     world.note(StepKind::Reset, end.number(), 0, 1);
 }
 
@@ -101,6 +107,7 @@ pub(super) fn reset_arrived(world: &mut World, to: End) {
         side.closed = true;
     }
     side.die(Some(error));
+    arm(world, to);
     world.note(StepKind::Answered, to.number(), 0, 1);
     forget_if_done(world, to);
 }
@@ -127,6 +134,7 @@ pub(crate) fn crash(world: &mut World, host: HostId, peers: Peers) {
                 side.receiver.arrived.clear();
                 side.receiver.unread = 0;
                 side.die(Some(io::ErrorKind::ConnectionReset));
+                arm(world, end);
             }
             forget_if_done(world, end);
         }

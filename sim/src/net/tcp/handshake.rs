@@ -239,6 +239,7 @@ pub(super) fn unreachable(world: &mut World, to: End) {
     let Some(side) = world.network.side(to) else { return };
     if side.phase == Phase::SynSent {
         side.die(Some(io::ErrorKind::HostUnreachable));
+        arm(world, to);
         world.note(StepKind::Answered, to.number(), 0, 2);
     }
 }

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use regatta_core::Instant;
 use regatta_core::time::Duration;
 
+use crate::executor::Armed;
 use crate::net::HostId;
 use crate::net::nat::NatFlow;
 use crate::net::stack::Stack;
@@ -158,11 +159,12 @@ pub(super) struct Receiver {
     pub(super) told: u64,
 }
 
-/// The one timer of an end, with a lazy place in the agenda.
+/// The one timer of an end.
 #[derive(Debug, Default)]
 pub(super) struct Timer {
     pub(super) due: Option<(Instant, Why)>,
-    pub(super) listed: Option<Instant>,
+    /// Its place in the agenda.
+    pub(super) armed: Option<Armed>,
     /// When the retransmission timer was started.
     pub(super) start: Instant,
     /// When something that others have overtaken counts as lost.

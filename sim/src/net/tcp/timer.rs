@@ -101,33 +101,33 @@ impl Side {
     }
 }
 
-/// Sets an end's timer to what comes first.
+/// Sets an end's timer to what comes first, or takes it back.
 pub(super) fn arm(world: &mut World, end: End) {
-    let now = world.now;
-    let Some(side) = world.network.side(end) else { return };
+    let World { now, agenda, network, .. } = world;
+    let Some(side) = network.side(end) else { return };
     side.timer.due = side.next_due();
-    let Some((at, _)) = side.timer.due else { return };
-    let at = at.max(now);
-    // A later time is found out when the earlier one has come.
-    if side.timer.listed.is_none_or(|listed| at < listed) {
-        side.timer.listed = Some(at);
-        let happening = net::Happening::Tcp(Happening { to: end, what: What::Timer });
-        world.schedule(at, world::Happening::Net(happening));
-    }
+    let at = side.timer.due.map(|(at, _)| at.max(*now));
+    agenda.set(&mut side.timer.armed, at, || happening(end));
 }
 
-/// A place of the agenda has come that was taken for an end's timer.
+/// Takes an end's timer back: the connection is forgotten.
+pub(super) fn disarm(world: &mut World, end: End) {
+    let World { agenda, network, .. } = world;
+    let Some(side) = network.side(end) else { return };
+    side.timer.due = None;
+    agenda.set(&mut side.timer.armed, None, || happening(end));
+}
+
+const fn happening(end: End) -> world::Happening {
+    world::Happening::Net(net::Happening::Tcp(Happening { to: end, what: What::Timer }))
+}
+
+/// The time has come that an end's timer was armed for.
 pub(super) fn due(world: &mut World, end: End) {
     let now = world.now;
     let Some(side) = world.network.side(end) else { return };
-    if side.timer.listed != Some(now) {
-        return;
-    }
-    side.timer.listed = None;
-    let Some((at, why)) = side.timer.due else { return };
-    if at > now {
-        return arm(world, end);
-    }
+    side.timer.armed = None;
+    let Some((_, why)) = side.timer.due else { return };
     side.timer.due = None;
     match why {
         Why::Handshake => unanswered(world, end),
