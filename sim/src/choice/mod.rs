@@ -17,6 +17,10 @@ pub struct Choices {
     points: [Known; Point::ALL.len()],
 }
 
+/// How often a point fires in a run at most: one that a swarm favours makes a large body go by
+/// in single bytes, and no run longer would tell anything new.
+const FIRED_MAX: u64 = 10_000;
+
 /// What is known of a point in this run.
 #[derive(Clone, Copy, Debug, Default)]
 struct Known {
@@ -72,7 +76,7 @@ impl Choices {
             let on = self.tape.one_in(point.name(), 2);
             known.phase = if on { Phase::On } else { Phase::Off };
         }
-        if known.phase == Phase::Off {
+        if known.phase == Phase::Off || known.fired == FIRED_MAX {
             return false;
         }
         let fires = self.tape.one_in(point.name(), point.rate().one_in());
@@ -117,6 +121,14 @@ mod tests {
         let count = choices.counts().find(|count| count.point == Point::SpuriousWake);
         let expected = Count { point: Point::SpuriousWake, asked: 2, fired: 1 };
         assert_eq!(count, Some(expected));
+    }
+
+    #[test]
+    fn a_point_fires_so_often_and_no_more() {
+        let mut choices = Choices::new(Tape::new(&[255; 20_000]));
+        choices.switch(Point::OneByteRead, true);
+        let fired = (0..20_000).filter(|_| choices.fires(Point::OneByteRead)).count();
+        assert_eq!(fired as u64, FIRED_MAX);
     }
 
     #[test]
