@@ -37,8 +37,10 @@ impl Side {
         self.wake_writer();
     }
 
+    /// A writer that waited hears of room when a third of the buffer is free, as with Linux
+    /// (`sk_stream_is_writeable`): else one byte read would be one byte written, for ever.
     fn wake_writer(&mut self) {
-        if self.sender.held() < self.stack.send_buffer.max(1)
+        if self.sender.held() * 3 <= self.stack.send_buffer.max(1) * 2
             && let Some(waker) = self.writer.take()
         {
             waker.wake();

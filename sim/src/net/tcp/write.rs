@@ -39,7 +39,8 @@ pub(crate) fn poll_write(
         return Poll::Ready(Err(io::ErrorKind::NotConnected.into()));
     };
     let room = side.stack.send_buffer.max(1).saturating_sub(side.sender.held());
-    if room == 0 {
+    // Who waits for room does not try before it is told.
+    if room == 0 || side.writer.is_some() {
         side.writer = Some(cx.waker().clone());
         arm(world, end);
         return Poll::Pending;
