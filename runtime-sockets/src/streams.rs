@@ -25,6 +25,24 @@ pub enum Socket<R: Reactor> {
     Unix(R::Watched<UnixStream>),
 }
 
+impl<R: Reactor> Socket<R> {
+    /// This side's address; a Unix socket has none.
+    pub fn local_address(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Tcp(tcp) => tcp.socket().local_addr().ok(),
+            Self::Unix(_) => None,
+        }
+    }
+
+    /// The peer's address; a Unix socket has none.
+    pub fn peer_address(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Tcp(tcp) => tcp.socket().peer_addr().ok(),
+            Self::Unix(_) => None,
+        }
+    }
+}
+
 /// Connects a socket as [`Runtime::connect`](regatta_runtime::Runtime::connect) says.
 pub async fn connect<R: Reactor>(reactor: &R, to: Address) -> io::Result<Socket<R>> {
     match to {

@@ -6,6 +6,7 @@ mod ask;
 mod bodies;
 mod client;
 mod conformance;
+mod curl;
 mod driver;
 mod dsl;
 mod journal;

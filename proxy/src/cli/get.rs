@@ -150,9 +150,6 @@ impl GetArgs {
         if let (Some((_, one)), Some((_, other))) = (asks.next(), asks.next()) {
             return Err(format!("{one} and {other} ask for different methods"));
         }
-        if self.way.continue_at.is_some() && self.request.range.is_some() {
-            return Err("-C and -r both ask for a range".to_owned());
-        }
         if self.output.fail && self.output.fail_with_body {
             return Err("--fail and --fail-with-body exclude each other".to_owned());
         }

@@ -3,7 +3,7 @@
 
 use clap::{Arg, Command};
 
-use super::config_file;
+use super::{Unasked, config_file};
 
 /// One option with its value, or one URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,7 +33,7 @@ const GLOBAL: [&str; 8] = [
 ];
 
 /// Reads `words` as options of `command`; one list for each part between `--next`.
-pub(crate) fn read(command: &Command, words: &[String]) -> Result<Vec<Vec<Token>>, String> {
+pub(crate) fn read(command: &Command, words: &[String]) -> Result<Vec<Vec<Token>>, Unasked> {
     let mut reader = Reader { command, parts: vec![Vec::new()], depth: 0 };
     reader.words(words)?;
     let mut parts = reader.parts;
@@ -53,7 +53,7 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    fn words(&mut self, words: &[String]) -> Result<(), String> {
+    fn words(&mut self, words: &[String]) -> Result<(), Unasked> {
         let mut words = words.iter();
         let mut only_urls = false;
         while let Some(word) = words.next() {
@@ -71,7 +71,7 @@ impl<'a> Reader<'a> {
     }
 
     /// `--name`, `--name value`, `--name=value`, `--no-name`.
-    fn long(&mut self, text: &str, next: impl FnOnce() -> Option<String>) -> Result<(), String> {
+    fn long(&mut self, text: &str, next: impl FnOnce() -> Option<String>) -> Result<(), Unasked> {
         let (name, given) = match text.split_once('=') {
             Some((name, value)) => (name, Some(value.to_owned())),
             None => (text, None),
@@ -86,7 +86,9 @@ impl<'a> Reader<'a> {
                     self.push(name, Some(value))
                 }
                 (Takes::Behind, given) => self.push(name, given),
-                (Takes::Never, Some(_)) => Err(format!("the option --{name} takes no value")),
+                (Takes::Never, Some(_)) => {
+                    Err(format!("the option --{name} takes no value").into())
+                }
                 (Takes::Never, None) => self.push(name, None),
             };
         }
@@ -97,7 +99,7 @@ impl<'a> Reader<'a> {
                 self.last().retain(|token| token.name != name);
                 Ok(())
             }
-            _ => Err(format!("there is no option --{name}")),
+            _ => Err(format!("there is no option --{name}").into()),
         }
     }
 
@@ -106,7 +108,7 @@ impl<'a> Reader<'a> {
         &mut self,
         text: &str,
         next: &mut impl FnMut() -> Option<String>,
-    ) -> Result<(), String> {
+    ) -> Result<(), Unasked> {
         for (at, letter) in text.char_indices() {
             let command = self.command;
             let found = command.get_arguments().find(|arg| arg.get_short() == Some(letter));
@@ -124,7 +126,7 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    fn push(&mut self, name: &str, value: Option<String>) -> Result<(), String> {
+    fn push(&mut self, name: &str, value: Option<String>) -> Result<(), Unasked> {
         match (name, value) {
             ("next", _) => {
                 if self.last().iter().any(|token| token.name == URL) {
@@ -140,21 +142,25 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn config(&mut self, file: &str) -> Result<(), String> {
+    fn config(&mut self, file: &str) -> Result<(), Unasked> {
         self.depth += 1;
         if self.depth > DEEPEST {
-            return Err(format!("--config {file} is nested more than {DEEPEST} deep"));
+            return Err(format!("--config {file} is nested more than {DEEPEST} deep").into());
         }
-        let text = config_file::read(file)
-            .map_err(|error| format!("cannot read the options of {file}: {error}"))?;
+        let text = config_file::read(file).map_err(|error| {
+            Unasked::File(format!("cannot read the options of {file}: {error}"))
+        })?;
         for (n, line) in config_file::lines(&text) {
-            self.config_line(line).map_err(|error| format!("{file}:{n}: {error}"))?;
+            self.config_line(line).map_err(|error| match error {
+                Unasked::Line(text) => Unasked::Line(format!("{file}:{n}: {text}")),
+                error => error,
+            })?;
         }
         self.depth -= 1;
         Ok(())
     }
 
-    fn config_line(&mut self, line: config_file::Line) -> Result<(), String> {
+    fn config_line(&mut self, line: config_file::Line) -> Result<(), Unasked> {
         let mut value = line.value;
         let given = value.is_some();
         match line.option.strip_prefix('-') {
@@ -164,7 +170,7 @@ impl<'a> Reader<'a> {
         // An empty value behind an option that takes none is no contradiction.
         match value {
             Some(text) if given && !text.is_empty() => {
-                Err(format!("the option {} takes no value", line.option))
+                Err(format!("the option {} takes no value", line.option).into())
             }
             _ => Ok(()),
         }

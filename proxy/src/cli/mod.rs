@@ -73,6 +73,8 @@ pub(crate) enum Unasked {
     Clap(Box<clap::Error>),
     /// What is wrong with the line of `regatta get`.
     Line(String),
+    /// A file of options that cannot be read.
+    File(String),
 }
 
 impl Unasked {
@@ -83,11 +85,21 @@ impl Unasked {
                 let _ = error.print();
                 ExitCode::from(if error.use_stderr() { 2 } else { 0 })
             }
+            Self::File(text) => {
+                say::err(&format!("regatta: (26) {text}\n"));
+                ExitCode::from(26)
+            }
             Self::Line(text) => {
                 say::err(&format!("regatta: (2) {text}; regatta get --help has the options\n"));
                 ExitCode::from(2)
             }
         }
+    }
+}
+
+impl From<String> for Unasked {
+    fn from(text: String) -> Self {
+        Self::Line(text)
     }
 }
 
@@ -125,7 +137,7 @@ pub(crate) fn get(words: &[String]) -> Result<Vec<GetArgs>, Unasked> {
             _ => Unasked::Line("there is no URL".to_owned()),
         });
     }
-    let parts = line::read(&command, words).map_err(Unasked::Line)?;
+    let parts = line::read(&command, words)?;
     parts.into_iter().map(|part| one(command.clone(), &part)).collect()
 }
 

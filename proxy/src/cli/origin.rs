@@ -9,7 +9,8 @@ use crate::origin::handlers::PATHS;
 
 /// The paths, as `/` lists them too, and how to begin.
 fn origin_examples() -> String {
-    format!("Paths:\n  /                  this list\n{PATHS}\n{ORIGIN_EXAMPLES}")
+    let more = crate::origin::httpbin::PATHS;
+    format!("Paths:\n  /                  this list\n{PATHS}{more}\n{ORIGIN_EXAMPLES}")
 }
 
 const ORIGIN_EXAMPLES: &str = "\

@@ -98,6 +98,14 @@ pub(crate) struct OutputArgs {
     #[arg(short = 'N', long, help_heading = OUTPUT)]
     pub(crate) no_buffer: bool,
 
+    /// Accepted: there is no progress bar
+    #[arg(short = '#', long, help_heading = OUTPUT)]
+    progress_bar: bool,
+
+    /// Accepted: there is no progress meter
+    #[arg(long, help_heading = OUTPUT)]
+    no_progress_meter: bool,
+
     /// Draw where each request's time went, on standard error
     #[arg(long, help_heading = OUTPUT)]
     pub(crate) timeline: bool,

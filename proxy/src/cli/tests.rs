@@ -21,7 +21,7 @@ fn parts(line: &str) -> Result<Vec<GetArgs>, Unasked> {
 fn text(line: &str) -> String {
     match get(line).unwrap_err() {
         Unasked::Clap(error) => error.to_string(),
-        Unasked::Line(text) => text,
+        Unasked::Line(text) | Unasked::File(text) => text,
     }
 }
 
@@ -109,7 +109,6 @@ fn what_contradicts_itself_is_wrong_usage() {
         "-I -d x a",
         "-T f -d x a",
         "-F a=b -d x a",
-        "-C 5 -r 1-2 a",
         "-f --fail-with-body a",
         "--parallel-max 0 a",
         "-m -1 a",
@@ -121,5 +120,43 @@ fn what_contradicts_itself_is_wrong_usage() {
         "-o",
     ] {
         assert!(get(line).is_err(), "{line}");
+    }
+}
+
+/// docs/curl.md, line by line: short and long name, and what it says of them.
+fn table() -> Vec<(Option<char>, String, String)> {
+    let text = include_str!("../../../docs/curl.md");
+    let rows = text.lines().filter_map(|line| line.strip_prefix("| `-"));
+    rows.map(|row| {
+        let (names, rest) = row.split_once("` | ").unwrap();
+        let mark = rest.split(" | ").next().unwrap().to_owned();
+        match names.split_once(", --") {
+            Some((short, long)) => (short.chars().next(), long.to_owned(), mark),
+            None => (None, names.trim_start_matches('-').to_owned(), mark),
+        }
+    })
+    .collect()
+}
+
+#[test]
+fn the_table_of_curls_options_tells_the_truth() {
+    let command = get_command();
+    let find = |name: &str| command.get_arguments().find(|arg| arg.get_long() == Some(name));
+    let table = table();
+    assert!(table.len() > 200, "{} rows", table.len());
+    for (short, long, mark) in &table {
+        match mark.as_str() {
+            "same" | "other" => {
+                let arg = find(long).unwrap_or_else(|| panic!("--{long} is {mark}"));
+                assert_eq!(arg.get_short(), *short, "--{long}");
+            }
+            "left out" => assert!(find(long).is_none(), "--{long} is there"),
+            mark => panic!("--{long} is {mark}"),
+        }
+    }
+    for arg in command.get_arguments().filter_map(clap::Arg::get_long) {
+        let is_ours = ["repeat", "timeline", "record"].contains(&arg);
+        let is_told = table.iter().any(|(_, long, _)| long == arg);
+        assert!(is_ours != is_told, "--{arg}");
     }
 }

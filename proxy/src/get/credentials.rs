@@ -31,7 +31,8 @@ impl Credentials {
     }
 }
 
-fn percent_decode(text: &str) -> Vec<u8> {
+/// Bytes behind percent signs (RFC 3986 2.1); other signs stay.
+pub(crate) fn percent_decode(text: &str) -> Vec<u8> {
     let bytes = text.as_bytes();
     let mut decoded = Vec::with_capacity(bytes.len());
     let mut at = 0;
@@ -52,7 +53,7 @@ fn percent_decode(text: &str) -> Vec<u8> {
 }
 
 /// RFC 4648 section 4, with padding.
-fn base64(bytes: &[u8]) -> String {
+pub(crate) fn base64(bytes: &[u8]) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut encoded = String::new();
     for chunk in bytes.chunks(3) {

@@ -63,12 +63,14 @@ pub(crate) fn query(text: &str) -> Result<Vec<u8>, Failure> {
     }
 }
 
-/// All but the unreserved characters of RFC 3986 2.3.
+/// All but the unreserved characters of RFC 3986 2.3; blanks as forms have them.
 fn percent(bytes: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(bytes.len());
     for byte in bytes {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(byte) {
             out.push(*byte);
+        } else if *byte == b' ' {
+            out.push(b'+');
         } else {
             out.extend_from_slice(format!("%{byte:02X}").as_bytes());
         }
@@ -106,7 +108,7 @@ mod tests {
             Data::Raw("@c".to_owned()),
             Data::Encoded("d= e".to_owned()),
         ];
-        assert_eq!(text(&pieces), "a=b&@c&d=%20e");
+        assert_eq!(text(&pieces), "a=b&@c&d=+e");
         assert_eq!(text(&[Data::Json("[1,".to_owned()), Data::Json("2]".to_owned())]), "[1,2]");
     }
 
@@ -125,7 +127,7 @@ mod tests {
     #[test]
     fn what_is_encoded() {
         for (given, meant) in [
-            ("a b", "a%20b"),
+            ("a b", "a+b"),
             ("=a=b", "a%3Db"),
             ("name=a&b", "name=a%26b"),
             ("a-._~z", "a-._~z"),
@@ -134,6 +136,6 @@ mod tests {
             assert_eq!(encoded(given).unwrap(), meant.as_bytes(), "{given}");
         }
         assert_eq!(query("+a b").unwrap(), b"a b");
-        assert_eq!(query("a b").unwrap(), b"a%20b");
+        assert_eq!(query("a b").unwrap(), b"a+b");
     }
 }

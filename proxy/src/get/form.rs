@@ -53,8 +53,9 @@ fn add(field: &Field, boundary: &str, escapes: bool, parts: &mut Vec<Part>) -> R
         Content::Text(text) => (Part::Bytes(Bytes::from(text.clone())), None, None),
         Content::Inline(file) => (part_of(file)?, None, None),
         Content::Upload(file) => {
-            let name = if file == "-" { "-" } else { base_name(file) };
-            (part_of(file)?, Some(name.to_owned()), Some(type_of(file)))
+            // Standard input has no type, because its name has no extension.
+            let default_type = (file != "-").then(|| type_of(file));
+            (part_of(file)?, Some(base_name(file).to_owned()), default_type)
         }
     };
     let mut head = format!("--{boundary}\r\nContent-Disposition: form-data");

@@ -17,7 +17,7 @@ use crate::{say, waterfall};
 mod batch;
 mod body;
 mod cookies;
-mod credentials;
+pub(crate) mod credentials;
 mod data;
 mod date;
 mod decode;

@@ -69,8 +69,8 @@ impl Template {
         let request = &args.request;
         let is_json = args.data.iter().any(|piece| matches!(piece, crate::cli::Data::Json(_)));
         let content_type = if is_json { Some("application/json".to_owned()) } else { content_type };
-        let credentials = url.credentials().cloned();
-        let credentials = credentials.or_else(|| request.user.as_deref().map(Credentials::typed));
+        let credentials = request.user.as_deref().map(Credentials::typed);
+        let credentials = credentials.or_else(|| url.credentials().cloned());
         let bearer = request.oauth2_bearer.as_ref().map(|token| format!("Bearer {token}"));
         let authorization = match bearer {
             Some(bearer) => Some(field_value("--oauth2-bearer", &bearer)?),
@@ -160,7 +160,7 @@ impl Template {
                 || (*name == HOST && url.host() != self.first.host())
                 || (*name == CONTENT_LENGTH && !self.kind.has_body());
             if !stays {
-                headers.append(name, value.clone());
+                headers.append(name, self.own(name, value));
             }
         }
         let is_framed =
@@ -215,6 +215,21 @@ impl Template {
             put(RANGE, text(&self.range));
         }
         headers
+    }
+
+    /// A value of `-H`; a form's type always says what its boundary is.
+    fn own(&self, name: &HeaderName, value: &HeaderValue) -> HeaderValue {
+        let boundary = self.content_type.as_ref().and_then(|kind| {
+            let text = kind.to_str().ok()?;
+            text.find("; boundary=").map(|at| &text[at..])
+        });
+        match boundary.filter(|_| *name == CONTENT_TYPE && self.kind.has_body()) {
+            None => value.clone(),
+            Some(boundary) => {
+                let both = [value.as_bytes(), boundary.as_bytes()].concat();
+                HeaderValue::from_bytes(&both).unwrap_or_else(|_| value.clone())
+            }
+        }
     }
 
     /// Whether the body waits for 100 Continue: not over HTTP/2 or HTTP/1.0.
@@ -313,9 +328,9 @@ fn ranges(
     offset: u64,
 ) -> (Option<String>, Option<String>) {
     let range = match &args.request.range {
+        _ if offset > 0 => Some(format!("{offset}-")),
         Some(range) if range.contains('-') => Some(range.clone()),
         Some(range) => Some(format!("{range}-")),
-        None if offset > 0 => Some(format!("{offset}-")),
         None => None,
     };
     let Some(range) = range else { return (None, None) };
@@ -337,7 +352,6 @@ fn etag(args: &GetArgs) -> Result<Option<String>, Failure> {
     let Some(file) = &args.output.etag_compare else { return Ok(None) };
     let text = match std::fs::read_to_string(file) {
         Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
         Err(error) => {
             let text = format!("cannot read the ETag of {}: {error}", file.display());
             return Err(Failure::new(Exit::Read, text));

@@ -41,6 +41,30 @@ pub(crate) struct Transfer {
     pub(crate) number: usize,
 }
 
+/// Where `-C` goes on: every try begins there.
+#[derive(Clone, Copy, Debug, Default)]
+struct Start {
+    /// The first byte that is asked for.
+    offset: u64,
+    /// How long the file is that is there.
+    length: u64,
+}
+
+impl Start {
+    fn of(at: Option<Offset>, destination: &Destination) -> Self {
+        let length = match destination {
+            Destination::File(path) => fs::metadata(path).map_or(0, |meta| meta.len()),
+            Destination::Stdout => 0,
+        };
+        let offset = match at {
+            Some(Offset::At(at)) => at,
+            Some(Offset::EndOfFile) => length,
+            None => 0,
+        };
+        Self { offset, length }
+    }
+}
+
 /// A transfer that has begun.
 struct Course {
     destination: Destination,
@@ -56,12 +80,13 @@ impl Transfer {
     pub(crate) async fn run(&self) -> Result<(), Failure> {
         let batch = &self.batch;
         let mut tries = Tries::new(&batch.args.load, batch.wire.now());
+        let mut start = None;
         loop {
             let begun = batch.wire.now();
             let mut report =
                 Report { url: self.url.clone(), number: self.number, ..Report::default() };
             report.effective.clone_from(&self.url);
-            let result = self.once(&mut report).await;
+            let result = self.once(&mut report, &mut start).await;
             report.times.total = batch.wire.now().saturating_since(begun).as_secs_f64();
             report.failure = result.as_ref().err().cloned();
             let now = batch.wire.now();
@@ -116,19 +141,14 @@ impl Transfer {
     }
 
     /// One try.
-    async fn once(&self, report: &mut Report) -> Result<(), Failure> {
+    async fn once(&self, report: &mut Report, start: &mut Option<Start>) -> Result<(), Failure> {
         let batch = &self.batch;
         let args = &batch.args;
         let begun = batch.wire.now();
         let url = self.parse()?;
         let destination = output::destination(args, self.place, &self.url)?;
-        let offset = match (args.way.continue_at, &destination) {
-            (Some(Offset::At(at)), _) => at,
-            (Some(Offset::EndOfFile), Destination::File(path)) => {
-                fs::metadata(path).map_or(0, |meta| meta.len())
-            }
-            _ => 0,
-        };
+        let Start { offset, length } =
+            *start.get_or_insert_with(|| Start::of(args.way.continue_at, &destination));
         let upload = args.content.upload_file.get(self.place).cloned();
         let from_file = upload.is_some() && args.way.continue_at == Some(Offset::EndOfFile);
         let offset = if from_file { 0 } else { offset };
@@ -139,7 +159,7 @@ impl Transfer {
             makes_folders: args.output.create_dirs,
             keeps_old: args.output.no_clobber,
             must_be_new: false,
-            keeps: resumes.then_some(offset),
+            keeps: resumes.then_some(length),
         };
         let time = args.way.max_time.filter(|time| !time.is_zero());
         let deadline = time.map(|time| (begun + time, time));
@@ -221,7 +241,10 @@ impl Transfer {
     ) -> Result<(Response<Body>, Vec<u8>), Failure> {
         let batch = &self.batch;
         let now = batch.unix_now();
-        let jar = batch.cookies(|jar| jar.field(Site::of(url), now));
+        let jar = match batch.keeps_cookies() {
+            true => batch.cookies(|jar| jar.field(Site::of(url), now)),
+            false => None,
+        };
         let head = template.head(url, jar);
         report.method = head.method().to_string();
         report.effective = url.to_string();
@@ -236,8 +259,6 @@ impl Transfer {
             if let Some(used) = &timeline.connection {
                 report.connects += u64::from(!used.reused);
                 report.ends = batch.wire.ends(used.address);
-            } else {
-                report.connects += 1;
             }
         }
         let response = answer.result?;
@@ -256,7 +277,8 @@ impl Transfer {
 
     /// `-D`.
     async fn dump(&self, bytes: Vec<u8>) -> Result<(), Failure> {
-        let Some(name) = &self.batch.args.output.dump_header else { return Ok(()) };
+        let name = self.batch.args.output.dump_header.as_ref();
+        let Some(name) = name.filter(|_| !bytes.is_empty()) else { return Ok(()) };
         let written = if name == "-" {
             let mut stdout = self.batch.shared.stdout.lock().await;
             stdout.write_all(&bytes).await
@@ -347,7 +369,7 @@ impl Transfer {
         let is_resumed = course.offset > 0 && template.kind == Kind::Get;
         let is_complete = is_resumed && status.as_u16() == 416;
         let bad_status = || Failure::new(Exit::Status, format!("{url} answered {status}"));
-        let is_bad = status.as_u16() >= 400 && !is_complete;
+        let is_bad = status.as_u16() >= 400;
         let stdout = &self.batch.shared.stdout;
         let mut sink = Sink::new(&course.destination, course.manner, stdout).await;
         if args.output.remote_header_name
@@ -359,12 +381,7 @@ impl Transfer {
         report.file = sink.path().map(PathBuf::from);
         if self.shows_head() {
             sink.write(interim).await?;
-            let mut head = verbose::head(&response);
-            if args.output.fail && is_bad {
-                // The empty line would be the body's.
-                head.truncate(head.len() - 2);
-            }
-            sink.write(&head).await?;
+            sink.write(&verbose::head(&response)).await?;
         }
         if args.output.fail && is_bad {
             sink.finish(None).await?;
@@ -374,6 +391,7 @@ impl Transfer {
         let headers = response.headers().clone();
         if is_complete || (is_resumed && is_whole(&headers, course.offset)) {
             body::discard(response).await;
+            sink.open().await?;
             return sink.finish(None).await;
         }
         check(args, url, &headers, is_resumed.then_some(course.offset))?;
@@ -386,9 +404,16 @@ impl Transfer {
         let mut body = response.into_body();
         let came = &mut report.downloaded;
         let ended = body::receive(&self.batch, &mut body, &mut decoder, &mut sink, came).await;
-        if ended.is_ok() {
+        let mut last = Vec::new();
+        if let Ok(trailers) = &ended {
             // An empty body makes a file all the same.
             sink.open().await?;
+            let fields = trailers.as_ref().map(verbose::fields_on_wire).unwrap_or_default();
+            report.header_bytes += fields.len() as u64;
+            if self.shows_head() {
+                sink.write(&fields).await?;
+            }
+            last = fields;
         }
         report.file = sink.path().map(PathBuf::from);
         let modified = headers.get(LAST_MODIFIED).filter(|_| args.output.remote_time);
@@ -396,6 +421,7 @@ impl Transfer {
         // What came is written also when the rest did not come.
         sink.finish(modified).await?;
         ended?;
+        self.dump(last).await?;
         save_etag(args, &headers)?;
         if args.output.fail_with_body && is_bad { Err(bad_status()) } else { Ok(()) }
     }

@@ -100,14 +100,25 @@ pub(crate) fn request_size(head: &Request<()>) -> u64 {
 /// A response's head as `-i` and `-I` write it, with line ends of the wire.
 pub(crate) fn head<B>(response: &Response<B>) -> Vec<u8> {
     let mut bytes = status_line(response.version(), response.status()).into_bytes();
+    if response.version() == Version::HTTP_2 {
+        // What would be in front of a reason phrase is there all the same.
+        bytes.push(b' ');
+    }
     bytes.extend_from_slice(b"\r\n");
-    for (name, value) in response.headers() {
+    bytes.extend_from_slice(&fields_on_wire(response.headers()));
+    bytes.extend_from_slice(b"\r\n");
+    bytes
+}
+
+/// Fields with line ends of the wire.
+pub(crate) fn fields_on_wire(headers: &HeaderMap) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for (name, value) in headers {
         bytes.extend_from_slice(name.as_str().as_bytes());
         bytes.extend_from_slice(b": ");
         bytes.extend_from_slice(value.as_bytes());
         bytes.extend_from_slice(b"\r\n");
     }
-    bytes.extend_from_slice(b"\r\n");
     bytes
 }
 

@@ -11,7 +11,6 @@ use std::time::Duration;
 
 use regatta_core::Instant;
 use regatta_core::types::Cause;
-use regatta_sockets::Watched as _;
 use regatta_tokio::system::LookUp;
 use regatta_tokio::{
     Address, Answer, DatagramSocket, ListeningSocket, Runtime, Socket, Tokio, TokioTimer,
@@ -180,17 +179,6 @@ impl Plan {
     }
 }
 
-/// Both ends of a socket, as far as they have addresses.
-fn ends(socket: &Socket) -> Ends {
-    match socket {
-        Socket::Tcp(tcp) => {
-            let tcp = tcp.socket();
-            Ends { local: tcp.local_addr().ok(), remote: tcp.peer_addr().ok() }
-        }
-        Socket::Unix(_) => Ends::default(),
-    }
-}
-
 impl Runtime for Wire {
     type Stream = Socket;
     type Listener = ListeningSocket;
@@ -229,7 +217,8 @@ impl Runtime for Wire {
             }
             (None, None) => self.tokio.connect(to).await?,
         };
-        self.lock().ends.insert(address, ends(&socket));
+        let ends = Ends { local: socket.local_address(), remote: socket.peer_address() };
+        self.lock().ends.insert(address, ends);
         Ok(socket)
     }
 

@@ -11,6 +11,8 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Empty, Full};
 
+use super::httpbin;
+
 /// Any error of a body.
 pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// The body of an answer.
@@ -53,19 +55,28 @@ where
         Some((name, argument)) => (name, Some(argument)),
         None => (rest, None),
     };
+    let (head, body) = request.into_parts();
+    if let Some(response) = httpbin::answer(&head) {
+        return response;
+    }
+    let request = Request::from_parts(head, body);
     match (name, argument) {
         ("echo", None) => echo(request),
+        ("status", Some(code)) => status(code, request.uri().query().unwrap_or("")),
         _ if !matches!(*request.method(), Method::GET | Method::HEAD | Method::POST) => {
             let mut refused = text(StatusCode::METHOD_NOT_ALLOWED, "use GET, HEAD or POST here\n");
             refused.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD, POST"));
             refused
         }
         ("", None) => {
-            text(StatusCode::OK, format!("This is regatta's test origin. It answers:\n{PATHS}"))
+            let more = httpbin::PATHS;
+            text(
+                StatusCode::OK,
+                format!("This is regatta's test origin. It answers:\n{PATHS}{more}"),
+            )
         }
         ("bytes", Some(n)) => bytes(n),
         ("delay", Some(ms)) => delay(ms).await,
-        ("status", Some(code)) => status(code, request.uri().query().unwrap_or("")),
         ("trailers", None) => trailers(),
         ("goaway", None) => {
             connection.drain();
@@ -77,7 +88,7 @@ where
     }
 }
 
-fn text(status: StatusCode, text: impl Into<String>) -> Response<Reply> {
+pub(super) fn text(status: StatusCode, text: impl Into<String>) -> Response<Reply> {
     let body = Bytes::from(text.into());
     let mut response = Response::new(whole(body));
     *response.status_mut() = status;
@@ -86,7 +97,7 @@ fn text(status: StatusCode, text: impl Into<String>) -> Response<Reply> {
     response
 }
 
-fn whole(body: Bytes) -> Reply {
+pub(super) fn whole(body: Bytes) -> Reply {
     Full::new(body).map_err(|never| match never {}).boxed_unsync()
 }
 
@@ -294,7 +305,7 @@ mod tests {
     #[tokio::test]
     async fn every_path_answers() {
         let (status, index) = get("/").await;
-        assert!(status == 200 && index.ends_with(PATHS.as_bytes()));
+        assert!(status == 200 && index.ends_with(httpbin::PATHS.as_bytes()));
         assert_eq!(get("/bytes/0").await, (200, Bytes::new()));
         assert_eq!(get("/bytes/3?x").await, (200, Bytes::from_static(b"abc")));
         assert_eq!(get("/delay/1").await, (200, Bytes::from_static(b"after 1 ms\n")));

@@ -18,6 +18,7 @@ use crate::say;
 
 mod date;
 pub(crate) mod handlers;
+pub(crate) mod httpbin;
 pub(crate) mod tls;
 
 /// How long streams may go on after a signal.

@@ -9,4 +9,4 @@ mod get;
 mod journal;
 mod nghttpd;
 mod nginx;
-mod program;
+pub(crate) mod program;

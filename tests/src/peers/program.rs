@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const GRACE: Duration = Duration::from_secs(1);
 
 /// Finds a peer, or says in one line that its tests are left out.
-pub(super) fn find(program: &str) -> Option<PathBuf> {
+pub(crate) fn find(program: &str) -> Option<PathBuf> {
     let var = format!("REGATTA_{}", program.to_uppercase());
     let named = env::var_os(&var).map(PathBuf::from);
     let path = env::var_os("PATH").unwrap_or_default();
@@ -39,13 +39,13 @@ pub(super) fn find(program: &str) -> Option<PathBuf> {
 }
 
 /// The `regatta` binary beside this test, built once.
-pub(super) fn regatta() -> &'static Path {
+pub(crate) fn regatta() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| ours("regatta", "REGATTA_BINARY"))
 }
 
 /// The `regatta-sim` binary beside this test, built once.
-pub(super) fn simulator() -> &'static Path {
+pub(crate) fn simulator() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| ours("regatta-sim", "REGATTA_SIM_BINARY"))
 }
@@ -72,16 +72,16 @@ fn ours(name: &str, var: &str) -> PathBuf {
 }
 
 /// A port that was free a moment ago.
-pub(super) fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// A folder of its own, gone with the test.
 #[derive(Debug)]
-pub(super) struct Folder(PathBuf);
+pub(crate) struct Folder(PathBuf);
 
 impl Folder {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let folder = env::temp_dir().join(format!("regatta-tests-{}-{number}", std::process::id()));
@@ -89,25 +89,25 @@ impl Folder {
         Self(folder)
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.0
     }
 
     /// Writes a file and says where it is.
-    pub(super) fn file(&self, name: &str, content: impl AsRef<[u8]>) -> String {
+    pub(crate) fn file(&self, name: &str, content: impl AsRef<[u8]>) -> String {
         let file = self.0.join(name);
         fs::write(&file, content).unwrap();
         file.to_str().unwrap().to_owned()
     }
 
     /// Where a file of that name is or will be.
-    pub(super) fn at(&self, name: &str) -> String {
+    pub(crate) fn at(&self, name: &str) -> String {
         self.0.join(name).to_str().unwrap().to_owned()
     }
 
     /// An authority's certificate and a server's for `localhost` and 127.0.0.1: the paths of
     /// `ca.pem`, `cert.pem` and `key.pem`.
-    pub(super) fn certificates(&self) -> (String, String, String) {
+    pub(crate) fn certificates(&self) -> (String, String, String) {
         let authority = Authority::new();
         let (certificate, key) = authority.server_pem(&["localhost", "127.0.0.1"]);
         (
@@ -126,14 +126,14 @@ impl Drop for Folder {
 
 /// A program that runs until this is dropped.
 #[derive(Debug)]
-pub(super) struct Running {
+pub(crate) struct Running {
     child: Child,
     name: String,
 }
 
 impl Running {
     /// Starts it and waits until every port is listened on.
-    pub(super) fn start(command: &mut Command, ports: &[u16]) -> Self {
+    pub(crate) fn start(command: &mut Command, ports: &[u16]) -> Self {
         let name = command.get_program().to_string_lossy().into_owned();
         let log = Folder::new();
         let file = fs::File::create(log.path().join("log")).unwrap();
@@ -156,14 +156,14 @@ impl Running {
     }
 
     /// Sends it a signal by name.
-    pub(super) fn signal(&self, signal: &str) {
+    pub(crate) fn signal(&self, signal: &str) {
         let pid = self.child.id().to_string();
         let sent = Command::new("kill").args([&format!("-{signal}"), &pid]).status().unwrap();
         assert!(sent.success());
     }
 
     /// Waits until it ends by itself; whether it did so well.
-    pub(super) fn wait(mut self) -> bool {
+    pub(crate) fn wait(mut self) -> bool {
         let begun = Instant::now();
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
@@ -193,13 +193,13 @@ impl Drop for Running {
 
 /// `regatta origin`, and where it listens.
 #[derive(Debug)]
-pub(super) struct Origin {
-    pub(super) running: Running,
-    pub(super) address: String,
+pub(crate) struct Origin {
+    pub(crate) running: Running,
+    pub(crate) address: String,
 }
 
 impl Origin {
-    pub(super) fn start(options: &[&str]) -> Self {
+    pub(crate) fn start(options: &[&str]) -> Self {
         let mut command = Command::new(regatta());
         command.args(["origin", "--listen", "127.0.0.1:0"]).args(options);
         let name = "regatta origin".to_owned();
@@ -213,27 +213,27 @@ impl Origin {
         Self { running, address }
     }
 
-    pub(super) fn http(&self, path: &str) -> String {
+    pub(crate) fn http(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 
-    pub(super) fn https(&self, path: &str) -> String {
+    pub(crate) fn https(&self, path: &str) -> String {
         format!("https://{}{path}", self.address)
     }
 }
 
 /// What a program said, and how it ended.
 #[derive(Debug)]
-pub(super) struct Said {
-    pub(super) code: i32,
-    pub(super) out: String,
-    pub(super) err: String,
+pub(crate) struct Said {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 impl Said {
     /// Its standard output; it ended well.
     #[track_caller]
-    pub(super) fn well(self) -> String {
+    pub(crate) fn well(self) -> String {
         let end = self.out.len().saturating_sub(300);
         let end = String::from_utf8_lossy(&self.out.as_bytes()[end..]);
         assert_eq!(self.code, 0, "err: {}\nthe end of out: {end}", self.err);
@@ -242,7 +242,7 @@ impl Said {
 }
 
 /// Runs a program to its end.
-pub(super) fn say(program: impl AsRef<std::ffi::OsStr>, words: &[&str]) -> Said {
+pub(crate) fn say(program: impl AsRef<std::ffi::OsStr>, words: &[&str]) -> Said {
     let mut command = Command::new("timeout");
     // A program that hangs must not hang the tests.
     command.arg("60").arg(program).args(words).stdin(Stdio::null());
@@ -255,6 +255,6 @@ pub(super) fn say(program: impl AsRef<std::ffi::OsStr>, words: &[&str]) -> Said 
 }
 
 /// Runs `regatta get`.
-pub(super) fn get(words: &[&str]) -> Said {
+pub(crate) fn get(words: &[&str]) -> Said {
     say(regatta(), &[&["get"], words].concat())
 }

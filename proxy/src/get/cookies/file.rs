@@ -30,7 +30,8 @@ impl Jar {
     pub(crate) fn write(&mut self, now: i64) -> String {
         self.expire(now);
         let mut text = PREFACE.to_owned();
-        for cookie in self.cookies.iter().filter(|cookie| cookie.domain.is_some()) {
+        // The newest first, as curl has them.
+        for cookie in self.cookies.iter().rev().filter(|cookie| cookie.domain.is_some()) {
             text.push_str(&write_line(cookie));
         }
         text

@@ -67,7 +67,8 @@ impl Jar {
         self.expire(now);
         let mut found: Vec<&Cookie> =
             self.cookies.iter().filter(|cookie| cookie.is_for(site)).collect();
-        // Longer paths first, then longer domains and names; among equals the oldest first.
+        // Longer paths first, then longer domains and names; among equals the newest first.
+        found.reverse();
         let domain = |cookie: &Cookie| cookie.domain.as_ref().map_or(0, String::len);
         found.sort_by(|a, b| {
             let key = |cookie: &Cookie| (cookie.path.len(), domain(cookie), cookie.name.len());

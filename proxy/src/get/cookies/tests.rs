@@ -102,8 +102,8 @@ Set-Cookie: e=f; path=/
     let written = jar.write(NOW);
     let lines: Vec<&str> = written.lines().skip(3).collect();
     let expected = [
-        ".a.test\tTRUE\t/\tFALSE\t0\ta\tb",
         "#HttpOnly_www.a.test\tFALSE\t/x\tTRUE\t4107542400\tc\td",
+        ".a.test\tTRUE\t/\tFALSE\t0\ta\tb",
     ];
     assert_eq!(lines, expected);
     let mut jar = Jar::default();

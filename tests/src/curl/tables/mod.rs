@@ -1,0 +1,15 @@
+//! The command lines, by what they are about.
+
+mod bodies;
+mod cookies;
+mod failures;
+mod forms;
+mod load;
+mod output;
+mod ranges;
+mod redirects;
+mod requests;
+mod retries;
+mod urls;
+mod way;
+mod write_out;
