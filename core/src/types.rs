@@ -348,6 +348,10 @@ pub enum ProtocolFault {
     UnsolicitedBytes,
     /// More interim responses, or other frames, than the configured limit.
     Excessive,
+    /// A body longer than the configured limit.
+    BodyTooLarge,
+    /// A body, or the taking of one, slower than the configured pace.
+    TooSlow,
     /// An upgrade that nobody asked for, or otherwise out of place.
     Upgrade,
     /// A connection error of HTTP/2 or HTTP/3, with its code (RFC 9113 7).

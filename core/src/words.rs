@@ -115,6 +115,8 @@ impl fmt::Display for ProtocolFault {
             Self::Version => "an HTTP version that is not supported",
             Self::UnsolicitedBytes => "bytes that nobody asked for",
             Self::Excessive => "more frames than the limit",
+            Self::BodyTooLarge => "a body longer than the limit",
+            Self::TooSlow => "a body slower than the limit",
             Self::Upgrade => "an upgrade that nobody asked for",
             Self::Connection(code) => {
                 return write!(f, "HTTP/2 failed on the connection with {}", http2_code(*code));

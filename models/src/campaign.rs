@@ -14,7 +14,7 @@ use crate::harness::{Watch, drive};
 use crate::seen::{Expected, Seen};
 use crate::shrink::{Shrunk, shrink};
 use crate::tape::Tape;
-use crate::{eyeballs, pool, upstream};
+use crate::{downstream, eyeballs, pool, upstream};
 
 /// A decision machine in its world.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,11 +27,14 @@ pub enum Machine {
     Upstream,
     /// The whole upstream where no driver's law holds.
     Anarchy,
+    /// The listening side, beside its model.
+    Downstream,
 }
 
 impl Machine {
     /// Every one.
-    pub const ALL: [Self; 4] = [Self::Eyeballs, Self::Pool, Self::Upstream, Self::Anarchy];
+    pub const ALL: [Self; 5] =
+        [Self::Eyeballs, Self::Pool, Self::Upstream, Self::Anarchy, Self::Downstream];
 
     /// Its stable name.
     pub const fn name(self) -> &'static str {
@@ -40,6 +43,7 @@ impl Machine {
             Self::Pool => "pool",
             Self::Upstream => "upstream",
             Self::Anarchy => "anarchy",
+            Self::Downstream => "downstream",
         }
     }
 
@@ -55,6 +59,7 @@ impl Machine {
             Self::Pool => pool::expected(),
             Self::Upstream => upstream::expected(),
             Self::Anarchy => upstream::expected_of_anarchy(),
+            Self::Downstream => downstream::expected(),
         }
     }
 
@@ -65,6 +70,7 @@ impl Machine {
             Self::Pool => ("models/src/pool.rs", "World"),
             Self::Upstream => ("models/src/upstream/mod.rs", "World"),
             Self::Anarchy => ("models/src/upstream/mod.rs", "Anarchy"),
+            Self::Downstream => ("models/src/downstream.rs", "Port"),
         }
     }
 
@@ -75,6 +81,7 @@ impl Machine {
             Self::Pool => drive::<pool::World>(tape, watch),
             Self::Upstream => drive::<upstream::World>(tape, watch),
             Self::Anarchy => drive::<upstream::Anarchy>(tape, watch),
+            Self::Downstream => drive::<downstream::Port>(tape, watch),
         }
     }
 

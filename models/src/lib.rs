@@ -9,6 +9,7 @@
 mod books;
 pub mod campaign;
 pub mod catch;
+pub mod downstream;
 pub mod exhaust;
 pub mod eyeballs;
 pub mod harness;

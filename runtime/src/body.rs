@@ -309,6 +309,9 @@ impl Upload {
                 Poll::Ready(Err(())) => return Poll::Ready(Ok(())),
                 Poll::Ready(Ok(())) => {}
             }
+            if !self.exchange.charge.may_take(cx) {
+                return self.pipe().poll_gone(cx).map(Ok);
+            }
             match Pin::new(&mut self.body).poll_frame(cx) {
                 Poll::Pending => return self.pipe().poll_gone(cx).map(Ok),
                 Poll::Ready(None) => {
@@ -336,11 +339,13 @@ impl Upload {
     fn write(&self, frame: BodyFrame<Bytes>) -> bool {
         match frame.into_data() {
             Ok(bytes) if self.body.is_end_stream() => {
+                self.exchange.charge.take(bytes.len());
                 self.pipe().write_last(Frame::Data(bytes));
                 true
             }
             Ok(bytes) => {
                 if !bytes.is_empty() {
+                    self.exchange.charge.take(bytes.len());
                     self.pipe().write(Frame::Data(bytes));
                 }
                 false

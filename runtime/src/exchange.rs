@@ -8,6 +8,7 @@ use http::Request;
 use regatta_core::Instant;
 use regatta_core::id::{RequestId, StreamId};
 
+use crate::budget::{Budget, Charge};
 use crate::error::Error;
 use crate::mail::Pipe;
 use crate::timeline::{AttemptTrace, ConnectionTrace, Span, Timeline};
@@ -29,6 +30,8 @@ pub(crate) struct Exchange {
     /// Server: the answer makes it a tunnel; the request's body was dropped, so that nobody has
     /// the tunnel's end.
     tunnel: AtomicBool,
+    /// Server: what the response holds of the memory of all bodies.
+    pub(crate) charge: Charge,
     bodiless: AtomicBool,
     trace: Mutex<Trace>,
 }
@@ -69,9 +72,15 @@ impl Exchange {
             down: Pipe::new(PIPE_CAPACITY, 0),
             lane: AtomicU64::new(NO_LANE),
             tunnel: AtomicBool::new(false),
+            charge: Charge::default(),
             bodiless: AtomicBool::new(false),
             trace: Mutex::new(Trace { requested, ..Trace::default() }),
         }
+    }
+
+    /// A server's, whose response is charged.
+    pub(crate) fn charged(requested: Instant, budget: &Arc<Budget>) -> Self {
+        Self { charge: Charge::of(budget), ..Self::new(requested, 0) }
     }
 
     /// The request ends with this error, whatever state its response is in.

@@ -24,6 +24,7 @@
 
 mod body;
 mod builder;
+mod budget;
 mod client;
 mod closing;
 #[cfg(feature = "conformance")]
@@ -52,6 +53,7 @@ pub use builder::Builder;
 pub use client::{Client, ResponseFuture};
 pub use closing::{Closed, Closing};
 pub use datagrams::{Datagrams, Ecn, Received, Transmit};
+pub use drive::gate::{Drained, Draining};
 pub use error::{Error, Kind as ErrorKind};
 pub use exchange::TimelineHandle;
 pub use options::{InformationalHook, RequestOptions};

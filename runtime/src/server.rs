@@ -5,6 +5,7 @@ use core::future::{Future, poll_fn};
 use core::net::SocketAddr;
 use core::pin::pin;
 use core::task::Poll;
+use core::time::Duration;
 use std::sync::Arc;
 
 use http::header::{CONTENT_LENGTH, TRAILER, TRANSFER_ENCODING};
@@ -16,8 +17,9 @@ use regatta_core::engine::tls::{Clock, ServerConfig, ServerOptions};
 use regatta_core::types::Protocol;
 
 use crate::body::{Body, BoxError, Side, Upload};
+use crate::drive::gate::{Draining, Gate, Speaks};
 use crate::drive::letter::Letter;
-use crate::drive::listener::{self, Gate};
+use crate::drive::listener;
 use crate::error::{Error, Kind};
 use crate::exchange::Exchange;
 use crate::mail::{Frame, Mailbox, is_interim};
@@ -53,16 +55,25 @@ where
 pub struct ServerBuilder<R> {
     runtime: R,
     tls: Option<ServerOptions>,
+    plain: bool,
     engine: EngineConfig,
     downstream: downstream::Config,
 }
 
 impl<R: Runtime> ServerBuilder<R> {
     /// Speaks TLS with this certificate; ALPN chooses the protocol. Default plain text, where
-    /// HTTP/2 is recognised by its preface.
+    /// HTTP/2 is recognised by its preface (RFC 9113 3.3).
     #[must_use]
     pub fn tls(mut self, options: ServerOptions) -> Self {
         self.tls = Some(options);
+        self
+    }
+
+    /// Speaks plain text too where it speaks TLS, on the same port: a connection's first byte
+    /// decides. Default no. [`ConnectionHandle::is_secure`] tells a service which it was.
+    #[must_use]
+    pub const fn plain_too(mut self) -> Self {
+        self.plain = true;
         self
     }
 
@@ -73,7 +84,7 @@ impl<R: Runtime> ServerBuilder<R> {
         self
     }
 
-    /// Changes the limit of connections and the time of a drain.
+    /// Changes the limits on connections, and the time of a drain.
     #[must_use]
     pub fn downstream(mut self, change: impl FnOnce(&mut downstream::Config)) -> Self {
         change(&mut self.downstream);
@@ -83,7 +94,7 @@ impl<R: Runtime> ServerBuilder<R> {
     /// Listens at `address`; port 0 picks a free one.
     pub async fn bind(self, address: impl Into<Address>) -> Result<Server<R>, Error> {
         let address = address.into();
-        let Self { runtime, tls, engine, downstream } = self;
+        let Self { runtime, tls, plain, engine, downstream } = self;
         let tls = match tls {
             None => None,
             Some(mut options) => {
@@ -100,7 +111,8 @@ impl<R: Runtime> ServerBuilder<R> {
             };
             Error::new(Kind::Config(format!("cannot listen at {at}: {error}")))
         })?;
-        let gate = Gate::start(runtime, tls, engine, downstream);
+        let plain = plain || tls.is_none();
+        let gate = Gate::start(runtime, Speaks { tls, plain }, engine, downstream);
         Ok(Server { listener, gate })
     }
 }
@@ -117,6 +129,7 @@ impl<R: Runtime> Server<R> {
         ServerBuilder {
             runtime,
             tls: None,
+            plain: false,
             engine: EngineConfig::default(),
             downstream: downstream::Config::default(),
         }
@@ -151,15 +164,36 @@ pub struct ServerHandle<R: Runtime> {
 }
 
 impl<R: Runtime> ServerHandle<R> {
-    /// Stops accepting, lets streams end (GOAWAY, `Connection: close`), then ends
-    /// [`Server::serve`].
-    pub fn drain(&self) {
-        self.gate.feed(downstream::Event::Drain);
+    /// Stops accepting and lets streams end (GOAWAY, `Connection: close`), at most for
+    /// [`drain_timeout`](downstream::Config::drain_timeout); then ends [`Server::serve`]. It
+    /// begins at once; the future says what had to be cut, and may be dropped.
+    pub fn drain(&self) -> Draining<R> {
+        Draining::begin(&self.gate, None)
+    }
+
+    /// As [`ServerHandle::drain`], at most for `limit`. Of several drains the shortest counts.
+    pub fn drain_within(&self, limit: Duration) -> Draining<R> {
+        Draining::begin(&self.gate, Some(limit))
+    }
+
+    /// How often something was refused, cut or timed out since the beginning.
+    pub fn counts(&self) -> downstream::Counts {
+        self.gate.look(|downstream| *downstream.counts())
     }
 
     /// How many connections are served now.
     pub fn active_connections(&self) -> usize {
         self.gate.look(downstream::Downstream::active)
+    }
+
+    /// How many bytes the bodies of all requests and responses hold now.
+    pub fn buffered(&self) -> u64 {
+        self.gate.budget.held()
+    }
+
+    /// How many TLS handshakes are under way now.
+    pub fn handshakes(&self) -> u32 {
+        self.gate.look(downstream::Downstream::handshakes)
     }
 
     /// How many connections were served since the beginning.
@@ -185,6 +219,7 @@ impl<R: Runtime> fmt::Debug for ServerHandle<R> {
 pub struct ConnectionHandle {
     pub(crate) peer: Option<SocketAddr>,
     pub(crate) protocol: Protocol,
+    pub(crate) secure: bool,
     pub(crate) mailbox: Arc<Mailbox<Letter>>,
 }
 
@@ -197,6 +232,11 @@ impl ConnectionHandle {
     /// What is spoken.
     pub const fn protocol(&self) -> Protocol {
         self.protocol
+    }
+
+    /// Whether it is under TLS.
+    pub const fn is_secure(&self) -> bool {
+        self.secure
     }
 
     /// Lets this connection's streams end, then closes it (GOAWAY, `Connection: close`).

@@ -379,8 +379,8 @@ impl Carrier {
                 self.stage = Stage::Over;
                 Event::Upstream(upstream::Event::Closed { connection, cause })
             }
-            // A client hears no requests.
-            engine::Event::Head { .. } => return None,
+            // A client hears no requests and refuses none.
+            engine::Event::Head { .. } | engine::Event::Cut(_) => return None,
         })
     }
 

@@ -124,6 +124,11 @@ impl Engine {
         each!(self, engine => engine.limit())
     }
 
+    /// How many bytes of bodies were told of by [`Event::Data`] and not yet allowed on.
+    pub fn unread(&self) -> usize {
+        each!(self, engine => engine.unread())
+    }
+
     /// Whether reading on is welcome. HTTP/2 says no only to a peer that does not read answers.
     pub fn wants_input(&self) -> bool {
         each!(self, engine => engine.wants_input())

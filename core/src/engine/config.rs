@@ -2,6 +2,7 @@
 
 use core::num::NonZeroU32;
 
+use super::Pace;
 use crate::time::Duration;
 
 /// Settings of one connection's engine. Limits are on what the peer controls.
@@ -12,6 +13,16 @@ pub struct Config {
     pub max_head_bytes: u32,
     /// Most fields of a head, each cookie crumb counted. Default 100.
     pub max_head_fields: u32,
+    /// Server: longest request line, or path in HTTP/2, in bytes; a longer one is answered with
+    /// 414. Default 8 KiB (nginx's `large_client_header_buffers`; RFC 9112 3 asks for 8,000).
+    pub max_request_line: u32,
+    /// Server: longest request body, in bytes; a longer one is answered with 413 where nothing
+    /// was answered yet, or else reset. Default `None`: bodies are streamed, so that their length
+    /// costs no memory, and what is too long is the service's to say.
+    pub max_body_bytes: Option<u64>,
+    /// Server: how many requests a connection carries before it is drained. Default `None`
+    /// (Envoy's `max_requests_per_connection`).
+    pub max_requests: Option<NonZeroU32>,
     /// Most interim responses of one exchange. Default 16.
     pub max_informational: u32,
     /// How long `Expect: 100-continue` is waited for before the body goes all the same.
@@ -52,6 +63,12 @@ pub struct Config {
     /// client whose last stream has ended and that takes nothing new, either side once it was
     /// broken off. Default 1 s (Envoy's `delayed_close_timeout`).
     pub close_timeout: Duration,
+    /// Server: how slow a client may be, while its request's body is waited for, and while its
+    /// response waits to be taken. Of several streams of one connection all together count; one
+    /// that moves nothing in five windows ends by itself (Envoy's `stream_idle_timeout`, five
+    /// minutes). A body in one direction lives as long as the other moves; tunnels are not
+    /// measured. `None` waits for ever.
+    pub pace: Option<Pace>,
 }
 
 impl Default for Config {
@@ -59,6 +76,9 @@ impl Default for Config {
         Self {
             max_head_bytes: 32 << 10,
             max_head_fields: 100,
+            max_request_line: 8 << 10,
+            max_body_bytes: None,
+            max_requests: None,
             max_informational: 16,
             expect_timeout: Duration::from_secs(1),
             linger_timeout: Duration::from_secs(10),
@@ -74,6 +94,7 @@ impl Default for Config {
             idle_timeout: Some(Duration::from_secs(60)),
             write_timeout: Duration::from_secs(60),
             close_timeout: Duration::from_secs(1),
+            pace: Some(Pace::default()),
         }
     }
 }

@@ -25,6 +25,7 @@
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
 
+use crate::downstream::Cut;
 use crate::id::StreamId;
 use crate::types::{Cause, Limit, Outcome, RetrySafe};
 
@@ -36,6 +37,7 @@ pub mod h1;
 #[cfg(feature = "http2")]
 pub mod h2;
 mod output;
+mod pace;
 #[cfg(all(
     any(feature = "http1", feature = "http2"),
     any(feature = "ring", feature = "aws-lc-rs")
@@ -48,6 +50,7 @@ pub mod tls;
 pub use any::Engine;
 pub use config::Config;
 pub use output::Output;
+pub use pace::{Meter, Pace};
 #[cfg(all(
     any(feature = "http1", feature = "http2"),
     any(feature = "ring", feature = "aws-lc-rs")
@@ -127,6 +130,9 @@ pub enum Event {
     },
     /// The answer to [`Engine::ping`] came.
     Pong,
+    /// Server: something was refused, cut or timed out; the events that follow say what becomes
+    /// of it. For counting.
+    Cut(Cut),
     /// The connection's HTTP is over: every stream has ended; write what is left, then close.
     /// The engine's last event.
     Closed {

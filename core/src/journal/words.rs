@@ -171,6 +171,8 @@ words! {
         "version" => Version,
         "unsolicited-bytes" => UnsolicitedBytes,
         "excessive" => Excessive,
+        "body-too-large" => BodyTooLarge,
+        "too-slow" => TooSlow,
         "upgrade" => Upgrade,
         "connection" => Connection(code),
         "stream" => Stream(code),

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::origin::handlers::PATHS;
+use crate::origin::limits::LimitArgs;
 
 /// The paths, as `/` lists them too, and how to begin.
 fn origin_examples() -> String {
@@ -47,6 +48,13 @@ pub(crate) struct OriginArgs {
         requires = "tls"
     )]
     pub(crate) tls_name: Vec<String>,
+
+    /// Speak plain text too, on the same port: a connection's first byte decides
+    #[arg(long, requires = "tls")]
+    pub(crate) plain_too: bool,
+
+    #[command(flatten)]
+    pub(crate) limits: LimitArgs,
 }
 
 /// Where the origin's certificate comes from.

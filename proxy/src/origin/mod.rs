@@ -4,7 +4,6 @@ use std::fs;
 use std::io;
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use http::Request;
 use http::header::DATE;
@@ -19,10 +18,8 @@ use crate::say;
 mod date;
 pub(crate) mod handlers;
 pub(crate) mod httpbin;
+pub(crate) mod limits;
 pub(crate) mod tls;
-
-/// How long streams may go on after a signal.
-const DRAIN: Duration = Duration::from_secs(10);
 
 /// Serves until Ctrl-C or SIGTERM, then lets what is under way end.
 pub(crate) async fn run(args: OriginArgs) -> ExitCode {
@@ -38,21 +35,26 @@ pub(crate) async fn run(args: OriginArgs) -> ExitCode {
 async fn serve(args: OriginArgs) -> Result<(), String> {
     // Before anyone knows the port, so that no signal finds the default action.
     let stop = stop_signal().map_err(|error| format!("cannot listen to signals: {error}"))?;
-    let mut builder =
-        regatta_tokio::server().downstream(|downstream| downstream.drain_timeout = Some(DRAIN));
+    let mut builder = args.limits.apply(regatta_tokio::server());
     if let Some(options) = identity(&args)? {
         builder = builder.tls(options);
+    }
+    if args.plain_too {
+        builder = builder.plain_too();
     }
     let server = builder.bind(args.listen).await.map_err(|error| error.to_string())?;
     let address = server.local_address().map_err(|error| error.to_string())?;
     announce(&format!("listening on {address}\n"))?;
     let handle = server.handle();
+    let drain = handle.clone();
     tokio::spawn(async move {
         stop.await;
-        handle.drain();
+        drain.drain();
     });
     let clock = Tokio::new();
     server.serve(move |request| respond(clock.clone(), request)).await;
+    // What was refused, cut or timed out, by name.
+    say::err(&handle.counts().to_string());
     Ok(())
 }
 

@@ -10,7 +10,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{Method, StatusCode};
 use regatta_core::Instant;
-use regatta_core::engine::{Engine, Event, Head, OpenError, Shutdown};
+use regatta_core::downstream::Cut;
+use regatta_core::engine::{Engine, Event, Head, Meter, OpenError, Shutdown};
 use regatta_core::id::{RequestId, StreamId};
 use regatta_core::types::{Cause, Outcome, RetrySafe, Timing};
 
@@ -57,6 +58,8 @@ pub(crate) struct Connection<R: Runtime, P: Party> {
     cut: bool,
     /// Since when the transport takes nothing of what is to be written.
     stalled: Option<Instant>,
+    /// A server's patience with a peer that takes little of it.
+    meter: Meter,
 }
 
 /// How far a connection has come.
@@ -94,6 +97,7 @@ impl<R: Runtime, P: Party> Connection<R, P> {
             stage: Stage::Open,
             cut: false,
             stalled: None,
+            meter: Meter::default(),
         }
     }
 
@@ -116,9 +120,11 @@ impl<R: Runtime, P: Party> Connection<R, P> {
                 return Poll::Ready(());
             }
             if !progress && !self.arm(cx, now) {
+                self.party.hold(self.engine.unread() + self.wire.backlog());
                 return Poll::Pending;
             }
         }
+        self.party.hold(self.engine.unread() + self.wire.backlog());
         self.party.on_budget_spent();
         cx.waker().wake_by_ref();
         Poll::Pending
@@ -142,6 +148,8 @@ impl<R: Runtime, P: Party> Connection<R, P> {
                 Letter::Shutdown => self.engine.shutdown(now, Shutdown::Graceful),
                 Letter::Abort => self.engine.shutdown(now, Shutdown::Now),
                 Letter::Probe => self.engine.ping(now),
+                // Its turn was before there was an engine.
+                Letter::Handshake => {}
                 Letter::Limit(streams) => self.engine.set_max_concurrent_streams(now, streams),
             }
         }
@@ -178,6 +186,7 @@ impl<R: Runtime, P: Party> Connection<R, P> {
             parcel: Some(parcel),
             opened: Some(now),
             first_byte: None,
+            charged: 0,
         };
         self.place(lane);
     }
@@ -230,6 +239,9 @@ impl<R: Runtime, P: Party> Connection<R, P> {
         if open && !self.engine.wants_input() {
             return false;
         }
+        if open && P::SIDE == Side::Server && !self.party.may_read(self.engine.unread(), cx) {
+            return false;
+        }
         let mut sink = EngineSink { engine: &mut self.engine, now, open };
         let Poll::Ready(heard) = self.wire.poll_read(cx, now, &mut sink) else { return false };
         if let Heard::End { clean, cause, .. } = heard {
@@ -259,6 +271,7 @@ impl<R: Runtime, P: Party> Connection<R, P> {
                 Event::Capacity { stream } => {
                     if let Some(lane) = self.lane(stream) {
                         lane.may_send = true;
+                        lane.exchange.charge.give(core::mem::take(&mut lane.charged));
                         self.moved.push(u32::try_from(stream.slot()).unwrap_or(u32::MAX));
                     }
                 }
@@ -277,6 +290,7 @@ impl<R: Runtime, P: Party> Connection<R, P> {
                 Event::Limit(limit) => self.party.on_limit(limit),
                 Event::GoAway { .. } => self.party.on_go_away(),
                 Event::Pong => self.party.on_pong(),
+                Event::Cut(cut) => self.party.on_cut(cut),
                 Event::Closed { cause } => {
                     self.stage = Stage::Flushing(cause);
                     self.wire.close();
@@ -331,6 +345,7 @@ impl<R: Runtime, P: Party> Connection<R, P> {
                     connect,
                     opened: Some(now),
                     first_byte: None,
+                    charged: 0,
                 });
             }
         }
@@ -366,6 +381,7 @@ impl<R: Runtime, P: Party> Connection<R, P> {
         let Some(place) = self.lanes.get_mut(stream.slot()) else { return };
         let Some(lane) = place.take_if(|lane| lane.stream == stream) else { return };
         let timing = Timing { opened: lane.opened, first_byte: lane.first_byte, ended: now };
+        lane.exchange.charge.give(usize::MAX);
         self.party.on_ended(Ended {
             parcel: lane.parcel,
             exchange: lane.exchange,
@@ -421,6 +437,7 @@ impl<R: Runtime, P: Party> Connection<R, P> {
                 Received::Frame(Frame::Data(bytes)) => {
                     lane.sent = pipe.take_end();
                     lane.may_send = false;
+                    lane.charged = bytes.len();
                     self.engine.send(now, lane.stream, bytes, lane.sent);
                 }
                 Received::Frame(Frame::Trailers(trailers)) => {
@@ -451,6 +468,7 @@ impl<R: Runtime, P: Party> Connection<R, P> {
         if self.engine.write_ended() {
             self.wire.close();
         }
+        let before = self.wire.written();
         match self.wire.poll_flush(cx, now) {
             Poll::Pending => {
                 self.stalled.get_or_insert(now);
@@ -460,7 +478,11 @@ impl<R: Runtime, P: Party> Connection<R, P> {
                 progress |= flushed == Flushed::Some;
             }
         }
+        progress |= self.measure(now, self.wire.written() - before);
         if self.impatient_at().is_some_and(|at| at <= now) {
+            if self.stage == Stage::Open {
+                self.party.on_cut(Cut::ResponseTooSlow);
+            }
             self.stalled = None;
             self.wire.break_off();
             progress = true;
@@ -488,6 +510,24 @@ impl<R: Runtime, P: Party> Connection<R, P> {
         true
     }
 
+    /// Server: holds the peer to its pace while something waits to be taken; true when it was
+    /// too slow and nothing more is written.
+    fn measure(&mut self, now: Instant, moved: u64) -> bool {
+        let Some(pace) = self.party.pace() else { return false };
+        if self.wire.is_flushed() {
+            self.meter.stop();
+            return false;
+        }
+        self.meter.start(now);
+        self.meter.moved(moved);
+        if !self.meter.is_slow(now, Some(pace)) {
+            return false;
+        }
+        self.party.on_cut(Cut::ResponseTooSlow);
+        self.wire.break_off();
+        true
+    }
+
     /// When a transport that takes nothing is given up.
     fn impatient_at(&self) -> Option<Instant> {
         Some(self.stalled? + self.engine.patience()?)
@@ -501,7 +541,8 @@ impl<R: Runtime, P: Party> Connection<R, P> {
             _ => None,
         };
         let patience = self.impatient_at();
-        let all = engine.into_iter().chain(linger).chain(patience);
+        let slow = self.meter.due(self.party.pace());
+        let all = engine.into_iter().chain(linger).chain(patience).chain(slow);
         let Some(at) = all.min() else { return false };
         if at <= now {
             return true;

@@ -30,6 +30,8 @@ pub(super) struct Lane {
     pub(super) connect: bool,
     pub(super) opened: Option<Instant>,
     pub(super) first_byte: Option<Instant>,
+    /// Server: bytes of the frame that the engine has, which count as held until it has left.
+    pub(super) charged: usize,
 }
 
 impl Lane {

@@ -19,6 +19,8 @@ pub(crate) enum Letter {
     Abort,
     /// Ask the peer for a sign of life.
     Probe,
+    /// Server: it is the connection's turn to do its TLS handshake.
+    Handshake,
     /// Server: grant the peer so many concurrent streams.
     Limit(u32),
     /// A pipe of the stream in this slot has moved.

@@ -2,6 +2,8 @@
 
 pub(crate) mod attempt;
 pub(crate) mod connection;
+pub(crate) mod gate;
+mod greet;
 pub(crate) mod lane;
 mod last;
 pub(crate) mod letter;

@@ -1,9 +1,12 @@
 //! What differs between the two ends of a connection, and what they hear.
 
+use core::task::Context;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use regatta_core::Instant;
+use regatta_core::downstream::Cut;
+use regatta_core::engine::Pace;
 use regatta_core::types::{Cause, Limit, Outcome, RetrySafe, Timing};
 
 use super::letter::Letter;
@@ -34,6 +37,23 @@ pub(crate) trait Party: Send + Unpin + 'static {
 
     /// The task used its budget of one wake up and yields.
     fn on_budget_spent(&mut self);
+
+    /// Server: something was refused, cut or timed out.
+    fn on_cut(&mut self, _: Cut) {}
+
+    /// Server: how slowly the peer may take what it is sent.
+    fn pace(&self) -> Option<Pace> {
+        None
+    }
+
+    /// Server: so many bytes of bodies are held by the connection itself.
+    fn hold(&mut self, _: usize) {}
+
+    /// Server: whether more may be read where `unread` bytes were not taken by their readers; if
+    /// not, the task is woken when it may.
+    fn may_read(&mut self, _unread: usize, _: &Context<'_>) -> bool {
+        true
+    }
 
     /// A stream has ended.
     fn on_ended(&mut self, lane: Ended);

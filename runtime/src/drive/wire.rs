@@ -39,6 +39,8 @@ pub(crate) struct Wire<S> {
     sealed: Output,
     read_open: bool,
     write: WriteHalf,
+    /// Bytes that the socket has taken.
+    written: u64,
 }
 
 /// What may still be said.
@@ -81,6 +83,7 @@ impl<S: Stream> Wire<S> {
             sealed: Output::new(),
             read_open: true,
             write: WriteHalf::Open,
+            written: 0,
         }
     }
 
@@ -117,6 +120,23 @@ impl<S: Stream> Wire<S> {
         self.write = WriteHalf::Broken;
         self.plain.clear();
         self.sealed.clear();
+    }
+
+    /// Begins TLS on what was plain text so far, with the bytes that came of it already.
+    pub(crate) fn secure(
+        &mut self,
+        now: Instant,
+        tls: Tls,
+        begun: &[u8],
+        sink: &mut impl Sink,
+    ) -> Heard {
+        self.tls = Some(tls);
+        self.decrypt(now, begun, sink)
+    }
+
+    /// How many bytes the socket has taken so far.
+    pub(crate) const fn written(&self) -> u64 {
+        self.written
     }
 
     /// Reads once and hands on what came.
@@ -231,6 +251,7 @@ impl<S: Stream> Wire<S> {
                 self.socket.poll_write(cx, slices.get(..filled).unwrap_or_default()).map(|done| {
                     let count = done.ok().filter(|count| *count > 0)?;
                     out.advance(count);
+                    self.written += count as u64;
                     Some(())
                 })
             };

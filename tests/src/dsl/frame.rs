@@ -165,7 +165,7 @@ impl Frame {
 
     /// Whether a received frame is the one that was expected. Header blocks are opaque: of
     /// HEADERS the stream and its end count.
-    pub(super) fn is_like(&self, expected: &Self) -> bool {
+    pub(crate) fn is_like(&self, expected: &Self) -> bool {
         match (self, expected) {
             (
                 Self::Headers { stream, end, .. },

@@ -78,6 +78,11 @@ impl Frames {
         let _ = self.socket.write_all(&bytes).await;
     }
 
+    /// Sends these bytes; false when the peer has gone away.
+    pub(crate) async fn send_bytes(&mut self, bytes: &[u8]) -> bool {
+        self.socket.write_all(bytes).await.is_ok()
+    }
+
     /// The next frame that means something; `None` at the end of the connection.
     pub(crate) async fn next(&mut self) -> Option<Frame> {
         while self.seen.is_empty() {

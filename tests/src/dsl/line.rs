@@ -1,6 +1,7 @@
 //! One connection, as the bytes of HTTP/1.
 
 use core::net::SocketAddr;
+use core::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -61,6 +62,17 @@ impl Line {
     pub(crate) async fn rest(&mut self) -> String {
         while self.read_more().await {}
         self.take(self.buffer.len())
+    }
+
+    /// As [`Line::rest`], saying `text` every so often until then.
+    pub(crate) async fn rest_while_dribbling(&mut self, text: &str, pause: Duration) -> String {
+        loop {
+            match tokio::time::timeout(pause, self.read_more()).await {
+                Ok(true) => {}
+                Ok(false) => return self.take(self.buffer.len()),
+                Err(_) => self.send(text).await,
+            }
+        }
     }
 
     /// Says something; a peer that has gone away does not matter.

@@ -2,5 +2,9 @@
 
 mod drain;
 mod endings;
+mod floods;
 mod http1;
 mod http2;
+mod limits;
+mod one_port;
+mod slow;

@@ -111,7 +111,7 @@ impl<R: Runtime> Origins<R> {
 
     /// Nothing new is accepted; what is under way goes on.
     pub(crate) fn drain(&self) {
-        self.handles.iter().for_each(ServerHandle::drain);
+        self.handles.iter().for_each(|handle| drop(handle.drain()));
     }
 
     /// Answers what waits at the gate.

@@ -43,7 +43,7 @@ impl H1 {
 
     /// The reader has room for `n` more bytes; on a server the first call sends a 100 that is
     /// waited for.
-    pub fn allow(&mut self, _now: Instant, stream: StreamId, n: usize) {
+    pub fn allow(&mut self, now: Instant, stream: StreamId, n: usize) {
         let server = self.role == Role::Server;
         let Some(exchange) = self.current(stream) else {
             return;
@@ -51,6 +51,9 @@ impl H1 {
         exchange.delivered = exchange.delivered.saturating_sub(n);
         if server && exchange.expecting {
             self.send_continue();
+        }
+        if server {
+            self.time_body(now);
         }
     }
 
@@ -82,6 +85,8 @@ impl H1 {
         if end {
             exchange.tx = Tx::Done;
         }
+        // A request's body may rest while its response is sent.
+        self.meter.satisfy();
     }
 
     pub(super) fn write_trailers(&mut self, stream: StreamId, trailers: &HeaderMap) {
@@ -250,6 +255,14 @@ impl H1 {
             }
         }
         exchange.delivered += bytes.len();
+        let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        exchange.received = exchange.received.saturating_add(length);
+        self.meter.moved(length);
+        let most = self.config.max_body_bytes.filter(|_| self.role == Role::Server);
+        let tunnel = matches!(exchange.rx, Rx::Tunnel);
+        if !tunnel && most.is_some_and(|most| exchange.received > most) {
+            return self.refuse(Fault::BODY);
+        }
         self.events.push_back(Event::Data { stream: exchange.id, bytes, end: false });
     }
 

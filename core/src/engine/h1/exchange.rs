@@ -122,6 +122,8 @@ pub(super) struct Exchange {
     pub(super) informational: u32,
     /// Bytes delivered and not yet allowed on.
     pub(super) delivered: usize,
+    /// Bytes of body or tunnel that came.
+    pub(super) received: u64,
     /// Server: what of the request nobody read, after the response was complete.
     pub(super) discarded: u64,
 }
@@ -143,6 +145,7 @@ impl Exchange {
             owed: false,
             informational: 0,
             delivered: 0,
+            received: 0,
             discarded: 0,
         }
     }

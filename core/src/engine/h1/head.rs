@@ -9,6 +9,7 @@ use http::uri::Authority;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri, Version, header};
 use httparse::{Error, Header, ParserConfig, Status};
 
+use crate::downstream::Cut;
 use crate::types::ProtocolFault;
 
 /// A broken rule, and the status by which a server answers it.
@@ -24,8 +25,24 @@ impl Fault {
     pub(super) const LENGTH: Self = Self { rule: ProtocolFault::ConflictingLength, status: 400 };
     pub(super) const CHUNK: Self = Self { rule: ProtocolFault::Chunk, status: 400 };
     pub(super) const LARGE: Self = Self { rule: ProtocolFault::HeadTooLarge, status: 431 };
+    pub(super) const TARGET: Self = Self { rule: ProtocolFault::HeadTooLarge, status: 414 };
+    pub(super) const BODY: Self = Self { rule: ProtocolFault::BodyTooLarge, status: 413 };
+    pub(super) const SLOW: Self = Self { rule: ProtocolFault::TooSlow, status: 408 };
     pub(super) const CODING: Self = Self { rule: ProtocolFault::ConflictingLength, status: 501 };
     pub(super) const VERSION: Self = Self { rule: ProtocolFault::Version, status: 505 };
+}
+
+impl Fault {
+    /// What a server counts it as.
+    pub(super) const fn cut(self) -> Cut {
+        match self.status {
+            408 => Cut::BodyTooSlow,
+            413 => Cut::BodyTooLarge,
+            414 => Cut::TargetTooLong,
+            431 => Cut::HeadTooLarge,
+            _ => Cut::Malformed,
+        }
+    }
 }
 
 /// Which kind of start line is expected.
@@ -61,6 +78,11 @@ impl Scanner {
     /// Whether nothing of the section has been looked at.
     pub(super) const fn is_fresh(&self) -> bool {
         self.at == 0
+    }
+
+    /// How long the first line is, as far as it has been looked at.
+    pub(super) const fn start_length(&self) -> usize {
+        if self.lines > 0 { self.first } else { self.at }
     }
 
     /// The length up to and including the empty line, once it is there. `buf` begins with the

@@ -39,7 +39,8 @@ use std::collections::VecDeque;
 use bytes::{Buf, Bytes, BytesMut};
 use http::StatusCode;
 
-use super::{Config, Event, Output, Shutdown};
+use super::{Config, Event, Meter, Output, Shutdown};
+use crate::downstream::Cut;
 use crate::id::StreamId;
 use crate::time::{Duration, Instant};
 use crate::types::{Cause, Limit, ProtocolFault, RetrySafe};
@@ -90,6 +91,8 @@ pub struct H1 {
     broken_off: bool,
     /// The one thing that is waited for: `Expect`'s answer, or a server's next head.
     deadline: Option<Instant>,
+    /// A server's patience with a request's body.
+    meter: Meter,
 }
 
 impl H1 {
@@ -119,6 +122,7 @@ impl H1 {
             closed: false,
             broken_off: false,
             deadline,
+            meter: Meter::default(),
         }
     }
 
@@ -169,6 +173,11 @@ impl H1 {
         Limit::Concurrent(1)
     }
 
+    /// How much of the current body is delivered and not yet allowed on.
+    pub fn unread(&self) -> usize {
+        self.exchange.as_ref().map_or(0, |exchange| exchange.delivered)
+    }
+
     /// Whether reading on is welcome: not while the reader of the current body is behind, and
     /// not while a server holds bytes of a later request.
     pub fn wants_input(&self) -> bool {
@@ -198,6 +207,7 @@ impl H1 {
             self.kept.extend_from_slice(input);
             self.resume(now);
         }
+        self.time_body(now);
     }
 
     /// The unread rest of a body or chunk of known length; 0 elsewhere.
@@ -220,6 +230,7 @@ impl H1 {
         }
         self.take_data(bytes);
         self.settle(now);
+        self.time_body(now);
     }
 
     /// The peer will send nothing more.
@@ -272,20 +283,24 @@ impl H1 {
     }
 
     /// When something is due.
-    pub const fn poll_timeout(&self) -> Option<Instant> {
-        self.deadline
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let slow = self.meter.due(self.config.pace);
+        self.deadline.into_iter().chain(slow).min()
     }
 
     /// Stops waiting for what did not come in time.
     pub fn handle_timeout(&mut self, now: Instant) {
-        if self.deadline.is_none_or(|deadline| now < deadline) {
-            return;
+        if self.deadline.is_some_and(|deadline| deadline <= now) {
+            self.deadline = None;
+            match self.role {
+                Role::Client => self.release(),
+                Role::Server => self.server_timeout(now),
+            }
         }
-        self.deadline = None;
-        match self.role {
-            Role::Client => self.release(),
-            Role::Server => self.server_timeout(now),
+        if self.meter.is_slow(now, self.config.pace) {
+            self.refuse(Fault::SLOW);
         }
+        self.time_body(now);
     }
 
     /// Whether this side will write nothing more and has handed out all of it, while the peer
@@ -374,6 +389,11 @@ impl H1 {
     /// One whole head from the front of `buf`, and how many lines it has.
     fn read_head(&mut self, buf: &[u8], kind: Kind) -> Result<Option<(Bytes, usize)>, Fault> {
         let scanned = self.scanner.scan(buf, self.config.max_head_bytes as usize);
+        let most = self.config.max_request_line as usize;
+        if kind == Kind::Request && self.scanner.start_length() > most {
+            self.scanner.check_start(buf, kind)?;
+            return Err(Fault::TARGET);
+        }
         let Ok(Some(length)) = scanned else {
             self.scanner.check_start(buf, kind)?;
             // A bare LF that ends the start line is the start line's fault.
@@ -398,6 +418,7 @@ impl H1 {
             Some(exchange) => exchange.tx != Tx::Head,
             None => false,
         };
+        self.cut(fault.cut());
         self.broke(Cause::Protocol(fault.rule));
         if self.role == Role::Server && !silent {
             let status = StatusCode::from_u16(fault.status).unwrap_or(StatusCode::BAD_REQUEST);
@@ -421,8 +442,16 @@ impl H1 {
         self.close(cause);
     }
 
+    /// Server: something was refused or timed out.
+    fn cut(&mut self, cut: Cut) {
+        if self.role == Role::Server {
+            self.events.push_back(Event::Cut(cut));
+        }
+    }
+
     fn close(&mut self, cause: Cause) {
         self.closed = true;
+        self.meter.stop();
         self.kept = BytesMut::new();
         self.deadline = None;
         self.events.push_back(Event::Closed { cause });
@@ -456,6 +485,7 @@ impl H1 {
             }
             self.events.push_back(Event::Ended { stream });
             self.exchange = None;
+            self.meter.stop();
             self.wire.shrink();
             self.deadline = match self.role {
                 Role::Client => None,

@@ -6,7 +6,8 @@ use http::{Request, Response, StatusCode, Version, header};
 use super::exchange::{Exchange, Rx, Tx, Verb};
 use super::framing::{self, Length, Options};
 use super::head::{self, Fault, Kind};
-use super::{H1, write};
+use super::{H1, Role, write};
+use crate::downstream::Cut;
 use crate::engine::{Event, Head};
 use crate::id::StreamId;
 use crate::time::Instant;
@@ -109,6 +110,11 @@ impl H1 {
             return Err(Fault::LENGTH);
         }
         let rx = if verb == Verb::Connect { Rx::Undecided } else { length.into() };
+        if let (Rx::Exact(length), Some(most)) = (&rx, self.config.max_body_bytes)
+            && *length > most
+        {
+            return Err(Fault::BODY);
+        }
         let end = matches!(rx, Rx::Done);
         let id = self.mint();
         let mut exchange = Exchange::new(id, verb, rx, Tx::Head);
@@ -125,8 +131,26 @@ impl H1 {
         self.events.push_back(Event::Head { stream: id, head: Head::Request(request), end });
         if !options.persists(version) {
             self.end_after(Cause::GoAway(0));
+        } else if self.config.max_requests.is_some_and(|most| self.next >= most.get()) {
+            self.cut(Cut::RequestLimit);
+            self.end_after(Cause::ShutDown);
         }
         Ok(())
+    }
+
+    /// Server: holds the peer to its pace while more of a request's body is waited for.
+    pub(super) fn time_body(&mut self, now: Instant) {
+        let comes = |exchange: &&Exchange| {
+            matches!(exchange.rx, Rx::Exact(_) | Rx::Chunked(_))
+                && !exchange.expecting
+                && !exchange.drops_input()
+        };
+        match self.exchange.as_ref().filter(|_| self.role == Role::Server).filter(comes) {
+            None => self.meter.stop(),
+            // Who reads it is behind, not the peer.
+            Some(exchange) if exchange.delivered > 0 => self.meter.pause(now),
+            Some(_) => self.meter.start(now),
+        }
     }
 
     pub(super) fn send_continue(&mut self) {
@@ -146,12 +170,15 @@ impl H1 {
                 self.send_continue();
             } else {
                 // The rest of an unread request did not come in time.
+                self.cut(Cut::BodyTooSlow);
                 self.stop_reading();
                 self.settle(now);
             }
             return;
         }
         let begun = !self.kept.is_empty();
+        let first = self.next == 0;
+        self.cut(if begun || first { Cut::HeadTimeout } else { Cut::IdleTimeout });
         self.close(Cause::ShutDown);
         if begun {
             write::refusal(&mut self.wire, StatusCode::REQUEST_TIMEOUT);

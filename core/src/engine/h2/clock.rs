@@ -9,6 +9,7 @@ use h2::Reason;
 use super::frame::code;
 use super::stream::Stream;
 use super::{Connection, H2};
+use crate::downstream::Cut;
 use crate::engine::{Config, Event};
 use crate::id::StreamId;
 use crate::time::{Duration, Instant};
@@ -198,10 +199,12 @@ impl H2 {
             return self.fail(now, Cause::KeepAliveTimeout, Some(code::NO_ERROR));
         }
         if is_due(self.clock.preface) || is_due(block.map(|since| since + BLOCK_TIME)) {
+            self.cut(Cut::HeadTimeout);
             let cause = Cause::Protocol(ProtocolFault::Excessive);
             return self.fail(now, cause, Some(code::ENHANCE_YOUR_CALM));
         }
         if is_due(self.clock.idle_at()) {
+            self.cut(Cut::IdleTimeout);
             self.drain(now);
         }
         if is_due(self.clock.interval.map(|interval| received + interval)) {

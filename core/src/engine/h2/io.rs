@@ -74,6 +74,11 @@ impl Wire {
         self.input.len() < BACKLOG
     }
 
+    /// Whether h2 may write: it does not wait for the transport to take what it wrote before.
+    pub(super) const fn has_room(&self) -> bool {
+        self.writer.is_none()
+    }
+
     /// Nothing more will come.
     pub(super) fn receive_end(&mut self, end: Result<(), io::ErrorKind>) {
         self.end.get_or_insert(end);

@@ -33,6 +33,7 @@ mod clock;
 mod frame;
 mod head;
 mod io;
+mod pace;
 mod pump;
 mod server;
 mod setting;
@@ -44,6 +45,7 @@ mod wake;
 
 use self::clock::Clock;
 use self::io::Io;
+use self::pace::Watches;
 use self::stream::{Limits, Piece, Stream};
 use self::wake::{Chunk, Ready};
 
@@ -60,8 +62,12 @@ pub struct H2 {
     /// A client's way to open streams, until it takes no new ones.
     opener: Option<h2::client::SendRequest<Chunk>>,
     streams: Arena<StreamId, Stream>,
+    /// Bytes of all of them that are delivered and not yet allowed on.
+    unread: usize,
     events: VecDeque<Event>,
     clock: Clock,
+    /// A server's patience with its streams' peer.
+    watches: Watches,
     /// What the peer grants a client, or a server its peer.
     limit: u32,
     /// The most that a server has told h2 to let through.
@@ -77,6 +83,8 @@ pub struct H2 {
     last_number: u32,
     /// A server's highest stream that it has told of.
     accepted: u32,
+    /// How many requests a server has told of.
+    requests: u32,
     /// How many streams a server has refused because of a lowered limit.
     refused: u32,
     /// Why the transport ended.
@@ -123,8 +131,10 @@ impl H2 {
             connection: Connection::Done,
             opener: None,
             streams: Arena::new(),
+            unread: 0,
             events: VecDeque::new(),
             clock: Clock::new(config, now, is_server),
+            watches: Watches::default(),
             limit: if is_server { most } else { config.initial_streams.get() },
             ceiling: most,
             refusing: false,
@@ -133,6 +143,7 @@ impl H2 {
             opened: 0,
             last_number: client::LAST_NUMBER,
             accepted: 0,
+            requests: 0,
             refused: 0,
             ended: None,
             reason: None,
@@ -189,9 +200,13 @@ impl H2 {
     }
 
     /// The reader has taken `n` bytes. See [`Engine::allow`](super::Engine::allow).
-    pub fn allow(&mut self, _now: Instant, stream: StreamId, n: usize) {
-        if let Some(stream) = self.streams.get_mut(stream) {
-            stream.allow(n);
+    pub fn allow(&mut self, now: Instant, stream: StreamId, n: usize) {
+        let Some(found) = self.streams.get_mut(stream) else { return };
+        let before = found.unallowed();
+        found.allow(n);
+        self.unread -= before - found.unallowed();
+        if found.waits() {
+            self.watch(now, stream);
         }
     }
 
@@ -225,6 +240,11 @@ impl H2 {
     /// How many streams a client may have, or a server grants.
     pub const fn limit(&self) -> Limit {
         Limit::Concurrent(self.limit)
+    }
+
+    /// How many bytes of all streams are delivered and not yet allowed on.
+    pub const fn unread(&self) -> usize {
+        self.unread
     }
 
     /// Whether reading on is welcome. A stream that is not read stops no other; only a peer that
@@ -286,19 +306,22 @@ impl H2 {
             let wire = self.io.wire();
             (wire.tap.last_received(), wire.tap.block_since())
         };
-        self.clock.next(received, block)
+        let clock = self.clock.next(received, block);
+        clock.into_iter().chain(self.watches.next()).min()
     }
 
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.on_clock(now);
+        self.judge_watches(now);
         self.pump(now);
     }
 
-    const fn limits(&self) -> Limits {
+    fn limits(&self) -> Limits {
         Limits {
             informational: self.config.max_informational,
             fields: self.config.max_head_fields as usize,
+            body: self.config.max_body_bytes.filter(|_| self.is_server()),
         }
     }
 

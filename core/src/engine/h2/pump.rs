@@ -9,6 +9,7 @@ use super::frame::{code, encode, kind};
 use super::server::RESETS_MOST;
 use super::stream::Verdict;
 use super::{Connection, H2};
+use crate::downstream::Cut;
 use crate::engine::Event;
 use crate::id::StreamId;
 use crate::time::Instant;
@@ -76,7 +77,9 @@ impl H2 {
         let Some(stream) = self.streams.get_mut(id) else {
             return;
         };
+        let before = stream.unallowed();
         let verdict = stream.poll(&mut self.events);
+        self.unread += stream.unallowed() - before;
         self.judge_stream(now, id, verdict);
     }
 
@@ -86,13 +89,19 @@ impl H2 {
         };
         let (cause, retry) = match verdict {
             Verdict::Open if stream.lingers() => return self.clock.linger(now, id, stream),
+            Verdict::Open if stream.waits() => return self.watch(now, id),
             Verdict::Open => return,
             Verdict::Complete => return self.remove(now, id, Event::Ended { stream: id }),
             Verdict::Refused(fault, reason) => {
                 stream.reset(reason);
                 let retry = if stream.answered { RetrySafe::Answered } else { RetrySafe::Unknown };
+                self.cut(match fault {
+                    ProtocolFault::HeadTooLarge => Cut::HeadTooLarge,
+                    _ => Cut::FloodSmallData,
+                });
                 (Cause::Protocol(fault), retry)
             }
+            Verdict::TooLarge => return self.refuse_body(now, id, Cut::BodyTooLarge),
             Verdict::Failed(error) => match self.streams.get(id) {
                 Some(stream) => self.judge(stream, &error),
                 None => return,
@@ -112,8 +121,10 @@ impl H2 {
     /// connection's window.
     pub(super) fn remove(&mut self, now: Instant, id: StreamId, last: Event) {
         let Some(gone) = self.streams.remove(id) else { return };
+        self.unread -= gone.unallowed();
         if gone.is_timed {
             self.clock.forget(id);
+            self.watches.forget(id);
         }
         self.events.push_back(last);
         if self.streams.is_empty() {
@@ -168,6 +179,19 @@ impl H2 {
         };
         if was_handshake && result.as_ref().is_err_and(|error| !error.is_io()) {
             self.inject_go_away(code::PROTOCOL_ERROR);
+        }
+        match cause {
+            // h2's own limits: DATA of padding alone, CONTINUATION, heads far too large (A08).
+            Cause::Protocol(ProtocolFault::Connection(code::ENHANCE_YOUR_CALM)) => {
+                let last = self.io.wire().tap.last_kind();
+                self.cut(match last {
+                    kind::DATA => Cut::FloodEmptyData,
+                    kind::CONTINUATION => Cut::FloodContinuation,
+                    _ => Cut::HeadTooLarge,
+                });
+            }
+            Cause::Protocol(_) => self.cut(Cut::Malformed),
+            _ => {}
         }
         self.close(now, cause);
     }
@@ -267,17 +291,36 @@ impl H2 {
         self.io.wire().inject(&encode(kind::GOAWAY, 0, 0, &payload));
     }
 
+    /// Server: something was refused or timed out.
+    pub(super) fn cut(&mut self, cut: Cut) {
+        if self.is_server() {
+            self.events.push_back(Event::Cut(cut));
+        }
+    }
+
+    fn count_refused(&mut self) {
+        if !self.is_server() {
+            return;
+        }
+        let refused = self.io.wire().tap.take_refused();
+        (0..refused.streams).for_each(|_| self.cut(Cut::StreamRefused));
+        (0..refused.heads).for_each(|_| self.cut(Cut::HeadTooLarge));
+    }
+
     /// Limits that hold over the whole connection.
     fn police(&mut self, now: Instant) {
         let (abuse, fault, reset, go_aways) = {
             let tap = &self.io.wire().tap;
             (tap.abuse(), tap.fault(), tap.streams_reset(), tap.go_aways_sent())
         };
+        self.count_refused();
         if let Some(code) = fault {
+            self.cut(Cut::Malformed);
             let cause = Cause::Protocol(ProtocolFault::Connection(code));
             return self.fail(now, cause, Some(code));
         }
-        if abuse.is_some() {
+        if let Some(cut) = abuse {
+            self.cut(cut);
             let cause = Cause::Protocol(ProtocolFault::Excessive);
             return self.fail(now, cause, Some(code::ENHANCE_YOUR_CALM));
         }

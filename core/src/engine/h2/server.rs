@@ -1,11 +1,13 @@
 //! What only a server does: accept streams, answer them, change its own stream limit.
 
+use http::header::CONTENT_LENGTH;
 use http::{Method, Request, Response, StatusCode};
 
 use super::frame::{code, encode, kind};
 use super::stream::Stream;
 use super::wake::Chunk;
 use super::{Connection, H2, head};
+use crate::downstream::Cut;
 use crate::engine::{Event, Head};
 use crate::id::StreamId;
 use crate::time::{Duration, Instant};
@@ -74,17 +76,21 @@ impl H2 {
             }
         }
         self.accepted = self.accepted.max(respond.stream_id().as_u32());
+        self.io.wire().tap.told(respond.stream_id().as_u32());
         let (parts, body) = request.into_parts();
         let mut request = Request::from_parts(parts, ());
-        if request.headers().len() > self.config.max_head_fields as usize {
+        if let Some((cut, status)) = self.refusal(&request) {
+            self.cut(cut);
             let mut response = Response::new(());
-            *response.status_mut() = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+            *response.status_mut() = status;
             let _refused = respond.send_response(response, true);
             return;
         }
         if !head::complete(&mut request) {
+            self.cut(Cut::Malformed);
             return respond.send_reset(h2::Reason::PROTOCOL_ERROR);
         }
+        self.count_request(now);
         let end = body.is_end_stream();
         let owes_continue = !end && head::expects_continue(request.headers());
         let limits = self.limits();
@@ -105,6 +111,32 @@ impl H2 {
         }
         self.clock.busy(now);
         self.events.push_back(Event::Head { stream, head: Head::Request(request), end });
+    }
+
+    /// Why a request is answered here, without the service.
+    fn refusal(&self, request: &Request<()>) -> Option<(Cut, StatusCode)> {
+        let config = &self.config;
+        let target = request.uri().path_and_query().map_or(0, |path| path.as_str().len());
+        let length = request.headers().get(CONTENT_LENGTH);
+        let length = length.and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+        if request.headers().len() > config.max_head_fields as usize {
+            Some((Cut::HeadTooLarge, StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE))
+        } else if target > config.max_request_line as usize {
+            Some((Cut::TargetTooLong, StatusCode::URI_TOO_LONG))
+        } else if config.max_body_bytes.is_some_and(|most| length > Some(most)) {
+            Some((Cut::BodyTooLarge, StatusCode::PAYLOAD_TOO_LARGE))
+        } else {
+            None
+        }
+    }
+
+    /// One more request; the last one drains the connection.
+    fn count_request(&mut self, now: Instant) {
+        self.requests = self.requests.saturating_add(1);
+        if self.config.max_requests.is_some_and(|most| self.requests == most.get()) {
+            self.cut(Cut::RequestLimit);
+            self.drain(now);
+        }
     }
 
     pub(super) fn respond_on(

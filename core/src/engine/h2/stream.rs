@@ -60,6 +60,8 @@ pub(super) enum Verdict {
     Failed(h2::Error),
     /// The peer, or h2, has reset it while this side was sending.
     Reset(Reason),
+    /// A request's body is longer than the limit.
+    TooLarge,
     /// The peer went over a limit or broke a rule that h2 does not know.
     Refused(ProtocolFault, Reason),
 }
@@ -71,6 +73,8 @@ pub(super) struct Limits {
     pub(super) informational: u32,
     /// Most fields of a head or trailer section.
     pub(super) fields: usize,
+    /// Longest body of a request.
+    pub(super) body: Option<u64>,
 }
 
 /// One stream.
@@ -101,6 +105,8 @@ pub(super) struct Stream {
     owes_capacity: bool,
     informational: u32,
     unallowed: usize,
+    /// Bytes of body that came.
+    received: u64,
     small_debt: usize,
     wakes: Arc<StreamWaker>,
     waker: Waker,
@@ -163,6 +169,7 @@ impl Stream {
             owes_capacity: false,
             informational: 0,
             unallowed: 0,
+            received: 0,
             small_debt: 0,
             wakes,
             waker,
@@ -272,6 +279,10 @@ impl Stream {
                 // A body that comes by itself needs no 100 (RFC 9110 10.1.1).
                 self.owes_continue = false;
                 self.unallowed += bytes.len();
+                self.received += bytes.len() as u64;
+                if !self.is_connect && self.limits.body.is_some_and(|most| self.received > most) {
+                    return Poll::Ready(Verdict::TooLarge);
+                }
                 self.small_debt += SMALL.saturating_sub(bytes.len());
                 if !bytes.is_empty() || end {
                     events.push_back(Event::Data { stream, bytes, end });
@@ -453,6 +464,28 @@ impl Stream {
         let received = matches!(self.incoming, Incoming::Body { open: false, .. });
         // The halves of a tunnel end by themselves.
         self.is_client && received && !self.is_connect
+    }
+
+    /// Whether a server waits for the peer: for more of the body, or to take what it was sent.
+    pub(super) fn waits(&self) -> bool {
+        !self.is_client && !self.is_connect && (self.awaits_body() || self.wakes.chunks() > 0)
+    }
+
+    /// Whether more of a body is due, though nothing of it waits to be read here.
+    pub(super) const fn awaits_body(&self) -> bool {
+        matches!(self.incoming, Incoming::Body { open: true, .. })
+            && self.unallowed == 0
+            && !self.owes_continue
+    }
+
+    /// How many bytes of body are delivered and not yet allowed on.
+    pub(super) const fn unallowed(&self) -> usize {
+        self.unallowed
+    }
+
+    /// How many bytes of body came.
+    pub(super) const fn received(&self) -> u64 {
+        self.received
     }
 
     /// Whether bytes wait to be taken by the peer, and how many it has taken.

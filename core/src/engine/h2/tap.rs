@@ -12,6 +12,7 @@ use bytes::BytesMut;
 
 use super::frame::{Frame, Step, Walker, code, flag, kind};
 use super::setting::Settings;
+use crate::downstream::Cut;
 use crate::time::{Duration, Instant};
 
 /// The time over which frames are counted.
@@ -85,6 +86,8 @@ struct Rates {
 struct Halves {
     theirs: bool,
     ours: bool,
+    /// A server has told of it.
+    told: bool,
 }
 
 /// A GOAWAY of the peer.
@@ -126,7 +129,7 @@ pub(super) struct Tap {
     streams_reset: u32,
     headers_sent: u32,
     last_received: Instant,
-    abuse: Option<&'static str>,
+    abuse: Option<Cut>,
     /// The peer has sent its first frame.
     begun: bool,
     /// What comes is the payload of SETTINGS.
@@ -134,6 +137,21 @@ pub(super) struct Tap {
     settings: Settings,
     /// The code of an error of the connection that h2 does not see, or calls by another name.
     fault: Option<u32>,
+    /// The peer's last frame: the payload of DATA counts before it is whole.
+    last_kind: u8,
+    data_in: u64,
+    data_out: u64,
+    /// What h2 has refused by itself and was not counted yet.
+    refused: Refused,
+}
+
+/// Streams that h2 has refused without telling of them.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Refused {
+    /// REFUSED_STREAM: more than are granted.
+    pub(super) streams: u32,
+    /// 431: their head was too large.
+    pub(super) heads: u32,
 }
 
 impl Tap {
@@ -167,6 +185,10 @@ impl Tap {
             in_settings: false,
             settings: Settings::default(),
             fault: None,
+            last_kind: kind::SETTINGS,
+            data_in: 0,
+            data_out: 0,
+            refused: Refused::default(),
         }
     }
 
@@ -181,13 +203,35 @@ impl Tap {
     }
 
     /// Which limit the peer went over, if any.
-    pub(super) const fn abuse(&self) -> Option<&'static str> {
+    pub(super) const fn abuse(&self) -> Option<Cut> {
         self.abuse
     }
 
     /// The code of an error of the connection, if the peer has made one that h2 was not shown.
     pub(super) const fn fault(&self) -> Option<u32> {
         self.fault
+    }
+
+    /// Bytes of DATA so far: from the peer, and to it.
+    pub(super) const fn data(&self) -> (u64, u64) {
+        (self.data_in, self.data_out)
+    }
+
+    /// The type of the peer's last frame.
+    pub(super) const fn last_kind(&self) -> u8 {
+        self.last_kind
+    }
+
+    /// What h2 has refused by itself since the last call.
+    pub(super) const fn take_refused(&mut self) -> Refused {
+        core::mem::replace(&mut self.refused, Refused { streams: 0, heads: 0 })
+    }
+
+    /// A server knows of the stream: what is sent on it is the server's own.
+    pub(super) fn told(&mut self, stream: u32) {
+        if let Some(halves) = self.live.get_mut(&stream) {
+            halves.told = true;
+        }
     }
 
     /// The peer's last GOAWAY.
@@ -265,6 +309,7 @@ impl Tap {
         match self.walker.step(input) {
             Step::Partial(n) => n,
             Step::Header(n, frame) => {
+                self.last_kind = frame.kind;
                 self.began(frame);
                 self.swallowing = self.is_swallowed(frame);
                 if !self.swallowing && self.fault.is_none() {
@@ -284,6 +329,9 @@ impl Tap {
                 }
                 if self.fault.is_some() {
                     return n;
+                }
+                if self.last_kind == kind::DATA {
+                    self.data_in += n as u64;
                 }
                 if !self.swallowing {
                     pass.extend_from_slice(payload);
@@ -328,7 +376,7 @@ impl Tap {
             }
             kind::CONTINUATION => {
                 self.continuations += 1;
-                self.limit(self.continuations, CONTINUATIONS, "CONTINUATION");
+                self.limit(self.continuations, CONTINUATIONS, Cut::FloodContinuation);
             }
             _ => {}
         }
@@ -344,7 +392,7 @@ impl Tap {
             kind::RST_STREAM => self.received_reset(frame),
             kind::SETTINGS => {
                 let count = self.rates.settings.hit(now);
-                self.limit(count, SETTINGS, "SETTINGS");
+                self.limit(count, SETTINGS, Cut::FloodSettings);
                 if frame.has(flag::ACK) {
                     match self.unacked.pop_front() {
                         Some(Some(limit)) => self.acked_limit = Some(limit),
@@ -355,7 +403,7 @@ impl Tap {
             }
             kind::PING => {
                 let count = self.rates.pings.hit(now);
-                self.limit(count, PINGS, "PING");
+                self.limit(count, PINGS, Cut::FloodPing);
             }
             kind::GOAWAY => {
                 // h2 ends a connection whose last stream rises.
@@ -367,12 +415,12 @@ impl Tap {
                     self.rates.update_credit = left;
                 } else {
                     let count = self.rates.updates.hit(now);
-                    self.limit(count, WINDOW_UPDATES, "WINDOW_UPDATE");
+                    self.limit(count, WINDOW_UPDATES, Cut::FloodWindowUpdate);
                 }
             }
             _ => {
                 let count = self.rates.other.hit(now);
-                self.limit(count, OTHER, "PRIORITY or unknown");
+                self.limit(count, OTHER, Cut::FloodOther);
             }
         }
     }
@@ -388,10 +436,10 @@ impl Tap {
             self.close(frame.stream, |halves| halves.theirs = false);
         } else if len == 0 {
             let count = self.rates.empty.hit(now);
-            self.limit(count, EMPTY_DATA, "empty DATA");
+            self.limit(count, EMPTY_DATA, Cut::FloodEmptyData);
         } else if len < SMALL {
             let count = self.rates.small.hit(now);
-            self.limit(count, SMALL_DATA, "small DATA");
+            self.limit(count, SMALL_DATA, Cut::FloodSmallData);
         }
     }
 
@@ -419,14 +467,14 @@ impl Tap {
         let now = self.now;
         let Some(halves) = self.live.remove(&frame.stream) else {
             let count = self.rates.other.hit(now);
-            return self.limit(count, OTHER, "RST_STREAM of closed streams");
+            return self.limit(count, OTHER, Cut::FloodOther);
         };
         if self.is_server && halves.ours {
             self.unanswered_resets += 1;
             let count = self.rates.resets.hit(now);
-            self.limit(count, RESETS, "RST_STREAM");
+            self.limit(count, RESETS, Cut::FloodReset);
             if self.opened >= RESETS_SAMPLE && self.unanswered_resets > self.opened / 2 {
-                self.abuse = Some("RST_STREAM");
+                self.abuse = Some(Cut::FloodReset);
             }
         }
     }
@@ -440,13 +488,13 @@ impl Tap {
             self.rates.late_credit = left;
         } else {
             let count = self.rates.late.hit(self.now);
-            self.limit(count, LATE, "late");
+            self.limit(count, LATE, Cut::FloodLate);
         }
         false
     }
 
     fn note_opened(&mut self, stream: u32) {
-        self.live.insert(stream, Halves { theirs: true, ours: true });
+        self.live.insert(stream, Halves { theirs: true, ours: true, told: false });
         self.opened += 1;
         if self.opened >= 10 * RESETS_SAMPLE {
             // Old streams count less and less.
@@ -464,7 +512,7 @@ impl Tap {
         }
     }
 
-    fn limit(&mut self, count: u32, most: u32, what: &'static str) {
+    fn limit(&mut self, count: u32, most: u32, what: Cut) {
         if count > most {
             self.abuse.get_or_insert(what);
         }
@@ -474,6 +522,7 @@ impl Tap {
     pub(super) fn sent(&mut self, frame: Frame) {
         match frame.kind {
             kind::DATA => {
+                self.data_out += frame.len as u64;
                 let credit = &mut self.rates.update_credit;
                 *credit = credit.saturating_add(WINDOW_UPDATES_PER_DATA);
                 if frame.has(flag::END_STREAM) {
@@ -485,6 +534,10 @@ impl Tap {
                 if !self.is_server && frame.stream > self.headers_sent {
                     self.headers_sent = frame.stream;
                     self.note_opened(frame.stream);
+                }
+                let untold = |halves: &Halves| self.is_server && !halves.told;
+                if self.live.get(&frame.stream).is_some_and(untold) {
+                    self.refused.heads += 1;
                 }
                 if frame.has(flag::END_STREAM) {
                     self.close(frame.stream, |halves| halves.ours = false);
@@ -504,8 +557,9 @@ impl Tap {
         let now = self.now;
         self.live.remove(&frame.stream);
         if frame.word(0) == code::REFUSED_STREAM {
+            self.refused.streams += 1;
             let count = self.rates.refusals.hit(now);
-            return self.limit(count, REFUSALS, "refused streams");
+            return self.limit(count, REFUSALS, Cut::FloodRefused);
         }
         self.streams_reset = self.streams_reset.saturating_add(1);
         let forced = match frame.word(0) {
@@ -523,7 +577,7 @@ impl Tap {
         };
         if forced {
             let count = self.rates.forced.hit(now);
-            self.limit(count, FORCED_RESETS, "forced RST_STREAM");
+            self.limit(count, FORCED_RESETS, Cut::FloodForcedReset);
         }
     }
 }

@@ -14,6 +14,7 @@ use crate::time::Duration;
 mod expect;
 mod harvest;
 mod lifetime;
+mod limits;
 mod mutants;
 mod pairs;
 mod section_2;
@@ -99,6 +100,8 @@ impl Log {
             Event::GoAway { .. } => self.word("goaway"),
             Event::Closed { cause } => self.word(&format!("closed {cause:?}")),
             Event::Capacity { .. } => self.word("capacity"),
+            // For counting: `limits` looks at them.
+            Event::Cut(_) => {}
             other => self.word(&format!("{other:?}")),
         }
     }

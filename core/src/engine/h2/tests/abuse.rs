@@ -11,12 +11,21 @@ fn until_go_away(
     most: u32,
     piece: impl Fn(u32) -> Vec<u8>,
 ) -> Option<(u32, u32)> {
+    until_cut(peer, most, piece).map(|(n, code, _)| (n, code))
+}
+
+/// The same, and what it was counted as.
+fn until_cut(
+    peer: &mut Scripted,
+    most: u32,
+    piece: impl Fn(u32) -> Vec<u8>,
+) -> Option<(u32, u32, Option<Cut>)> {
     for n in 0..most {
         peer.feed(&piece(n));
         if let Some(frame) = peer.frames_of(kind::GOAWAY).pop() {
-            let last = peer.told().pop();
-            assert!(last.is_some_and(|word| word.starts_with("Closed")));
-            return Some((n, frame.code()));
+            let (told, mut cuts) = told_and_cut(&mut peer.engine);
+            assert!(told.last().is_some_and(|word| word.starts_with("Closed")));
+            return Some((n, frame.code(), cuts.pop()));
         }
     }
     None
@@ -50,33 +59,34 @@ fn floods_end_the_connection() {
         _ => vec![],
     };
     let too_many = |n: u32| ask(2 * n + 1, true);
-    type Flood<'a> = (&'a str, u32, &'a dyn Fn(u32) -> Vec<u8>);
+    type Flood<'a> = (&'a str, u32, &'a dyn Fn(u32) -> Vec<u8>, Cut);
     let floods: [Flood<'_>; 12] = [
-        ("rapid reset", 300, &rapid_reset),
-        ("PING", 10_001, &ping),
-        ("SETTINGS", 501, &empty_settings),
-        ("empty DATA", 258, &empty_data),
-        ("one byte of DATA", 30_000, &tiny_data),
-        ("DATA of padding", 258, &padded),
-        ("PRIORITY", 10_001, &priority),
-        ("unknown", 10_001, &unknown),
-        ("WINDOW_UPDATE", 10_001, &update),
-        ("CONTINUATION", 17, &continuation),
-        ("HPACK bomb", 1, &bomb),
-        ("streams", 3_000, &too_many),
+        ("rapid reset", 300, &rapid_reset, Cut::FloodReset),
+        ("PING", 10_001, &ping, Cut::FloodPing),
+        ("SETTINGS", 501, &empty_settings, Cut::FloodSettings),
+        ("empty DATA", 258, &empty_data, Cut::FloodEmptyData),
+        ("one byte of DATA", 30_000, &tiny_data, Cut::FloodSmallData),
+        ("DATA of padding", 258, &padded, Cut::FloodEmptyData),
+        ("PRIORITY", 10_001, &priority, Cut::FloodOther),
+        ("unknown", 10_001, &unknown, Cut::FloodOther),
+        ("WINDOW_UPDATE", 10_001, &update, Cut::FloodWindowUpdate),
+        ("CONTINUATION", 17, &continuation, Cut::FloodContinuation),
+        ("HPACK bomb", 1, &bomb, Cut::HeadTooLarge),
+        ("streams", 3_000, &too_many, Cut::FloodRefused),
     ];
-    for (name, most, piece) in floods {
+    for (name, most, piece, cut) in floods {
         let mut peer = Scripted::client(&Config::default());
-        let end = until_go_away(&mut peer, most, piece);
+        let end = until_cut(&mut peer, most, piece);
         if name == "one byte of DATA" {
             // Its stream is reset, the others live.
             assert_eq!(end, None, "{name}");
-            let told = peer.told();
+            let (told, cuts) = told_and_cut(&mut peer.engine);
+            assert_eq!(cuts, [cut], "{name}");
             assert_eq!(told.last().unwrap(), "s0.0 Protocol(Excessive) Unknown");
             peer.feed(&ask(3, true));
             assert_eq!(peer.told(), ["s0.1 GET https://a.b/ end"]);
         } else {
-            assert_eq!(end.map(|(_, code)| code), Some(CALM), "{name}");
+            assert_eq!(end.map(|(_, code, cut)| (code, cut)), Some((CALM, Some(cut))), "{name}");
         }
     }
 }
@@ -114,8 +124,8 @@ fn a_head_too_large_is_refused_and_one_far_too_large_ends_the_connection() {
     let of = |n: usize| [REQUEST.to_vec(), field("x", &"y".repeat(100)).repeat(n)].concat();
     let mut peer = Scripted::client(&config);
     peer.feed(&block(1, true, &of(12)));
-    assert_eq!(peer.told(), [""; 0]);
     assert_eq!(peer.frames_of(kind::HEADERS).len(), 1, "431");
+    assert_eq!(told_and_cut(&mut peer.engine), (vec![], vec![Cut::HeadTooLarge]));
     peer.feed(&ask(3, true));
     assert_eq!(peer.told(), ["s0.0 GET https://a.b/ end"]);
     peer.feed(&block(5, true, &of(60)));
@@ -130,7 +140,9 @@ fn more_streams_than_granted_are_refused() {
     for n in 0..1_000 {
         peer.feed(&ask(2 * n + 1, true));
     }
-    assert_eq!(peer.told().len(), 100);
+    let (told, cuts) = told_and_cut(&mut peer.engine);
+    assert_eq!(told.len(), 100);
+    assert_eq!(cuts, [Cut::StreamRefused; 900]);
     let refused = peer.frames_of(kind::RST_STREAM);
     assert_eq!(refused.len(), 900);
     assert!(refused.iter().all(|frame| frame.code() == 7));

@@ -5,6 +5,7 @@ use http::{Request, Response};
 
 use super::H2;
 use super::frame::{encode, flag, kind};
+use crate::downstream::Cut;
 use crate::engine::{Config, Event, Head, Output};
 use crate::id::StreamId;
 use crate::time::Instant;
@@ -14,6 +15,7 @@ mod client;
 mod costs;
 mod exchange;
 mod hpack;
+mod limits;
 mod server;
 mod settings;
 mod soup;
@@ -41,9 +43,21 @@ fn events(engine: &mut H2) -> Vec<Event> {
     core::iter::from_fn(|| engine.poll_event()).collect()
 }
 
-/// Each event in one word or two, for tables.
+/// Each event in one word or two, for tables, without what is only counted.
 fn told(engine: &mut H2) -> Vec<String> {
-    events(engine).iter().map(word).collect()
+    told_and_cut(engine).0
+}
+
+/// The same, and what was counted.
+fn told_and_cut(engine: &mut H2) -> (Vec<String>, Vec<Cut>) {
+    let (mut told, mut cuts) = (Vec::new(), Vec::new());
+    for event in events(engine) {
+        match event {
+            Event::Cut(cut) => cuts.push(cut),
+            event => told.push(word(&event)),
+        }
+    }
+    (told, cuts)
 }
 
 fn word(event: &Event) -> String {
