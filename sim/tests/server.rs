@@ -339,7 +339,8 @@ fn a_drain_has_an_end() {
         scene.millis() - begun
     });
     let took = run.unwrap();
-    assert!((5_000..5_100).contains(&took), "{took}");
+    // Half a second more is the time in which a connection that closes still reads.
+    assert!((5_000..5_600).contains(&took), "{took}");
 }
 
 /// The memory of all bodies has one limit: over it who holds some is not read, and who holds
@@ -374,10 +375,9 @@ fn bodies_share_their_memory() {
         other.send([b'x'; 60_000]).await;
         other.until("read 60000").await;
         assert!(handle.counts().count(Cut::MemoryPaused) > 0);
+        let drained = handle.drain_within(SECOND).await;
+        assert_eq!(drained.connections, 20);
         drop(lines);
-        while handle.active_connections() > 1 {
-            scene.client.sleep(SECOND).await;
-        }
         (most, handle.buffered())
     });
     let (most, left) = run.unwrap();

@@ -60,6 +60,8 @@ pub(crate) struct Connection<R: Runtime, P: Party> {
     stalled: Option<Instant>,
     /// A server's patience with a peer that takes little of it.
     meter: Meter,
+    /// Nobody misses what is not written.
+    aborted: bool,
 }
 
 /// How far a connection has come.
@@ -98,6 +100,7 @@ impl<R: Runtime, P: Party> Connection<R, P> {
             cut: false,
             stalled: None,
             meter: Meter::default(),
+            aborted: false,
         }
     }
 
@@ -146,7 +149,10 @@ impl<R: Runtime, P: Party> Connection<R, P> {
                     self.moved.push(slot);
                 }
                 Letter::Shutdown => self.engine.shutdown(now, Shutdown::Graceful),
-                Letter::Abort => self.engine.shutdown(now, Shutdown::Now),
+                Letter::Abort => {
+                    self.aborted = true;
+                    self.engine.shutdown(now, Shutdown::Now);
+                }
                 Letter::Probe => self.engine.ping(now),
                 // Its turn was before there was an engine.
                 Letter::Handshake => {}
@@ -480,9 +486,7 @@ impl<R: Runtime, P: Party> Connection<R, P> {
         }
         progress |= self.measure(now, self.wire.written() - before);
         if self.impatient_at().is_some_and(|at| at <= now) {
-            if self.stage == Stage::Open {
-                self.party.on_cut(Cut::ResponseTooSlow);
-            }
+            self.count_slow();
             self.stalled = None;
             self.wire.break_off();
             progress = true;
@@ -523,9 +527,16 @@ impl<R: Runtime, P: Party> Connection<R, P> {
         if !self.meter.is_slow(now, Some(pace)) {
             return false;
         }
-        self.party.on_cut(Cut::ResponseTooSlow);
+        self.count_slow();
         self.wire.break_off();
         true
+    }
+
+    /// The transport takes too little of what is still missed.
+    fn count_slow(&mut self) {
+        if !self.aborted {
+            self.party.on_cut(Cut::ResponseTooSlow);
+        }
     }
 
     /// When a transport that takes nothing is given up.

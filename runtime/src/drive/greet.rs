@@ -87,8 +87,11 @@ impl<R: Runtime> Greeting<'_, R> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Protocol>> {
         loop {
             let now = self.gate.runtime.now();
-            if self.served.1.poll(cx, &mut self.letters).is_ready() && !self.read_letters(cx, now) {
-                return Poll::Ready(None);
+            // Until there are none: only then is the task woken by the next.
+            while self.served.1.poll(cx, &mut self.letters).is_ready() {
+                if !self.read_letters(cx, now) {
+                    return Poll::Ready(None);
+                }
             }
             let flushed = self.wire.poll_flush(cx, now);
             match self.decide() {
@@ -98,9 +101,9 @@ impl<R: Runtime> Greeting<'_, R> {
             if matches!(self.stage, Stage::Waiting) {
                 // The turn may be there already.
                 match self.served.1.poll(cx, &mut self.letters) {
+                    Poll::Pending => return Poll::Pending,
                     Poll::Ready(()) if self.read_letters(cx, now) => continue,
                     Poll::Ready(()) => return Poll::Ready(None),
-                    Poll::Pending => return Poll::Pending,
                 }
             }
             match self.wire.poll_read(cx, now, &mut self.early) {
