@@ -198,6 +198,7 @@ fn a_drain_that_cuts() {
         let drained = server.handle.drain_within(Duration::from_millis(300));
         // A client that answers the PING is let go at once (RFC 9113 6.8).
         idle.recv_end().await;
+        drop(idle);
         let drained = drained.await;
         assert_eq!((drained.connections, drained.requests), (2, 3));
         assert_eq!(line.rest().await, "");
