@@ -484,13 +484,7 @@ impl<R: Runtime, P: Party> Connection<R, P> {
                 progress |= flushed == Flushed::Some;
             }
         }
-        progress |= self.measure(now, self.wire.written() - before);
-        if self.impatient_at().is_some_and(|at| at <= now) {
-            self.count_slow();
-            self.stalled = None;
-            self.wire.break_off();
-            progress = true;
-        }
+        progress |= self.lose_patience(now, self.wire.written() - before);
         let hopeless = P::SIDE == Side::Server || !self.wire.is_read_open();
         if !self.cut && self.wire.is_write_broken() && hopeless {
             // The engine has nothing to wait for.
@@ -514,29 +508,26 @@ impl<R: Runtime, P: Party> Connection<R, P> {
         true
     }
 
-    /// Server: holds the peer to its pace while something waits to be taken; true when it was
-    /// too slow and nothing more is written.
-    fn measure(&mut self, now: Instant, moved: u64) -> bool {
-        let Some(pace) = self.party.pace() else { return false };
+    /// Writes nothing more where the transport takes nothing, or a server's peer less than its
+    /// pace of what waits.
+    fn lose_patience(&mut self, now: Instant, moved: u64) -> bool {
         if self.wire.is_flushed() {
             self.meter.stop();
+        } else if P::SIDE == Side::Server {
+            self.meter.start(now);
+            self.meter.moved(moved);
+        }
+        let slow = self.meter.is_slow(now, self.party.pace());
+        if !slow && self.impatient_at().is_none_or(|at| now < at) {
             return false;
         }
-        self.meter.start(now);
-        self.meter.moved(moved);
-        if !self.meter.is_slow(now, Some(pace)) {
-            return false;
-        }
-        self.count_slow();
-        self.wire.break_off();
-        true
-    }
-
-    /// The transport takes too little of what is still missed.
-    fn count_slow(&mut self) {
         if !self.aborted {
             self.party.on_cut(Cut::ResponseTooSlow);
         }
+        self.stalled = None;
+        self.meter.stop();
+        self.wire.break_off();
+        true
     }
 
     /// When a transport that takes nothing is given up.
