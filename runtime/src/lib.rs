@@ -23,8 +23,8 @@
 )]
 
 mod body;
-mod builder;
 mod budget;
+mod builder;
 mod client;
 mod closing;
 #[cfg(feature = "conformance")]
