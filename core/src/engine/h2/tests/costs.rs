@@ -123,6 +123,21 @@ fn each_way_to_make_this_side_reset_has_an_end() {
     }
 }
 
+// rule: A01 L-2
+#[test]
+fn a_rapid_reset_begins_about_a_hundred_requests() {
+    let mut peer = Scripted::client(&Config::default());
+    let mut begun = 0;
+    for n in 0..100_000 {
+        peer.feed(&[ask(2 * n + 1, true), reset(2 * n + 1, 8)].concat());
+        begun += peer.told().iter().filter(|word| word.contains("GET")).count();
+        if peer.frames_of(kind::GOAWAY).iter().any(|frame| frame.code() == CALM) {
+            break;
+        }
+    }
+    assert!((1..=100).contains(&begun), "{begun}");
+}
+
 // rule: A02 L-2
 #[test]
 fn resets_among_real_requests_are_counted_by_time() {

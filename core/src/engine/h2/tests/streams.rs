@@ -160,7 +160,7 @@ fn connect_is_an_authority_and_nothing_more() {
     }
 }
 
-// rule: H-3b H2-5d A23
+// rule: H2-5d A23
 #[test]
 fn a_request_names_one_host() {
     let name = |authority: &str| field(":authority", authority);
