@@ -2,7 +2,7 @@
 //! threads or async runtime.
 //!
 //! *Machines* ([`eyeballs`], [`pool`], [`upstream`]) decide: events in, actions out, deadlines.
-//! *Ledgers* ([`limits`]) remember and answer. *Engines* ([`engine`]) speak a protocol: bytes in,
+//! *Ledgers* ([`limits`], [`retry`]) remember and answer. *Engines* ([`engine`]) speak a protocol: bytes in,
 //! bytes and events out. A driver carries out the actions and moves the bytes.
 //!
 //! A driver of a few lines: a request asks, a name is looked up, a connection is made, and the
@@ -67,6 +67,7 @@ mod list;
 pub mod machine;
 pub mod pool;
 pub mod record;
+pub mod retry;
 pub mod rng;
 pub mod time;
 pub mod timers;

@@ -293,6 +293,11 @@ impl Upload {
         Self { body: plain.boxed_unsync(), exchange: Arc::clone(exchange), side }
     }
 
+    /// What is left goes into this exchange.
+    pub(crate) fn redirect(&mut self, exchange: &Arc<Exchange>) {
+        self.exchange = Arc::clone(exchange);
+    }
+
     fn pipe(&self) -> &Pipe<Error> {
         match self.side {
             Side::Client => &self.exchange.up,

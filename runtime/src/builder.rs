@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use regatta_core::engine::Config as EngineConfig;
 use regatta_core::engine::tls::Clock;
 use regatta_core::upstream::{self, Upstream};
-use regatta_core::{eyeballs, limits, pool};
+use regatta_core::{eyeballs, limits, pool, retry};
 
 use crate::client::Client;
 use crate::error::{Error, Kind};
@@ -27,6 +27,8 @@ pub struct Builder<R> {
     engine: EngineConfig,
     overrides: BTreeMap<String, Vec<IpAddr>>,
     request_timeout: Option<Duration>,
+    retry: retry::Policy,
+    retry_budget: Option<retry::Budget>,
     recording: Option<Recording>,
 }
 
@@ -42,6 +44,8 @@ impl<R: Runtime> Builder<R> {
             engine: EngineConfig::default(),
             overrides: BTreeMap::new(),
             request_timeout: None,
+            retry: retry::Policy::default(),
+            retry_budget: Some(retry::Budget::default()),
             recording: None,
         }
     }
@@ -64,6 +68,22 @@ impl<R: Runtime> Builder<R> {
     #[must_use]
     pub fn request_timeout(mut self, timeout: Option<Duration>) -> Self {
         self.request_timeout = timeout;
+        self
+    }
+
+    /// What is tried again, how often and when, unless a request says otherwise. Default nothing
+    /// but what was misdirected (421), once.
+    #[must_use]
+    pub fn retry(mut self, policy: retry::Policy) -> Self {
+        self.retry = policy;
+        self
+    }
+
+    /// How many requests may be retried at the same time. Default 20 % of those that wait or are
+    /// under way, 3 at least (Envoy's `retry_budget`); `None` is without a limit.
+    #[must_use]
+    pub fn retry_budget(mut self, budget: Option<retry::Budget>) -> Self {
+        self.retry_budget = budget;
         self
     }
 
@@ -156,6 +176,8 @@ impl<R: Runtime> Builder<R> {
             engine,
             overrides,
             request_timeout,
+            retry,
+            retry_budget,
             recording,
         } = self;
         config.clusters = vec![cluster];
@@ -173,6 +195,8 @@ impl<R: Runtime> Builder<R> {
             profiles,
             overrides,
             request_timeout,
+            retry: Arc::new(retry),
+            retry_budget,
             clock: Clock::new(runtime.unix_at_epoch()),
             provider: runtime.tls_provider(),
             tls: Mutex::default(),

@@ -1,27 +1,24 @@
 //! The client that people hold: requests in, responses out.
 
 use core::fmt;
-use core::future::Future;
-use core::pin::Pin;
-use core::task::{Context, Poll};
 use core::time::Duration;
 use std::sync::Arc;
 
 use http::header::CONTENT_LENGTH;
-use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
+use http::{HeaderValue, Method, Request, Uri};
 use http_body::Body as HttpBody;
-use regatta_core::id::{ClusterId, RequestId};
+use regatta_core::id::ClusterId;
 use regatta_core::types::{Key, MethodClass, Origin, OriginError};
 use regatta_core::upstream::{Event, Upstream};
 
-use crate::body::{Body, BoxError, GiveUp, Guard, Length, Side, Upload};
+use crate::body::{BoxError, Side, Upload};
 use crate::builder::Builder;
 use crate::closing::Closing;
 use crate::error::{Error, Kind, shown};
-use crate::exchange::{Exchange, Parcel, REPLAY_BUFFER, TimelineHandle};
+use crate::exchange::{Exchange, Parcel, REPLAY_BUFFER};
 use crate::hub::Hub;
-use crate::mail::{Frame, Received, is_interim};
-use crate::options::{InformationalHook, RequestOptions};
+use crate::options::RequestOptions;
+use crate::response::{Answers, ResponseFuture, Stage, Start, Tries};
 use crate::runtime::Runtime;
 use crate::server::frames_itself;
 use crate::stats::Stats;
@@ -33,8 +30,8 @@ pub struct Client<R: Runtime> {
     inner: Arc<Inner<R>>,
 }
 
-struct Inner<R: Runtime> {
-    hub: Arc<Hub<R>>,
+pub(crate) struct Inner<R: Runtime> {
+    pub(crate) hub: Arc<Hub<R>>,
 }
 
 impl<R: Runtime> Drop for Inner<R> {
@@ -91,9 +88,13 @@ impl<R: Runtime> Client<R> {
             profile: options.profile,
             priority: options.priority,
         };
-        let timeout = options.timeout.or(inner.hub.settings.request_timeout);
+        let settings = &inner.hub.settings;
+        let timeout = options.timeout.or(settings.request_timeout);
+        let policy = options.retry.unwrap_or_else(|| Arc::clone(&settings.retry));
+        let method = MethodClass::of(head.method());
         // A tunnel is opened with nothing said, and speaks later.
         let end = end && *head.method() != Method::CONNECT;
+        exchange.hold();
         let parcel = Parcel::new(head, end, &exchange);
         ResponseFuture {
             inner,
@@ -101,7 +102,8 @@ impl<R: Runtime> Client<R> {
             answers,
             upload,
             hook: options.on_informational,
-            start: Some(Start { key, parcel, timeout }),
+            start: Some(Start { parcel, timeout, policy }),
+            tries: Some(Tries { key, method, requested: now, deadline: None, retry: None }),
             stage: Stage::Start,
         }
     }
@@ -143,6 +145,12 @@ impl<R: Runtime> Client<R> {
     /// Looks at the decision machines, under their lock: `look` must not use the client.
     pub fn inspect<T>(&self, look: impl FnOnce(&Upstream) -> T) -> T {
         self.inner.hub.look(look)
+    }
+
+    /// How many requests were tried again by the policy of retries, and how many the budget kept
+    /// from it.
+    pub fn retries(&self) -> (u64, u64) {
+        self.inner.hub.retries()
     }
 
     /// The most bytes that one direction of one request holds between its two tasks now, what is
@@ -195,181 +203,6 @@ fn with_path(uri: Uri) -> Uri {
     let mut parts = uri.clone().into_parts();
     parts.path_and_query = with_path;
     Uri::from_parts(parts).unwrap_or(uri)
-}
-
-/// What the request's method means for its response's Content-Length.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Answers {
-    /// HEAD: it tells of a body that does not come.
-    Head,
-    /// CONNECT: it means nothing on success.
-    Connect,
-    Other,
-}
-
-impl Answers {
-    fn to(method: &Method) -> Self {
-        match *method {
-            Method::HEAD => Self::Head,
-            Method::CONNECT => Self::Connect,
-            _ => Self::Other,
-        }
-    }
-
-    /// Whether Content-Length is the body's length.
-    fn has_length(self, status: StatusCode) -> bool {
-        let empty = [StatusCode::SWITCHING_PROTOCOLS, StatusCode::NOT_MODIFIED].contains(&status);
-        match self {
-            Self::Head => false,
-            Self::Connect => !status.is_success(),
-            Self::Other => !empty,
-        }
-    }
-}
-
-/// A response that is on its way.
-#[must_use = "nothing is sent until it is polled"]
-pub struct ResponseFuture<R: Runtime> {
-    /// The client lives as long as a request of its own is on its way.
-    inner: Arc<Inner<R>>,
-    exchange: Arc<Exchange>,
-    answers: Answers,
-    upload: Option<Upload>,
-    hook: Option<InformationalHook>,
-    start: Option<Start>,
-    stage: Stage,
-}
-
-enum Stage {
-    Failed(Error),
-    Start,
-    Waiting(RequestId),
-    Done,
-}
-
-struct Start {
-    key: Key,
-    parcel: Box<Parcel>,
-    timeout: Option<Duration>,
-}
-
-impl<R: Runtime> ResponseFuture<R> {
-    /// The id of the request while its response's head is awaited: what records and views name.
-    pub const fn id(&self) -> Option<RequestId> {
-        match self.stage {
-            Stage::Waiting(request) => Some(request),
-            Stage::Failed(_) | Stage::Start | Stage::Done => None,
-        }
-    }
-
-    fn failed(inner: Arc<Inner<R>>, error: Error) -> Self {
-        let exchange = Arc::new(Exchange::new(inner.hub.runtime.now(), 0));
-        let (answers, stage) = (Answers::Other, Stage::Failed(error));
-        Self { inner, exchange, answers, upload: None, hook: None, start: None, stage }
-    }
-
-    fn start(&mut self) -> Option<RequestId> {
-        let Start { key, parcel, timeout } = self.start.take()?;
-        let method = MethodClass::of(parcel.head.method());
-        let deadline = timeout.map(|timeout| self.inner.hub.runtime.now() + timeout);
-        Some(self.inner.hub.request(key, method, deadline, parcel))
-    }
-
-    fn response(&mut self, request: RequestId, head: Response<()>) -> Response<Body> {
-        let (mut parts, ()) = head.into_parts();
-        parts.extensions.insert(TimelineHandle::new(&self.exchange));
-        let length = if self.answers.has_length(parts.status) {
-            let length = parts.headers.get(CONTENT_LENGTH);
-            length.and_then(|value| value.to_str().ok()?.parse().ok()).into()
-        } else {
-            Length::Untold
-        };
-        let guard = Guard { hub: Arc::clone(&self.inner.hub) as Arc<dyn GiveUp>, request };
-        let body = Body::new(
-            Arc::clone(&self.exchange),
-            Side::Client,
-            self.upload.take(),
-            Some(guard),
-            length,
-        );
-        Response::from_parts(parts, body)
-    }
-}
-
-impl<R: Runtime> Future for ResponseFuture<R> {
-    type Output = Result<Response<Body>, Error>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = &mut *self;
-        // Before the request is made, so that a short body travels with its head.
-        if let Some(upload) = &mut this.upload
-            && let Poll::Ready(done) = upload.poll(cx)
-        {
-            this.upload = None;
-            if let Err(error) = done {
-                this.give_up();
-                return Poll::Ready(Err(error));
-            }
-        }
-        let request = match core::mem::replace(&mut this.stage, Stage::Done) {
-            Stage::Failed(error) => return Poll::Ready(Err(error)),
-            Stage::Start => this.start(),
-            Stage::Waiting(request) => Some(request),
-            Stage::Done => None,
-        };
-        let Some(request) = request else {
-            return Poll::Ready(Err(Error::new(Kind::Gone)));
-        };
-        // Also while the caller's hook runs: if it panics, the request is given up.
-        this.stage = Stage::Waiting(request);
-        let answer = loop {
-            let Poll::Ready(received) = this.exchange.down.poll_read(cx) else {
-                return Poll::Pending;
-            };
-            match received {
-                Received::Frame(Frame::Head(head)) if is_interim(head.status()) => {
-                    if let Some(hook) = &this.hook {
-                        hook(&head);
-                    }
-                }
-                Received::Frame(Frame::Head(head)) => break Ok(this.response(request, *head)),
-                Received::Failed(Some(error)) => {
-                    break Err(error.with_timeline(this.exchange.timeline()));
-                }
-                _ => break Err(Error::new(Kind::Gone)),
-            }
-        };
-        this.stage = Stage::Done;
-        Poll::Ready(answer)
-    }
-}
-
-impl<R: Runtime> ResponseFuture<R> {
-    fn give_up(&mut self) {
-        if let Stage::Waiting(request) = self.stage {
-            self.stage = Stage::Done;
-            self.exchange.down.close();
-            self.inner.hub.feed(Event::Cancelled(request));
-        }
-    }
-}
-
-impl<R: Runtime> Drop for ResponseFuture<R> {
-    fn drop(&mut self) {
-        self.give_up();
-    }
-}
-
-impl<R: Runtime> fmt::Debug for ResponseFuture<R> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ResponseFuture").finish_non_exhaustive()
-    }
-}
-
-impl<R: Runtime> GiveUp for Hub<R> {
-    fn give_up(self: Arc<Self>, request: RequestId) {
-        self.feed(Event::Cancelled(request));
-    }
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use core::fmt;
 use std::sync::Arc;
 
+use regatta_core::retry::Verdict;
 use regatta_core::types::{AllFailed, Cause, Origin, Refusal};
 
 use crate::timeline::Timeline;
@@ -18,6 +19,7 @@ struct Inner {
     detail: Option<Arc<str>>,
     failed: Option<Arc<AllFailed>>,
     timeline: Option<Timeline>,
+    verdict: Option<Verdict>,
 }
 
 /// What kind of failure it was.
@@ -45,6 +47,7 @@ impl Error {
                 detail: None,
                 failed: None,
                 timeline: None,
+                verdict: None,
             }),
         }
     }
@@ -65,6 +68,17 @@ impl Error {
     pub(crate) fn with_timeline(mut self, timeline: Timeline) -> Self {
         self.inner.timeline = Some(timeline);
         self
+    }
+
+    pub(crate) fn with_verdict(mut self, verdict: Option<Verdict>) -> Self {
+        self.inner.verdict = verdict;
+        self
+    }
+
+    /// Whether the request was tried again, and why not once more. `None` for what was never
+    /// tried, and for what failed after the response's head.
+    pub fn verdict(&self) -> Option<Verdict> {
+        self.inner.verdict
     }
 
     /// What kind of failure it was.

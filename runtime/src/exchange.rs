@@ -2,11 +2,12 @@
 
 use core::fmt;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use core::task::{Context, Poll, Waker};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use http::Request;
 use regatta_core::Instant;
-use regatta_core::id::{RequestId, StreamId};
+use regatta_core::id::{ConnectionId, RequestId, StreamId};
 
 use crate::budget::{Budget, Charge};
 use crate::error::Error;
@@ -34,6 +35,21 @@ pub(crate) struct Exchange {
     pub(crate) charge: Charge,
     bodiless: AtomicBool,
     trace: Mutex<Trace>,
+    hold: Mutex<Hold>,
+}
+
+/// Client: what is kept while another try may follow this one.
+#[derive(Debug, Default)]
+struct Hold {
+    /// Nobody has decided yet.
+    held: bool,
+    /// The hub is done with the request: nothing of its body is sent any more.
+    over: bool,
+    /// The head came back, and whether it was all.
+    head: Option<(Request<()>, bool)>,
+    /// Nothing will come back any more.
+    gone: bool,
+    waiter: Option<Waker>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -75,6 +91,7 @@ impl Exchange {
             charge: Charge::default(),
             bodiless: AtomicBool::new(false),
             trace: Mutex::new(Trace { requested, ..Trace::default() }),
+            hold: Mutex::default(),
         }
     }
 
@@ -85,8 +102,90 @@ impl Exchange {
 
     /// The request ends with this error, whatever state its response is in.
     pub(crate) fn fail(&self, error: Error) {
-        self.up.close();
+        self.close_up();
         self.down.fail(Some(error));
+    }
+
+    /// As [`Exchange::fail`], and nothing comes back.
+    pub(crate) fn abandon(&self, error: Error) {
+        let waiter = {
+            let mut hold = lock(&self.hold);
+            hold.gone = true;
+            hold.waiter.take()
+        };
+        self.fail(error);
+        if let Some(waiter) = waiter {
+            waiter.wake();
+        }
+    }
+
+    /// Client: keeps body and head for another try, until [`Exchange::let_go`].
+    pub(crate) fn hold(&self) {
+        lock(&self.hold).held = true;
+    }
+
+    /// There will be no other try.
+    pub(crate) fn let_go(&self) {
+        let (over, head) = {
+            let mut hold = lock(&self.hold);
+            hold.held = false;
+            (hold.over, hold.head.take())
+        };
+        drop(head);
+        if over {
+            self.up.close();
+        }
+    }
+
+    /// Nothing of the request's body is sent any more.
+    pub(crate) fn close_up(&self) {
+        let held = {
+            let mut hold = lock(&self.hold);
+            hold.over = true;
+            hold.held
+        };
+        if !held {
+            self.up.close();
+        }
+    }
+
+    /// Whether the hub is done with the request.
+    pub(crate) fn is_over(&self) -> bool {
+        lock(&self.hold).over
+    }
+
+    /// The request is over and nobody needs its parcel any more, but for another try.
+    pub(crate) fn give_back(parcel: Parcel) {
+        let Parcel { head, end, exchange, .. } = parcel;
+        let waiter = {
+            let mut hold = lock(&exchange.hold);
+            if !hold.held {
+                return;
+            }
+            hold.head = Some((head, end));
+            hold.waiter.take()
+        };
+        if let Some(waiter) = waiter {
+            waiter.wake();
+        }
+    }
+
+    /// The head that was given back; `None` when none will be.
+    pub(crate) fn poll_given_back(&self, cx: &Context<'_>) -> Poll<Option<(Request<()>, bool)>> {
+        let mut hold = lock(&self.hold);
+        match hold.head.take() {
+            None if !hold.gone => {
+                hold.waiter = Some(cx.waker().clone());
+                Poll::Pending
+            }
+            head => Poll::Ready(head),
+        }
+    }
+
+    /// The connection that carries it.
+    pub(crate) fn connection(&self) -> Option<ConnectionId> {
+        let trace = lock(&self.trace);
+        trace.connection.as_ref().map(|made| made.trace.connection)
     }
 
     /// A server's answer makes the stream a tunnel; false when nobody can hold its end any more.
@@ -116,35 +215,35 @@ impl Exchange {
     }
 
     pub(crate) fn assigned(&self, now: Instant, made: &Arc<Made>, reused: bool) {
-        let mut trace = self.trace.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut trace = lock(&self.trace);
         trace.assigned = Some(now);
         trace.connection = Some(Arc::clone(made));
         trace.reused = reused;
     }
 
     pub(crate) fn tried(&self, tried: Tried) {
-        let mut trace = self.trace.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut trace = lock(&self.trace);
         trace.tried = Some(tried);
     }
 
     pub(crate) fn resent(&self) {
-        let mut trace = self.trace.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut trace = lock(&self.trace);
         trace.resends += 1;
         trace.first_byte = None;
     }
 
     pub(crate) fn first_byte(&self, now: Instant) {
-        let mut trace = self.trace.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut trace = lock(&self.trace);
         trace.first_byte.get_or_insert(now);
     }
 
     pub(crate) fn ended(&self, now: Instant) {
-        let mut trace = self.trace.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut trace = lock(&self.trace);
         trace.ended.get_or_insert(now);
     }
 
     pub(crate) fn timeline(&self) -> Timeline {
-        let trace = self.trace.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let trace = lock(&self.trace).clone();
         let made = trace.connection.as_deref();
         // A connection that stood before the request came owes it neither name nor handshake.
         let waited = made.filter(|made| made.trace.established >= trace.requested);
@@ -165,6 +264,10 @@ impl Exchange {
             resends: trace.resends,
         }
     }
+}
+
+fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
+    of.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl fmt::Debug for Exchange {

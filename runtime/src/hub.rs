@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use regatta_core::Instant;
 use regatta_core::id::{AttemptId, ConnectionId, HostId, RequestId};
+use regatta_core::retry::Ledger;
 use regatta_core::types::{Key, MethodClass, Outcome, RetrySafe, Timing};
 use regatta_core::upstream::{Action, Event, Upstream};
 use smallvec::SmallVec;
@@ -52,6 +53,7 @@ struct State {
     dead: bool,
     /// Who waits until nothing is left.
     closers: Vec<Waker>,
+    retries: Ledger,
 }
 
 /// Mailboxes by slot, with the id that the slot belongs to.
@@ -82,6 +84,7 @@ struct Effects {
 impl<R: Runtime> Hub<R> {
     /// Builds the hub and starts its timer task, which ends when the last handle is gone.
     pub(crate) fn start(runtime: R, upstream: Journaled, settings: Settings) -> Arc<Self> {
+        let retries = Ledger::new(settings.retry_budget, runtime.seed());
         let hub = Arc::new(Self {
             runtime: runtime.clone(),
             settings,
@@ -95,6 +98,7 @@ impl<R: Runtime> Hub<R> {
                 armed: None,
                 dead: false,
                 closers: Vec::new(),
+                retries,
             }),
             timer: Arc::new(Wake::new()),
         });
@@ -232,7 +236,7 @@ impl<R: Runtime> Hub<R> {
         };
         closers.into_iter().for_each(Waker::wake);
         for ticket in tickets.into_iter().flatten() {
-            ticket.exchange.fail(Error::new(Kind::Gone));
+            ticket.exchange.abandon(Error::new(Kind::Gone));
         }
     }
 
@@ -246,6 +250,20 @@ impl<R: Runtime> Hub<R> {
             state.closers.push(cx.waker().clone());
         }
         Poll::Pending
+    }
+
+    /// Asks whether something is tried again: with the time, and how many requests wait or are
+    /// under way.
+    pub(crate) fn retry<T>(&self, ask: impl FnOnce(Instant, usize, &mut Ledger) -> T) -> T {
+        let now = self.runtime.now();
+        let mut state = self.lock();
+        let active = state.upstream.requests();
+        ask(now, active, &mut state.retries)
+    }
+
+    /// How many requests were tried again, and how many the budget kept from it.
+    pub(crate) fn retries(&self) -> (u64, u64) {
+        self.lock().retries.counts()
     }
 
     /// Looks at the upstream.
@@ -324,6 +342,9 @@ impl<R: Runtime> Hub<R> {
         for waker in effects.wakers.drain(..) {
             waker.wake();
         }
+        for parcel in effects.parcels.drain(..) {
+            Exchange::give_back(*parcel);
+        }
         for (exchange, error) in effects.failures.drain(..) {
             exchange.fail(error);
         }
@@ -335,7 +356,7 @@ impl<R: Runtime> Hub<R> {
             }
             // Nothing of the body is sent any more. Frames are the caller's own buffers: they are
             // never dropped under the lock.
-            exchange.up.close();
+            exchange.close_up();
         }
         for (host, name) in effects.resolves.drain(..) {
             self.runtime.spawn(resolve::run(Arc::clone(self), host, name));
@@ -349,7 +370,6 @@ impl<R: Runtime> Hub<R> {
         if let Some(journal) = effects.journal.take() {
             journal.wake.raise();
         }
-        effects.parcels.clear();
     }
 }
 

@@ -37,6 +37,7 @@ mod hub;
 mod mail;
 mod options;
 mod recording;
+mod response;
 mod runtime;
 mod server;
 mod settings;
@@ -50,7 +51,7 @@ mod tunnel;
 
 pub use body::{Body, BoxError};
 pub use builder::Builder;
-pub use client::{Client, ResponseFuture};
+pub use client::Client;
 pub use closing::{Closed, Closing};
 pub use datagrams::{Datagrams, Ecn, Received, Transmit};
 pub use drive::gate::{Drained, Draining};
@@ -58,6 +59,7 @@ pub use error::{Error, Kind as ErrorKind};
 pub use exchange::TimelineHandle;
 pub use options::{InformationalHook, RequestOptions};
 pub use recording::Recording;
+pub use response::ResponseFuture;
 pub use runtime::{Address, Answer, Listener, Resolution, Runtime, Stream, Timer};
 pub use server::{ConnectionHandle, Server, ServerBuilder, ServerHandle, Service};
 pub use settings::{Profile, Roots};
@@ -68,3 +70,4 @@ pub use timeline::{AttemptOutcome, AttemptTrace, ConnectionTrace, Span, Timeline
 pub use tunnel::Tunnel;
 
 pub use regatta_core;
+pub use regatta_core::retry::{Budget as RetryBudget, Policy as RetryPolicy, Verdict, Why};

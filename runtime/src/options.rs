@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use http::Response;
 use regatta_core::id::ProfileId;
+use regatta_core::retry::Policy;
 use regatta_core::types::{Origin, Priority};
 
 /// Hears interim (1xx) responses.
@@ -25,6 +26,8 @@ pub struct RequestOptions {
     pub priority: Priority,
     /// Where to connect instead of the URI's own origin: a proxy, as CONNECT needs it.
     pub to: Option<Origin>,
+    /// What is tried again, and how often. Default the client's.
+    pub retry: Option<Arc<Policy>>,
     /// Hears every interim (1xx) response, in the caller's task.
     pub on_informational: Option<InformationalHook>,
 }
@@ -36,6 +39,13 @@ impl RequestOptions {
         self.timeout = Some(timeout);
         self
     }
+
+    /// The same with this policy of retries.
+    #[must_use]
+    pub fn with_retry(mut self, policy: Policy) -> Self {
+        self.retry = Some(Arc::new(policy));
+        self
+    }
 }
 
 impl fmt::Debug for RequestOptions {
@@ -45,6 +55,7 @@ impl fmt::Debug for RequestOptions {
             .field("profile", &self.profile)
             .field("priority", &self.priority)
             .field("to", &self.to)
+            .field("retry", &self.retry)
             .finish_non_exhaustive()
     }
 }

@@ -10,6 +10,7 @@ use regatta_core::engine::tls::{
     ClientConfig, ClientOptions, Clock, Identity, KeyLog, Provider, Versions,
 };
 use regatta_core::id::ProfileId;
+use regatta_core::retry;
 use regatta_core::types::{Origin, Protocol};
 use regatta_core::upstream::Protocols;
 use rustls_pki_types::CertificateDer;
@@ -110,6 +111,8 @@ pub(crate) struct Settings {
     pub(crate) profiles: Vec<Profile>,
     pub(crate) overrides: BTreeMap<String, Vec<IpAddr>>,
     pub(crate) request_timeout: Option<Duration>,
+    pub(crate) retry: Arc<retry::Policy>,
+    pub(crate) retry_budget: Option<retry::Budget>,
     pub(crate) clock: Clock,
     /// The runtime's.
     pub(crate) provider: Provider,

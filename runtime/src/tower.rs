@@ -7,8 +7,9 @@ use http_body::Body as HttpBody;
 use tower_service::Service;
 
 use crate::body::{Body, BoxError};
-use crate::client::{Client, ResponseFuture};
+use crate::client::Client;
 use crate::error::Error;
+use crate::response::ResponseFuture;
 use crate::runtime::Runtime;
 
 impl<R, B> Service<Request<B>> for Client<R>

@@ -1,5 +1,7 @@
 //! What a client promises beside the single request, on virtual time.
 
+use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -8,7 +10,10 @@ use http_body_util::{BodyExt as _, Empty, Full};
 use regatta_core::Instant;
 use regatta_core::types::Refusal;
 use regatta_core::upstream::Protocols;
-use regatta_runtime::{Client, Error, ErrorKind, Runtime as _, Server, Timer as _};
+use regatta_runtime::{
+    Body, Client, Error, ErrorKind, RequestOptions, RetryBudget, RetryPolicy, Runtime as _, Server,
+    Timer as _, Verdict, Why,
+};
 use regatta_sim::{Host, Link, Net};
 
 const MS: Duration = Duration::from_millis(1);
@@ -67,7 +72,7 @@ fn begin(host: &Host, client: &Client<Host>, path: &'static str) -> Place {
     place
 }
 
-type Place = std::sync::Arc<std::sync::Mutex<Option<Result<Bytes, Error>>>>;
+type Place = Arc<Mutex<Option<Result<Bytes, Error>>>>;
 
 fn kind(place: &Place) -> Option<ErrorKind> {
     place.lock().unwrap().take().unwrap().err().map(|error| error.kind().clone())
@@ -115,4 +120,257 @@ fn a_close_with_nothing_under_way_takes_no_longer_than_the_goodbyes() {
         assert!(host.now() <= before + 50 * MS, "{:?} after {before:?}", host.now());
     })
     .unwrap();
+}
+
+/// A server whose answers are a script: statuses, each once, then 200 for ever. The answer's body
+/// is the request's; 503 asks to come again after a second.
+struct Script {
+    statuses: Mutex<Vec<u16>>,
+    asked: AtomicUsize,
+    /// Of the newest request's connection.
+    last: AtomicU16,
+}
+
+async fn serve_script(server: &Host, statuses: &[u16]) -> Arc<Script> {
+    let statuses = Mutex::new(statuses.iter().rev().copied().collect());
+    let script = Arc::new(Script { statuses, asked: AtomicUsize::new(0), last: AtomicU16::new(0) });
+    let at: std::net::SocketAddr = "192.0.2.1:80".parse().unwrap();
+    let listening = Server::builder(server.clone()).bind(at).await.unwrap();
+    let state = Arc::clone(&script);
+    server.spawn(listening.serve(move |request: Request<Body>| {
+        let state = Arc::clone(&state);
+        async move {
+            state.asked.fetch_add(1, Ordering::Relaxed);
+            let status = state.statuses.lock().unwrap().pop().unwrap_or(200);
+            state.last.store(status, Ordering::Relaxed);
+            let body = request.into_body().collect().await.unwrap().to_bytes();
+            let mut answer = Response::builder().status(status);
+            if status == 503 {
+                answer = answer.header("retry-after", "1");
+            }
+            answer.body(Full::new(body)).unwrap()
+        }
+    }));
+    script
+}
+
+/// What came of a PUT of 40,000 bytes, which is sent whole each time.
+struct Came {
+    status: u16,
+    verdict: Option<Verdict>,
+    asked: usize,
+    took: Duration,
+    connections: u64,
+}
+
+fn put(statuses: &[u16], protocols: Protocols, policy: RetryPolicy) -> Came {
+    put_within(statuses, protocols, policy, Duration::from_secs(600))
+}
+
+fn put_within(
+    statuses: &[u16],
+    protocols: Protocols,
+    policy: RetryPolicy,
+    timeout: Duration,
+) -> Came {
+    let net = Net::seeded(1);
+    let (server, host) = two_hosts(&net);
+    net.run(async {
+        let script = serve_script(&server, statuses).await;
+        let client = client(&host, protocols);
+        let sent = Bytes::from(vec![7; 40_000]);
+        let options = RequestOptions::default().with_retry(policy).with_timeout(timeout);
+        let request = Request::put("http://www.test/").extension(options);
+        let began = host.now();
+        let response = client.request(request.body(Full::new(sent.clone())).unwrap()).await;
+        let response = response.unwrap();
+        let (parts, body) = response.into_parts();
+        assert_eq!(body.collect().await.unwrap().to_bytes(), sent);
+        client.check();
+        assert_eq!(client.inspect(|upstream| upstream.requests()), 0);
+        Came {
+            status: parts.status.as_u16(),
+            verdict: parts.extensions.get::<Verdict>().copied(),
+            asked: script.asked.load(Ordering::Relaxed),
+            took: host.now().saturating_since(began),
+            connections: client.stats().count(regatta_core::record::Kind::ConnectionMade),
+        }
+    })
+    .unwrap()
+}
+
+const BOTH: [Protocols; 2] = [Protocols::Http1, Protocols::Http2PriorKnowledge];
+
+#[test]
+fn statuses_are_tried_again_with_the_whole_body() {
+    use Verdict::{NotRetried, Retried};
+    let on = RetryPolicy::retries(2);
+    let rows: [(&[u16], RetryPolicy, u16, Option<Verdict>); 7] = [
+        (&[], on.clone(), 200, None),
+        (&[502], RetryPolicy::default(), 502, None),
+        (&[502], on.clone(), 200, Some(Retried { retries: 1, why: Why::NotCovered })),
+        (&[502, 504], on.clone(), 200, Some(Retried { retries: 2, why: Why::NotCovered })),
+        (&[502, 502, 502], on.clone(), 502, Some(Retried { retries: 2, why: Why::Spent })),
+        (&[500], on.clone(), 500, None),
+        (&[503], on, 200, Some(Retried { retries: 1, why: Why::NotCovered })),
+    ];
+    for protocols in BOTH {
+        for (statuses, policy, status, verdict) in rows.clone() {
+            let came = put(statuses, protocols, policy);
+            let told = format!("{statuses:?} over {protocols:?}");
+            assert_eq!((came.status, came.verdict), (status, verdict), "{told}");
+            let retries = match verdict {
+                Some(Retried { retries, .. }) => retries as usize,
+                Some(NotRetried { .. }) | None => 0,
+            };
+            assert_eq!(came.asked, retries + 1, "{told}");
+            let asks = statuses == [503];
+            if asks {
+                assert_eq!(came.connections, 1, "what has ended leaves its connection: {told}");
+            }
+            assert_eq!(came.took >= Duration::from_secs(1), asks, "{told}: {:?}", came.took);
+        }
+    }
+}
+
+#[test]
+fn a_misdirected_request_goes_over_another_connection_by_default() {
+    for protocols in BOTH {
+        let came = put(&[421], protocols, RetryPolicy::default());
+        assert_eq!((came.status, came.asked, came.connections), (200, 2, 2), "{protocols:?}");
+        let came = put(&[421, 421], protocols, RetryPolicy::default());
+        assert_eq!((came.status, came.asked), (421, 2), "{protocols:?}");
+        let verdict = Verdict::Retried { retries: 1, why: Why::NotCovered };
+        assert_eq!(came.verdict, Some(verdict));
+    }
+}
+
+#[test]
+fn the_time_limit_covers_all_tries() {
+    // The second answer asks for a second that is not left.
+    let timeout = Duration::from_millis(1_500);
+    let policy = RetryPolicy::retries(9);
+    let came = put_within(&[503, 503], Protocols::Http1, policy, timeout);
+    assert_eq!((came.status, came.asked), (503, 2));
+    let verdict = Verdict::Retried { retries: 1, why: Why::Deadline };
+    assert_eq!(came.verdict, Some(verdict));
+    assert!(came.took < timeout);
+}
+
+#[test]
+fn no_connection_and_a_broken_one_are_tried_again_and_the_error_says_so() {
+    let net = Net::seeded(1);
+    let (server, host) = two_hosts(&net);
+    net.run(async {
+        let client = client(&host, Protocols::Http1);
+        // Nobody listens yet.
+        let options = RequestOptions::default().with_retry(RetryPolicy::retries(2));
+        let ask = || {
+            let request = Request::post("http://www.test/").extension(options.clone());
+            client.request(request.body(Full::new(Bytes::from("hello"))).unwrap())
+        };
+        let error = ask().await.unwrap_err();
+        assert!(error.is_connect(), "{error}");
+        let verdict = Verdict::Retried { retries: 2, why: Why::Spent };
+        assert_eq!(error.verdict(), Some(verdict));
+        // Somebody does at the second try.
+        let asked = ask();
+        let (said, ()) = both(asked, async {
+            sleep(&host, 21 * MS).await;
+            serve_script(&server, &[]).await;
+        })
+        .await;
+        assert_eq!(said.unwrap().status(), 200);
+        assert_eq!(client.retries(), (2, 0));
+    })
+    .unwrap();
+}
+
+/// Both, side by side.
+async fn both<A, B>(a: impl Future<Output = A>, b: impl Future<Output = B>) -> (A, B) {
+    let (mut a, mut b) = (Box::pin(a), Box::pin(b));
+    let (mut first, mut second) = (None, None);
+    std::future::poll_fn(|cx| {
+        if first.is_none()
+            && let std::task::Poll::Ready(done) = a.as_mut().poll(cx)
+        {
+            first = Some(done);
+        }
+        if second.is_none()
+            && let std::task::Poll::Ready(done) = b.as_mut().poll(cx)
+        {
+            second = Some(done);
+        }
+        if first.is_some() && second.is_some() {
+            return std::task::Poll::Ready(());
+        }
+        std::task::Poll::Pending
+    })
+    .await;
+    (first.unwrap(), second.unwrap())
+}
+
+#[test]
+fn the_budget_bounds_how_many_are_tried_again_at_once() {
+    let net = Net::seeded(1);
+    let (server, host) = two_hosts(&net);
+    net.run(async {
+        let script = serve_script(&server, &[502; 1_000]).await;
+        let builder = Client::builder(host.clone()).retry(RetryPolicy::retries(1));
+        let builder = builder.retry_budget(Some(RetryBudget::default()));
+        let client = builder.build().unwrap();
+        let mut all = Vec::new();
+        for _ in 0..50 {
+            let request = Request::get("http://www.test/").body(Empty::<Bytes>::new()).unwrap();
+            let (client, place) = (client.clone(), Arc::new(Mutex::new(None)));
+            all.push(Arc::clone(&place));
+            host.spawn(async move {
+                let response = client.request(request).await.unwrap();
+                let verdict = *response.extensions().get::<Verdict>().unwrap();
+                response.into_body().collect().await.unwrap();
+                *place.lock().unwrap() = Some(verdict);
+            });
+        }
+        sleep(&host, Duration::from_secs(5)).await;
+        let told = all.iter().map(|place| place.lock().unwrap().take().unwrap());
+        let (over, tried): (Vec<_>, Vec<_>) =
+            told.partition(|verdict| *verdict == Verdict::NotRetried { why: Why::Budget });
+        assert_eq!(over.len() + tried.len(), 50);
+        // A fifth of those that were under way when the answers came.
+        assert!((3..=10).contains(&tried.len()), "{} of 50 were tried again", tried.len());
+        assert_eq!(client.retries(), (tried.len() as u64, over.len() as u64));
+        assert_eq!(script.asked.load(Ordering::Relaxed), 50 + tried.len());
+    })
+    .unwrap();
+}
+
+#[test]
+fn a_future_dropped_at_any_moment_of_its_tries_leaves_nothing() {
+    for protocols in BOTH {
+        for after in (0..2_400).step_by(60) {
+            let net = Net::seeded(1);
+            let (server, host) = two_hosts(&net);
+            net.run(async {
+                serve_script(&server, &[502, 503, 421, 502]).await;
+                let client = client(&host, protocols);
+                let options = RequestOptions::default().with_retry(RetryPolicy::retries(9));
+                let request = Request::put("http://www.test/").extension(options);
+                let body = Full::new(Bytes::from(vec![7; 40_000]));
+                let mut asked = Box::pin(client.request(request.body(body).unwrap()));
+                let mut limit = host.timer(host.now() + Duration::from_millis(after + 1));
+                std::future::poll_fn(|cx| match asked.as_mut().poll(cx) {
+                    std::task::Poll::Ready(done) => std::task::Poll::Ready(drop(done)),
+                    std::task::Poll::Pending => limit.poll_expired(cx),
+                })
+                .await;
+                drop(asked);
+                sleep(&host, Duration::from_secs(1)).await;
+                client.check();
+                assert_eq!(client.inspect(|upstream| upstream.requests()), 0, "{after}");
+                // What was retried has given its place back.
+                assert_eq!(client.close(Duration::from_secs(1)).await.cut, 0, "{after}");
+            })
+            .unwrap();
+        }
+    }
 }

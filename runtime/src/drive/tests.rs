@@ -17,7 +17,8 @@ use regatta_core::Instant;
 use regatta_core::engine::tls::{Provider, ServerOptions};
 use regatta_core::types::Cause;
 
-use crate::client::{Client, ResponseFuture};
+use crate::client::Client;
+use crate::response::ResponseFuture;
 use crate::runtime::{Address, Answer, Listener, Resolution, Runtime, Stream, Timer};
 use crate::server::Server;
 

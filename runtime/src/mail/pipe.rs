@@ -301,6 +301,25 @@ impl<E> Pipe<E> {
         wakers.into_iter().flatten().for_each(Waker::wake);
     }
 
+    /// Takes out everything that was written, what was read and kept included, for another pipe.
+    /// `None` when some of it is gone. Nobody reads here any more then.
+    pub(crate) fn take_back(&self) -> Option<Vec<Frame>> {
+        let (wakers, frames) = {
+            let mut state = lock(&self.state);
+            if state.any_taken && state.kept.is_none() {
+                return None;
+            }
+            let mut frames = state.kept.take().unwrap_or_default();
+            frames.extend(core::mem::take(&mut state.frames));
+            state.queued = 0;
+            state.kept_bytes = 0;
+            state.reader_gone = true;
+            ([state.writer.take(), state.watcher.take()], frames)
+        };
+        wakers.into_iter().flatten().for_each(Waker::wake);
+        Some(frames)
+    }
+
     /// What is left of the body for sending it again.
     pub(crate) fn body_state(&self) -> BodyState {
         let state = lock(&self.state);

@@ -8,4 +8,5 @@ mod http2;
 mod interim;
 mod limits;
 mod many;
+mod retries;
 mod tls;
