@@ -28,6 +28,7 @@ pub fn main() -> ExitCode {
             cli::Asked::Get(segments) => get::run(segments).await,
             cli::Asked::Origin(args) => origin::run(args).await,
             cli::Asked::Demo(args) => demo::run(args).await,
+            cli::Asked::Text(text) => say::bytes(&text),
         }
     });
     // A thread that still reads standard input or looks a name up must not hold the exit up.

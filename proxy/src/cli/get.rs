@@ -9,6 +9,7 @@ use super::output::OutputArgs;
 use super::request::RequestArgs;
 use super::tls::TlsArgs;
 use super::way::WayArgs;
+use crate::waterfall::file::Form;
 
 const GET_EXAMPLES: &str = "\
 Examples:
@@ -28,6 +29,8 @@ Examples:
       Say how it went.
   regatta get --timeline --repeat 3 https://example.org/
       Where the time went: once with a new connection, twice with the pooled one.
+  regatta get --timeline=times.svg -o /dev/null https://example.org/
+      The same as a picture for a browser; times.json is for programs.
   regatta get -s -o /dev/null -Z --parallel-max 50 --repeat 1000 http://localhost:8080/bytes/1000
       1,000 requests, 50 at a time, through one pool.
   regatta get --resolve example.org:443:127.0.0.1 --cacert ca.pem https://example.org/
@@ -152,6 +155,12 @@ impl GetArgs {
         }
         if self.output.fail && self.output.fail_with_body {
             return Err("--fail and --fail-with-body exclude each other".to_owned());
+        }
+        if let Some(path) = self.output.timeline_file()
+            && Form::of(path).is_none()
+        {
+            let path = path.display();
+            return Err(format!("--timeline={path} ends in neither .svg nor .json"));
         }
         if self.output.remote_header_name && (self.output.include || self.request.head) {
             return Err("-J cannot name a file that begins with the head of -i or -I".to_owned());

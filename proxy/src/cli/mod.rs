@@ -13,6 +13,7 @@ pub(crate) mod line;
 mod load;
 mod origin;
 mod output;
+mod pages;
 mod request;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -24,6 +25,7 @@ pub(crate) use demo::DemoArgs;
 pub(crate) use get::{Data, GetArgs, Output};
 pub(crate) use load::LoadArgs;
 pub(crate) use origin::{OriginArgs, TlsSource};
+use pages::CompletionsArgs;
 pub(crate) use tls::TlsArgs;
 pub(crate) use way::WayArgs;
 
@@ -51,6 +53,10 @@ pub(crate) enum Command {
     Get(Box<GetArgs>),
     /// Serve HTTP/1.1 and HTTP/2 on one port, to try clients on.
     Origin(OriginArgs),
+    /// Print a script that completes regatta's options in a shell.
+    Completions(CompletionsArgs),
+    /// Print the man page, in roff.
+    Man,
     /// Show what the pool does when addresses, servers and connections misbehave.
     Demo(DemoArgs),
 }
@@ -64,6 +70,8 @@ pub(crate) enum Asked {
     Origin(OriginArgs),
     /// `regatta demo`.
     Demo(DemoArgs),
+    /// A text for standard output.
+    Text(Vec<u8>),
 }
 
 /// Why there is nothing to do.
@@ -124,6 +132,8 @@ pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Asked, 
         Command::Get(args) => Ok(Asked::Get(vec![*args])),
         Command::Origin(args) => Ok(Asked::Origin(args)),
         Command::Demo(args) => Ok(Asked::Demo(args)),
+        Command::Completions(args) => Ok(Asked::Text(pages::completions(args.shell))),
+        Command::Man => Ok(Asked::Text(pages::man())),
     }
 }
 

@@ -1,6 +1,6 @@
 //! What is shown and where it goes.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
@@ -106,12 +106,21 @@ pub(crate) struct OutputArgs {
     #[arg(long, help_heading = OUTPUT)]
     no_progress_meter: bool,
 
-    /// Draw where each request's time went, on standard error
-    #[arg(long, help_heading = OUTPUT)]
-    pub(crate) timeline: bool,
+    /// Draw where each request's time went, on standard error or into a file for a browser
+    /// (.svg) or a program (.json)
+    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true,
+          default_missing_value = "-", help_heading = OUTPUT)]
+    pub(crate) timeline: Option<PathBuf>,
 
     /// Write down what the pool was told and what it decided, for regatta-sim replay: hosts,
     /// addresses and times, but no paths, header fields or bodies
     #[arg(long, value_name = "FILE", help_heading = OUTPUT)]
     pub(crate) record: Option<PathBuf>,
+}
+
+impl OutputArgs {
+    /// The file that `--timeline` names; it draws on standard error where it names none.
+    pub(crate) fn timeline_file(&self) -> Option<&Path> {
+        self.timeline.as_deref().filter(|path| *path != "-")
+    }
 }

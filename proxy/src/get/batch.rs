@@ -18,6 +18,7 @@ use super::exit_code::{Exit, Failure};
 use super::key_log;
 use super::wire::Wire;
 use crate::cli::{GetArgs, TlsArgs, WayArgs};
+use crate::waterfall::file::Album;
 
 /// curl's connect timeout where `--connect-timeout 0` asks for none.
 const LONGEST_CONNECT: Duration = Duration::from_secs(300);
@@ -39,6 +40,8 @@ pub(crate) struct Shared {
     pub(crate) stdout: Arc<Mutex<Stdout>>,
     pub(crate) cookies: StdMutex<Jar>,
     pub(crate) speaks: bool,
+    /// `--timeline=FILE`.
+    pub(crate) album: Arc<Album>,
 }
 
 impl Batch {

@@ -15,6 +15,7 @@ use super::payload::Payload;
 use super::rate::Pace;
 use super::url::Url;
 use super::verbose;
+use crate::waterfall::file::Drawn;
 use crate::{say, waterfall};
 
 /// When a transfer must have ended, and the time that it was given.
@@ -120,8 +121,17 @@ impl Hop<'_> {
 
     /// `--timeline`.
     pub(crate) fn draw(&self, outcome: &str, timeline: &Timeline) {
-        if !self.batch.args.output.timeline {
+        let output = &self.batch.args.output;
+        if output.timeline.is_none() {
             return;
+        }
+        if output.timeline_file().is_some() {
+            return self.batch.shared.album.add(Drawn {
+                method: self.method.to_string(),
+                url: self.url.to_string(),
+                outcome: outcome.to_owned(),
+                timeline: timeline.clone(),
+            });
         }
         let mut text = format!("\n{} {}: {outcome}\n", self.method, self.url);
         let summary = waterfall::summary(timeline);

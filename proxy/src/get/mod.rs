@@ -1,5 +1,6 @@
 //! `regatta get`: curl's words on the pool.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -12,6 +13,7 @@ use self::exit_code::{Exit, Failure};
 use self::transfer::Transfer;
 use self::wire::Wire;
 use crate::cli::GetArgs;
+use crate::waterfall::file::Album;
 use crate::{say, waterfall};
 
 mod batch;
@@ -86,7 +88,9 @@ impl Outcome {
 async fn fetch_all(parts: Vec<GetArgs>, speaks: bool) -> Result<(), Exit> {
     let Some(first) = parts.first() else { return Ok(()) };
     let (at_once, fails_early) = (first.load.at_once(), first.output.fail_early);
-    let draws = first.output.timeline;
+    let draws = first.output.timeline.is_some();
+    let drawing = first.output.timeline_file().map(PathBuf::from);
+    let album = Arc::new(Album::default());
     let mut outcome = Outcome { speaks, last_decides: at_once == 1, result: Ok(()) };
     let record = parts.iter().find_map(|part| part.output.record.clone());
     let recording = match record.as_deref().map(journal::create).transpose() {
@@ -96,7 +100,7 @@ async fn fetch_all(parts: Vec<GetArgs>, speaks: bool) -> Result<(), Exit> {
             return outcome.result;
         }
     };
-    let transfers = match transfers(parts, recording.as_ref(), speaks) {
+    let transfers = match transfers(parts, recording.as_ref(), speaks, &album) {
         Ok(transfers) => transfers,
         Err(failure) => {
             outcome.note(Err(failure));
@@ -127,7 +131,12 @@ async fn fetch_all(parts: Vec<GetArgs>, speaks: bool) -> Result<(), Exit> {
     {
         outcome.note(Err(failure));
     }
-    if draws {
+    if let Some(path) = &drawing {
+        if let Err(error) = album.write(path) {
+            let text = format!("cannot write the timeline {}: {error}", path.display());
+            outcome.note(Err(Failure::new(Exit::Write, text)));
+        }
+    } else if draws {
         say::err(&format!("\n{}\n", waterfall::LEGEND));
     }
     outcome.result
@@ -138,11 +147,13 @@ fn transfers(
     parts: Vec<GetArgs>,
     recording: Option<&Recording>,
     speaks: bool,
+    album: &Arc<Album>,
 ) -> Result<Vec<Transfer>, Failure> {
     let shared = Arc::new(Shared {
         stdout: Arc::new(Mutex::new(tokio::io::stdout())),
         cookies: std::sync::Mutex::default(),
         speaks,
+        album: Arc::clone(album),
     });
     let mut batches: Vec<Arc<Batch>> = Vec::new();
     let mut transfers = Vec::new();

@@ -326,7 +326,7 @@ impl Transfer {
         let handle = response.extensions().get::<TimelineHandle>().cloned();
         let outcome = response.status().to_string();
         body::discard(response).await;
-        if let Some(handle) = handle.filter(|_| self.batch.args.output.timeline) {
+        if let Some(handle) = handle.filter(|_| self.batch.args.output.timeline.is_some()) {
             hop.draw(&outcome, &waterfall::settled(&handle).await);
         }
         Ok(())
@@ -345,7 +345,7 @@ impl Transfer {
         let handle = response.extensions().get::<TimelineHandle>().cloned();
         let mut outcome = response.status().to_string();
         let ended = self.write(response, template, url, course, report, interim).await;
-        if let Some(handle) = handle.filter(|_| self.batch.args.output.timeline) {
+        if let Some(handle) = handle.filter(|_| self.batch.args.output.timeline.is_some()) {
             if ended.is_err() {
                 outcome.push_str(", but not the whole body");
             }
