@@ -123,8 +123,12 @@ async fn fetch_all(parts: Vec<GetArgs>, speaks: bool) -> Result<(), Exit> {
     while let Some(ended) = under_way.join_next().await {
         outcome.joined(ended);
     }
-    for transfer in transfers.iter().filter(|transfer| transfer.place == 0) {
-        transfer.batch.write_cookies();
+    let mut written: Option<&Arc<Batch>> = None;
+    for Transfer { batch, .. } in &transfers {
+        if !written.is_some_and(|last| Arc::ptr_eq(last, batch)) {
+            batch.write_cookies();
+        }
+        written = Some(batch);
     }
     if let (Some(recording), Some(path)) = (&recording, &record)
         && let Err(failure) = journal::finish(recording, path)

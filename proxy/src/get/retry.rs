@@ -77,7 +77,7 @@ impl Tries {
         let mut wait = self.wait;
         if by_status && let Some(asked) = last.retry_after {
             wait = wait.max(asked);
-            if self.longest.is_some_and(|longest| passed + wait > longest) {
+            if self.longest.is_some_and(|longest| passed.saturating_add(wait) > longest) {
                 return None;
             }
         }
@@ -159,8 +159,10 @@ mod tests {
         let mut tries = tries("--retry 9 --retry-max-time 5");
         let later = NOW + Duration::from_secs(4);
         assert!(tries.next(later, answered(503)).is_some());
-        let asks = Try { retry_after: Some(Duration::from_secs(9)), ..answered(503) };
-        assert_eq!(tries.next(later, asks), None);
+        for seconds in [9, u64::MAX] {
+            let retry_after = Some(Duration::from_secs(seconds));
+            assert_eq!(tries.next(later, Try { retry_after, ..answered(503) }), None);
+        }
         assert_eq!(tries.next(NOW + Duration::from_secs(5), answered(503)), None);
     }
 }

@@ -23,8 +23,8 @@ fn client_certificates() {
         &folder,
         port,
         &[
-            row("--http1.1 --cacert {f}/ca.pem --cert {f}/cert.pem --key {f}/key.pem -o out {s}/"),
-            row("--http1.1 --cacert {f}/ca.pem -E {f}/both.pem -o out -w '%{http_code}' {s}/"),
+            row("--http1.1 --cacert {f}/ca.pem --cert {f}/cert.pem --key {f}/key.pem -o /dev/null -w '%{http_code}' {s}/"),
+            row("--http1.1 --cacert {f}/ca.pem -E {f}/both.pem -o /dev/null -w '%{http_code}' {s}/"),
             row("--http1.1 --cacert {f}/ca.pem --cert {f}/no.pem {s}/"),
             row("--http1.1 --cacert {f}/ca.pem --cert {f}/cert.pem --key {f}/missing {s}/"),
             row("--http1.1 --tls-max 1.2 --cacert {f}/ca.pem {s}/"),

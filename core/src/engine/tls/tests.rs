@@ -696,3 +696,21 @@ fn settings_that_cannot_be_used_are_named() {
     let other = ServerOptions { key: authority.server(&["example.com"]).key, ..good };
     assert!(ServerConfig::new(&clock(), other).is_err(), "certificate and key differ");
 }
+
+/// What a server makes of it is tested with real servers, in tests/.
+#[test]
+fn a_client_has_a_certificate_only_with_its_key() {
+    let authority = Authority::new();
+    let ServerOptions { certificates, key, .. } = authority.server(&["client.test"]);
+    let of = |key: Vec<u8>| {
+        let mut options = ClientOptions::default();
+        options.roots = vec![authority.root()];
+        options.identity = Some(Identity { certificates: certificates.clone(), key });
+        ClientConfig::new(&clock(), options)
+    };
+    assert!(of(key).is_ok());
+    let error = of(vec![1, 2, 3]).unwrap_err();
+    assert!(error.to_string().contains("the private key is not PKCS#8"), "{error}");
+    let other = authority.server(&["other.test"]).key;
+    assert!(of(other).is_err(), "the key of another certificate");
+}
