@@ -149,8 +149,8 @@ impl<R: Runtime> ResponseFuture<R> {
         }
     }
 
-    /// When another try follows this one, and whether elsewhere; else what the caller is told of the tries, where
-    /// there is anything to tell.
+    /// When another try follows this one, and whether elsewhere; else what the caller is told of
+    /// the tries, where there is anything to tell.
     fn judge(
         &mut self,
         answer: &Result<Box<Response<()>>, Error>,

@@ -28,22 +28,35 @@ fn first(policy: Policy, method: MethodClass, outcome: Outcome, body: BodyState)
     }
 }
 
+type Row = (Policy, MethodClass, Outcome, BodyState, Option<Why>);
+
+fn hold<const N: usize>(rows: [Row; N]) {
+    for (policy, method, outcome, body, expected) in rows {
+        let told = format!("{method:?} {outcome:?} {body:?} by {policy:?}");
+        assert_eq!(first(policy, method, outcome, body), expected, "{told}");
+    }
+}
+
+fn on() -> Policy {
+    Policy::retries(2)
+}
+
+fn any() -> Policy {
+    Policy { any_method: true, ..on() }
+}
+
+fn but(change: fn(&mut Policy)) -> Policy {
+    let mut policy = on();
+    change(&mut policy);
+    policy
+}
+
 #[test]
-fn what_is_tried_again() {
+fn statuses_that_are_tried_again() {
     use BodyState::{Replayable, Spent, Untouched};
     use MethodClass::{Connect, Idempotent, Other, Safe};
     let connect = Outcome::Refused(Refusal::ConnectFailed(Cause::Refused));
-    let reset = Outcome::Refused(Refusal::StreamFailed(Cause::ConnectionReset));
-    let fault = Cause::Protocol(ProtocolFault::Field);
-    let lies = Outcome::Refused(Refusal::StreamFailed(fault));
-    let on = || Policy::retries(2);
-    let any = || Policy { any_method: true, ..on() };
-    let no = |change: fn(&mut Policy)| {
-        let mut policy = on();
-        change(&mut policy);
-        policy
-    };
-    let rows = [
+    hold([
         // Off by default, but for what was misdirected.
         (Policy::default(), Safe, answered(503), Untouched, Some(Why::NotCovered)),
         (Policy::default(), Safe, connect, Untouched, Some(Why::NotCovered)),
@@ -51,7 +64,7 @@ fn what_is_tried_again() {
         (Policy::default(), Other, answered(421), Spent, Some(Why::Body)),
         (Policy::default(), Connect, answered(421), Untouched, Some(Why::NotCovered)),
         (
-            no(|policy| policy.on_misdirected = false),
+            but(|policy| policy.on_misdirected = false),
             Safe,
             answered(421),
             Untouched,
@@ -70,16 +83,28 @@ fn what_is_tried_again() {
         (any(), Other, answered(503), Replayable, None),
         (any(), Other, answered(503), Spent, Some(Why::Body)),
         (
-            no(|policy| policy.statuses.clear()),
+            but(|policy| policy.statuses.clear()),
             Safe,
             answered(503),
             Untouched,
             Some(Why::NotCovered),
         ),
+    ]);
+}
+
+#[test]
+fn failures_that_are_tried_again() {
+    use BodyState::Untouched;
+    use MethodClass::{Other, Safe};
+    let connect = Outcome::Refused(Refusal::ConnectFailed(Cause::Refused));
+    let reset = Outcome::Refused(Refusal::StreamFailed(Cause::ConnectionReset));
+    let fault = Cause::Protocol(ProtocolFault::Field);
+    let lies = Outcome::Refused(Refusal::StreamFailed(fault));
+    hold([
         // Failures. What was never sent may go again whatever the method.
         (on(), Other, connect, Untouched, None),
         (
-            no(|policy| policy.on_connect_failure = false),
+            but(|policy| policy.on_connect_failure = false),
             Safe,
             connect,
             Untouched,
@@ -88,7 +113,7 @@ fn what_is_tried_again() {
         (on(), Safe, reset, Untouched, None),
         (on(), Other, reset, Untouched, Some(Why::Method)),
         (any(), Other, reset, Untouched, None),
-        (no(|policy| policy.on_reset = false), Safe, reset, Untouched, Some(Why::NotCovered)),
+        (but(|policy| policy.on_reset = false), Safe, reset, Untouched, Some(Why::NotCovered)),
         (on(), Safe, lies, Untouched, Some(Why::NotCovered)),
         // Our own limits are no reason to come again.
         (on(), Safe, Outcome::Refused(Refusal::PendingOverflow), Untouched, Some(Why::NotCovered)),
@@ -103,11 +128,7 @@ fn what_is_tried_again() {
         // Retry-After, 10 s at most.
         (on(), Safe, asks(429, 10), Untouched, None),
         (on(), Safe, asks(503, 11), Untouched, Some(Why::RetryAfter)),
-    ];
-    for (policy, method, outcome, body, expected) in rows {
-        let told = format!("{method:?} {outcome:?} {body:?} by {policy:?}");
-        assert_eq!(first(policy, method, outcome, body), expected, "{told}");
-    }
+    ]);
 }
 
 #[test]
