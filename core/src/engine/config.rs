@@ -37,7 +37,12 @@ pub struct Config {
     pub stream_buffer: u32,
     /// HTTP/2: the stream's receive window, in bytes. Default 1 MiB.
     pub stream_window: u32,
-    /// HTTP/2: the connection's receive window, in bytes. Default 16 MiB (16 streams' worth).
+    /// HTTP/2: how far the streams' windows grow while a path holds more than a window, in bytes,
+    /// which is then what a reader that stops may leave unread. No more than `stream_window`: they
+    /// do not grow, and no PING measures the path. Default 16 MiB (1 Gbit/s at 130 ms).
+    pub stream_window_max: u32,
+    /// HTTP/2: the connection's receive window, in bytes, and at least 16 streams' windows once
+    /// those have grown. Default 16 MiB (16 streams' worth).
     pub connection_window: u32,
     /// HTTP/2 server: most concurrent streams of the client. Default 100.
     pub max_concurrent_streams: NonZeroU32,
@@ -84,6 +89,7 @@ impl Default for Config {
             linger_timeout: Duration::from_secs(10),
             stream_buffer: 64 << 10,
             stream_window: 1 << 20,
+            stream_window_max: 16 << 20,
             connection_window: 16 << 20,
             max_concurrent_streams: NonZeroU32::MIN.saturating_add(99),
             initial_streams: NonZeroU32::MIN.saturating_add(99),

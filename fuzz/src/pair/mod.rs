@@ -54,6 +54,8 @@ fn config(tape: &mut Tape) -> Config {
     let mut config = Config::default();
     config.stream_buffer = tape.pick("stream buffer", &[64 << 10, 1, 100]);
     config.stream_window = tape.pick("stream window", &[1 << 20, 10, 100, 65_535]);
+    // Twice is enough to see a window grow.
+    config.stream_window_max = 2 * config.stream_window;
     config.connection_window = tape.pick("connection window", &[16 << 20, 65_535, 100_000]);
     config.max_concurrent_streams = few(tape, "concurrent", &[100, 1, 2]);
     config.initial_streams = few(tape, "initial", &[100, 1]);

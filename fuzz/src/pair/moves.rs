@@ -262,7 +262,8 @@ impl World {
             return;
         }
         // Until SETTINGS have come a peer may send as much as it may by default.
-        let window = self.config.stream_window.max(65_535) as usize;
+        let most = self.config.stream_window.max(self.config.stream_window_max);
+        let window = most.max(65_535) as usize;
         let window = Some(window).filter(|_| !self.is_http1);
         let stream = match &event {
             Event::Head { stream, .. }

@@ -1,7 +1,6 @@
 //! The engine's deadlines: keep-alive, slow heads, idle connections, `Expect`, bodies that nobody
 //! takes.
 
-use core::task::{Context, Poll, Waker};
 use std::collections::VecDeque;
 
 use h2::Reason;
@@ -72,6 +71,26 @@ impl Clock {
     pub(super) fn set_pings(&mut self, pings: Option<h2::PingPong>) {
         self.pings = pings;
         self.preface = None;
+    }
+
+    /// Sends a PING that only measures: nobody is dead for want of its answer. Returns whether it
+    /// goes out.
+    pub(super) fn begin_measuring(&mut self) -> bool {
+        let idle = self.pinged.is_none();
+        let pings = self.pings.as_mut().filter(|_| idle);
+        pings.is_some_and(|pings| pings.send_ping(h2::Ping::opaque()).is_ok())
+    }
+
+    /// The PINGs, if one is on its way: h2 knows one at a time.
+    pub(super) fn pings_under_way(&mut self, is_measuring: bool) -> Option<&mut h2::PingPong> {
+        let under_way = is_measuring || self.pinged.is_some();
+        self.pings.as_mut().filter(|_| under_way)
+    }
+
+    /// The answer has come. Returns how many the driver waits for.
+    pub(super) const fn pong(&mut self) -> u32 {
+        self.pinged = None;
+        core::mem::replace(&mut self.wanted, 0)
     }
 
     /// The driver waits for an answer.
@@ -151,12 +170,13 @@ impl Clock {
 }
 
 impl H2 {
-    /// Sends a PING unless one is on its way.
+    /// Sends a PING unless one is on its way; the answer to one that measures will do.
     pub(super) fn send_ping(&mut self, now: Instant) {
+        let is_measuring = self.windows.is_measuring();
         let clock = &mut self.clock;
         if clock.pinged.is_none()
             && let Some(pings) = &mut clock.pings
-            && pings.send_ping(h2::Ping::opaque()).is_ok()
+            && (is_measuring || pings.send_ping(h2::Ping::opaque()).is_ok())
         {
             clock.pinged = Some(now);
             self.ready.wake_connection();
@@ -167,21 +187,6 @@ impl H2 {
     pub(super) fn send_wanted_ping(&mut self, now: Instant) {
         if self.clock.wanted > 0 {
             self.send_ping(now);
-        }
-    }
-
-    /// Looks whether the answer has come.
-    pub(super) fn poll_pong(&mut self) {
-        let clock = &mut self.clock;
-        let Some(pings) = clock.pings.as_mut().filter(|_| clock.pinged.is_some()) else {
-            return;
-        };
-        let mut cx = Context::from_waker(Waker::noop());
-        if let Poll::Ready(Ok(_)) = pings.poll_pong(&mut cx) {
-            clock.pinged = None;
-            for _ in 0..core::mem::take(&mut clock.wanted) {
-                self.events.push_back(Event::Pong);
-            }
         }
     }
 

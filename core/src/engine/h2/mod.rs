@@ -42,12 +42,14 @@ mod tap;
 #[cfg(test)]
 mod tests;
 mod wake;
+mod window;
 
 use self::clock::Clock;
 use self::io::Io;
 use self::pace::Watches;
 use self::stream::{Limits, Piece, Stream};
 use self::wake::{Chunk, Ready};
+use self::window::Windows;
 
 /// The client's connection preface (RFC 9113 3.4).
 const PREFACE: usize = 24;
@@ -68,6 +70,7 @@ pub struct H2 {
     clock: Clock,
     /// A server's patience with its streams' peer.
     watches: Watches,
+    windows: Windows,
     /// What the peer grants a client, or a server its peer.
     limit: u32,
     /// The most that a server has told h2 to let through.
@@ -135,6 +138,7 @@ impl H2 {
             events: VecDeque::new(),
             clock: Clock::new(config, now, is_server),
             watches: Watches::default(),
+            windows: Windows::new(config),
             limit: if is_server { most } else { config.initial_streams.get() },
             ceiling: most,
             refusing: false,
@@ -205,7 +209,10 @@ impl H2 {
         let before = found.unallowed();
         found.allow(n);
         self.unread -= before - found.unallowed();
-        if found.waits() {
+        let brought = found.brought(self.windows.round(now));
+        let waits = found.waits();
+        self.measure(now, brought);
+        if waits {
             self.watch(now, stream);
         }
     }

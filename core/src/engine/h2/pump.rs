@@ -37,7 +37,7 @@ impl H2 {
             if budget > 0 && !self.ready.is_empty() {
                 continue;
             }
-            self.poll_pong();
+            self.poll_pong(now);
             self.refresh_windows();
             self.note_limit();
             self.police(now);
@@ -78,8 +78,11 @@ impl H2 {
             return;
         };
         let before = stream.unallowed();
-        let verdict = stream.poll(&mut self.events);
+        let round = self.windows.round(now);
+        let verdict = stream.poll(&mut self.events, round);
         self.unread += stream.unallowed() - before;
+        let brought = stream.brought(round);
+        self.measure(now, brought);
         self.judge_stream(now, id, verdict);
     }
 

@@ -11,6 +11,7 @@ use h2::{Reason, RecvStream, SendStream};
 use http::{HeaderMap, StatusCode};
 
 use super::wake::{Chunk, Ready, StreamWaker};
+use super::window::{Brought, Mark};
 use crate::engine::{Event, Head};
 use crate::id::StreamId;
 use crate::types::ProtocolFault;
@@ -108,6 +109,7 @@ pub(super) struct Stream {
     /// Bytes of body that came.
     received: u64,
     small_debt: usize,
+    mark: Mark,
     wakes: Arc<StreamWaker>,
     waker: Waker,
 }
@@ -171,14 +173,16 @@ impl Stream {
             unallowed: 0,
             received: 0,
             small_debt: 0,
+            mark: Mark::default(),
             wakes,
             waker,
         }
     }
 
-    /// Polls both halves until h2 has nothing more for them.
-    pub(super) fn poll(&mut self, events: &mut VecDeque<Event>) -> Verdict {
+    /// Polls both halves until h2 has nothing more for them. What comes counts for `round`.
+    pub(super) fn poll(&mut self, events: &mut VecDeque<Event>, round: u32) -> Verdict {
         self.wakes.unlist();
+        self.mark.set(round, self.received, self.received - self.unallowed as u64);
         let waker = self.waker.clone();
         let mut cx = Context::from_waker(&waker);
         loop {
@@ -433,6 +437,11 @@ impl Stream {
         if let Outgoing::Body(send) = outgoing {
             self.outgoing = Outgoing::Done(Some(send));
         }
+    }
+
+    /// How much the stream has brought in `round`.
+    pub(super) fn brought(&self, round: u32) -> Brought {
+        self.mark.since(round, self.received, self.received - self.unallowed as u64)
     }
 
     /// Gives the window `n` bytes back.

@@ -25,6 +25,7 @@ use rustls::{
     SupportedProtocolVersion,
 };
 
+use self::records::Records;
 use super::Output;
 use crate::time::Instant;
 use crate::types::Protocol;
@@ -35,6 +36,7 @@ mod clock;
 mod error;
 mod key_log;
 mod provider;
+mod records;
 mod server;
 mod sessions;
 #[cfg(test)]
@@ -62,6 +64,7 @@ pub struct Tls {
     name: Option<Arc<str>>,
     phase: Phase,
     is_peer_closed: bool,
+    records: Records,
 }
 
 /// This side's half.
@@ -99,7 +102,8 @@ impl Tls {
         // The caller bounds what it hands over, and a refused byte would have nowhere to stay.
         rustls.set_buffer_limit(None);
         let rustls = Box::new(rustls);
-        Self { rustls, clock: clock.clone(), name, phase: Phase::Open, is_peer_closed: false }
+        let (phase, records) = (Phase::Open, Records::new());
+        Self { rustls, clock: clock.clone(), name, phase, is_peer_closed: false, records }
     }
 
     /// Takes in all of `input` from the wire and appends what it says to `plain`. What came
@@ -143,9 +147,9 @@ impl Tls {
     pub fn send(&mut self, now: Instant, plain: &mut Output, out: &mut Output) {
         self.clock.set(now);
         match self.phase {
-            Phase::Open => self.seal(plain, out),
+            Phase::Open => self.seal(now, plain, out),
             Phase::Closing => {
-                self.seal(plain, out);
+                self.seal(now, plain, out);
                 plain.clear();
                 self.rustls.send_close_notify();
                 self.phase = Phase::Closed;
@@ -226,13 +230,23 @@ impl Tls {
         Certificate::parse(self.peer_certificates().next()?)
     }
 
-    fn seal(&mut self, plain: &mut Output, out: &mut Output) {
-        while !plain.is_empty() && !self.rustls.is_handshaking() {
+    fn seal(&mut self, now: Instant, plain: &mut Output, out: &mut Output) {
+        if plain.is_empty() || self.rustls.is_handshaking() {
+            return;
+        }
+        self.records.begin(now);
+        while !plain.is_empty() {
             let mut pieces = [IoSlice::new(&[]); PIECES];
             let filled = plain.slices(&mut pieces);
-            let pieces = pieces.get(..filled).unwrap_or_default();
+            let mut pieces = pieces.get(..filled).unwrap_or_default();
+            let mut short = [IoSlice::new(&[]); PIECES];
+            if let Some(most) = self.records.most() {
+                let filled = cut(pieces, most, &mut short);
+                pieces = short.get(..filled).unwrap_or_default();
+            }
             // Without a limit rustls takes all, and it has no error: it has not failed.
             let Ok(taken @ 1..) = self.rustls.writer().write_vectored(pieces) else { return };
+            self.records.sealed(taken);
             plain.advance(taken);
             self.flush(out);
         }
@@ -345,6 +359,22 @@ fn private_key(der: Vec<u8>) -> Result<PrivateKeyDer<'static>, TlsError> {
 
 fn alpn_names(protocols: &[Protocol]) -> Vec<Vec<u8>> {
     protocols.iter().map(|protocol| alpn_name(*protocol).to_vec()).collect()
+}
+
+/// Fills `short` with the first `most` bytes of `pieces`; returns how many of it were filled.
+fn cut<'a>(pieces: &'a [IoSlice<'_>], most: usize, short: &mut [IoSlice<'a>]) -> usize {
+    let mut left = most;
+    let mut filled = 0;
+    for (piece, place) in pieces.iter().zip(short) {
+        let part = piece.get(..left).unwrap_or(piece);
+        if part.is_empty() {
+            break;
+        }
+        *place = IoSlice::new(part);
+        left -= part.len();
+        filled += 1;
+    }
+    filled
 }
 
 /// Takes sealed records, with one copy into a buffer of their size.

@@ -133,6 +133,8 @@ settings! {
         pub stream_buffer: Bytes,
         /// HTTP/2: the stream's receive window.
         pub stream_window: Bytes,
+        /// HTTP/2: how far it grows where the path holds more.
+        pub stream_window_max: Bytes,
         /// HTTP/2: the connection's receive window.
         pub connection_window: Bytes,
         /// HTTP/2 server: most concurrent streams of the client.

@@ -20,6 +20,7 @@ mod server;
 mod settings;
 mod soup;
 mod streams;
+mod window;
 
 const NOW: Instant = Instant::from_millis(1);
 
