@@ -55,8 +55,12 @@ impl Origin {
             Some(other) => return Err(OriginError::Scheme(other.into())),
             None => return Err(OriginError::Relative),
         };
-        let host = uri.host().filter(|host| !host.is_empty()).ok_or(OriginError::NoHost)?;
-        let port = match said_port(uri) {
+        let authority = uri.authority().ok_or(OriginError::NoHost)?;
+        let (host, port) = split(authority.as_str());
+        if host.is_empty() {
+            return Err(OriginError::NoHost);
+        }
+        let port = match port {
             None | Some("") => scheme.default_port(),
             Some(digits) => match digits.parse() {
                 Ok(port) if port > 0 => port,
@@ -100,11 +104,19 @@ impl fmt::Display for OriginError {
     }
 }
 
-/// What stands behind the authority's colon.
-fn said_port(uri: &http::Uri) -> Option<&str> {
-    let authority = uri.authority()?.as_str();
-    let place = authority.rsplit_once('@').map_or(authority, |(_, place)| place);
-    place.get(uri.host()?.len()..)?.strip_prefix(':')
+/// An authority's host, with the brackets of an IPv6 address, and what stands behind its colon.
+/// Every request asks for it: byte by byte, since authorities are short.
+fn split(authority: &str) -> (&str, Option<&str>) {
+    let begin = authority.bytes().rposition(|byte| byte == b'@').map_or(0, |at| at + 1);
+    let place = authority.get(begin..).unwrap_or_default();
+    let inside = match place.bytes().position(|byte| byte == b']') {
+        Some(at) if place.starts_with('[') => at,
+        _ => 0,
+    };
+    let colon = place.bytes().skip(inside).position(|byte| byte == b':');
+    let end = colon.map_or(place.len(), |at| inside + at);
+    let (host, rest) = place.split_at_checked(end).unwrap_or((place, ""));
+    (host, rest.strip_prefix(':'))
 }
 
 impl fmt::Display for Origin {

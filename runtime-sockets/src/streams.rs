@@ -4,7 +4,7 @@ use core::fmt;
 use core::future::poll_fn;
 use core::net::SocketAddr;
 use core::task::{Context, Poll, ready};
-use std::io::{self, IoSlice, Read, Write as _};
+use std::io::{self, IoSlice, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -98,10 +98,8 @@ impl<R: Reactor> Stream for Socket<R> {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         match self {
-            Self::Tcp(tcp) => tcp.poll_io(cx, Side::Write, |mut tcp| tcp.write_vectored(slices)),
-            Self::Unix(unix) => {
-                unix.poll_io(cx, Side::Write, |mut unix| unix.write_vectored(slices))
-            }
+            Self::Tcp(tcp) => tcp.poll_io(cx, Side::Write, |tcp| write(tcp, slices)),
+            Self::Unix(unix) => unix.poll_io(cx, Side::Write, |unix| write(unix, slices)),
         }
     }
 
@@ -155,6 +153,14 @@ where
             (Err(error), None) if error.kind() == io::ErrorKind::Interrupted => {}
             (done, None) => return Poll::Ready(done),
         }
+    }
+}
+
+/// Writes once. The system takes one slice for less than a list of one.
+fn write(mut socket: impl Write, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+    match slices {
+        [one] => socket.write(one),
+        all => socket.write_vectored(all),
     }
 }
 

@@ -197,7 +197,7 @@ impl<R: Runtime> Hub<R> {
         retry: RetrySafe,
         timing: Timing,
     ) {
-        let now = self.runtime.now();
+        let now = timing.ended;
         let request = parcel.request;
         let body = parcel.exchange.up.body_state();
         let mut state = self.lock();

@@ -348,16 +348,16 @@ impl Carrier {
             engine::Event::Head { stream, head: Head::Response(head), end } => {
                 let lane = self.lanes.get_mut(&stream)?;
                 lane.first_byte.get_or_insert(now);
-                Event::Head { request: lane.request, head, end }
+                Event::Head { request: lane.request, head: *head, end }
             }
             engine::Event::Informational { stream, head } => {
-                Event::Informational { request: of(stream)?, head }
+                Event::Informational { request: of(stream)?, head: *head }
             }
             engine::Event::Data { stream, bytes, end } => {
                 Event::Data { request: of(stream)?, bytes, end }
             }
             engine::Event::Trailers { stream, trailers } => {
-                Event::Trailers { request: of(stream)?, trailers }
+                Event::Trailers { request: of(stream)?, trailers: *trailers }
             }
             engine::Event::Capacity { stream } => Event::Capacity { request: of(stream)? },
             engine::Event::Ended { stream } => {

@@ -57,13 +57,13 @@ pub use pace::{Meter, Pace};
 ))]
 pub use stack::{Stack, StackEvent};
 
-/// The head of a message.
+/// The head of a message; heads are long, and events are moved more often than read.
 #[derive(Debug)]
 pub enum Head {
     /// What a server hears.
-    Request(Request<()>),
+    Request(Box<Request<()>>),
     /// What a client hears: a final response, never a 1xx except 101.
-    Response(Response<()>),
+    Response(Box<Response<()>>),
 }
 
 /// What the peer did, or what became of a command.
@@ -84,7 +84,7 @@ pub enum Event {
         /// Whose.
         stream: StreamId,
         /// Its head.
-        head: Response<()>,
+        head: Box<Response<()>>,
     },
     /// Part of a body, or of a tunnel's bytes.
     Data {
@@ -100,7 +100,7 @@ pub enum Event {
         /// Whose.
         stream: StreamId,
         /// The fields.
-        trailers: HeaderMap,
+        trailers: Box<HeaderMap>,
     },
     /// The stream's last frame has left the engine: the next is welcome. Not sent after `end`.
     Capacity {

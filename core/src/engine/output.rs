@@ -58,8 +58,15 @@ impl Output {
     }
 
     /// Moves bytes over from the front of `other` until about `room` wait here or `other` is
-    /// empty. `other` keeps its buffer.
+    /// empty.
     pub fn append(&mut self, other: &mut Self, room: usize) {
+        if self.is_empty() && other.chunks.is_empty() && room > 0 {
+            // What was only copied together goes over in its buffer, and the buffer here back.
+            core::mem::swap(&mut self.tail, &mut other.tail);
+            self.len = core::mem::take(&mut other.len);
+            self.chunks.clear();
+            return other.tail.clear();
+        }
         while self.len < room {
             if let Some(chunk) = other.chunks.pop_front() {
                 other.len -= chunk.len();
@@ -133,7 +140,7 @@ impl Output {
 
     /// Frees the buffers if nothing waits: an idle connection owns none.
     pub fn shrink(&mut self) {
-        if self.is_empty() {
+        if self.is_empty() && (self.tail.capacity() > 0 || self.chunks.capacity() > 0) {
             *self = Self::new();
         }
     }

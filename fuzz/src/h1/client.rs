@@ -83,7 +83,7 @@ impl Reading {
     fn hear(&mut self, event: Event, engine: &mut H1) {
         match event {
             Event::Head { head: Head::Response(head), end, .. } => {
-                self.message = Some(Message::response(head));
+                self.message = Some(Message::response(*head));
                 self.end(end);
             }
             Event::Data { stream, bytes, end } => {
@@ -95,7 +95,7 @@ impl Reading {
             }
             Event::Trailers { trailers, .. } => {
                 if let Some(message) = &mut self.message {
-                    message.trailers = trailers;
+                    message.trailers = *trailers;
                 }
                 self.end(true);
             }

@@ -82,7 +82,7 @@ impl Reading {
             Event::Head { stream, head: Head::Request(head), end } => {
                 let early = early_answer(&head, tunnels);
                 let last = answer(&head);
-                self.messages.push(Message::request(head));
+                self.messages.push(Message::request(*head));
                 if let Some(response) = early {
                     engine.respond(NOW, stream, &response, false);
                 } else if end || self.is_tunnel() {
@@ -107,7 +107,7 @@ impl Reading {
             Event::Trailers { stream, trailers } => {
                 self.end(End::Whole);
                 if let Some(message) = self.messages.last_mut() {
-                    message.trailers = trailers;
+                    message.trailers = *trailers;
                 }
                 engine.respond(NOW, stream, &Response::new(()), true);
             }

@@ -295,7 +295,7 @@ impl World {
                 heard.end_heard = end;
             }
             Event::Trailers { trailers, .. } => {
-                heard.heard_trailers = trailers;
+                heard.heard_trailers = *trailers;
                 heard.end_heard = true;
             }
             Event::Capacity { .. } => said.welcome = true,

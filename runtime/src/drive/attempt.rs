@@ -6,7 +6,6 @@ use core::net::SocketAddr;
 use core::num::NonZeroU32;
 use core::pin::pin;
 use core::task::{Context, Poll};
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::BytesMut;
@@ -26,7 +25,7 @@ use super::wire::{Flushed, Heard, Sink, Wire};
 use crate::body::Side;
 use crate::exchange::Exchange;
 use crate::hub::Hub;
-use crate::mail::Mailbox;
+use crate::mail::{Letters, Mailbox};
 use crate::runtime::{Address, Runtime};
 use crate::timeline::TlsTrace;
 
@@ -55,7 +54,7 @@ impl From<Cause> for Failed {
 
 /// Runs one attempt, and the connection that it becomes.
 pub(crate) async fn run<R: Runtime>(hub: Arc<Hub<R>>, job: Job) {
-    let mut letters = VecDeque::new();
+    let mut letters = Letters::new();
     // The job's future is dropped at the first letter: only an abort comes to an attempt.
     let established = {
         let mut work = pin!(establish(&hub, &job));
@@ -98,7 +97,8 @@ pub(crate) async fn run<R: Runtime>(hub: Arc<Hub<R>>, job: Job) {
     let party = Upward { hub: Arc::clone(&hub), connection: job.connection, protocol };
     let runtime = hub.runtime.clone();
     drop(hub);
-    Connection::new(runtime, wire, engine, job.mailbox, party).run().await;
+    let mut connection = Connection::new(runtime, wire, engine, job.mailbox, party);
+    poll_fn(|cx| connection.poll(cx)).await;
 }
 
 /// An origin that granted few streams is not sent a hundred before its SETTINGS come: it would
@@ -260,7 +260,7 @@ impl<R: Runtime> Party for Upward<R> {
         }
     }
 
-    fn on_closed(&mut self, cause: Cause, left: VecDeque<Letter>) {
+    fn on_closed(&mut self, cause: Cause, left: Letters<Letter>) {
         let ended = self.hub.runtime.now();
         for letter in left {
             if let Letter::Assign(parcel) = letter {

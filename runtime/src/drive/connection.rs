@@ -1,10 +1,8 @@
 //! The loop of one byte stream: mailbox to engine, engine to wire, wire to engine, engine to
 //! pipes. Clients and servers run the same; what differs is a [`Party`].
 
-use core::future::poll_fn;
 use core::task::{Context, Poll};
 use core::time::Duration;
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -14,6 +12,7 @@ use regatta_core::downstream::Cut;
 use regatta_core::engine::{Engine, Event, Head, Meter, OpenError, Shutdown};
 use regatta_core::id::{RequestId, StreamId};
 use regatta_core::types::{Cause, Outcome, RetrySafe, Timing};
+use smallvec::SmallVec;
 
 use super::lane::{EngineSink, Lane, unsayable};
 use super::last::{LastFrames, write_last};
@@ -22,7 +21,7 @@ use super::party::{Ended, Party};
 use super::wire::{Flushed, Heard, Wire};
 use crate::body::Side;
 use crate::exchange::{Exchange, Parcel};
-use crate::mail::{Bell, Frame, Mailbox, Received, is_interim};
+use crate::mail::{Bell, Frame, Letters, Mailbox, Received, is_interim};
 use crate::runtime::{Runtime, Timer};
 
 /// Rounds of one wake; then the task yields.
@@ -41,13 +40,13 @@ pub(crate) struct Connection<R: Runtime, P: Party> {
     wire: Wire<R::Stream>,
     engine: Engine,
     mailbox: Arc<Mailbox<Letter>>,
-    letters: VecDeque<Letter>,
+    letters: Letters<Letter>,
     /// By slot of the stream.
-    lanes: Vec<Option<Lane>>,
+    lanes: SmallVec<[Option<Lane>; 1]>,
     /// By slot of the stream; made once, used by every stream there.
-    bells: Vec<Arc<Bell<Letter>>>,
+    bells: SmallVec<[Arc<Bell<Letter>>; 1]>,
     /// Slots whose pipes moved.
-    moved: Vec<u32>,
+    moved: SmallVec<[u32; 4]>,
     last: LastFrames,
     timer: Option<R::Timer>,
     /// What the timer is set to, while it has not expired.
@@ -88,10 +87,10 @@ impl<R: Runtime, P: Party> Connection<R, P> {
             wire,
             engine,
             mailbox,
-            letters: VecDeque::new(),
-            lanes: Vec::new(),
-            bells: Vec::new(),
-            moved: Vec::new(),
+            letters: Letters::new(),
+            lanes: SmallVec::new(),
+            bells: SmallVec::new(),
+            moved: SmallVec::new(),
             last: LastFrames::default(),
             timer: None,
             armed: None,
@@ -104,14 +103,15 @@ impl<R: Runtime, P: Party> Connection<R, P> {
         }
     }
 
-    /// Runs until the connection is gone.
-    pub(crate) async fn run(mut self) {
-        poll_fn(|cx| self.poll(cx)).await;
-    }
-
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        for _ in 0..BUDGET {
-            let now = self.runtime.now();
+    /// Serves it; ready when the connection is gone. Polled where it lies: it is large, and a
+    /// future that took it would hold it twice.
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut now = self.runtime.now();
+        for round in 0..BUDGET {
+            // Most wakes have two rounds, the second of which finds nothing.
+            if round > 1 {
+                now = self.runtime.now();
+            }
             let mut progress = self.read_letters(cx, now);
             progress |= self.run_timer(now);
             progress |= self.read(cx, now);
@@ -267,12 +267,12 @@ impl<R: Runtime, P: Party> Connection<R, P> {
                 Event::Head { stream, head, end } => self.on_head(now, stream, head, end),
                 Event::Informational { stream, head } => {
                     if let Some(lane) = self.lane(stream) {
-                        lane.incoming(P::SIDE).write(Frame::Head(Box::new(head)));
+                        lane.incoming(P::SIDE).write(Frame::Head(head));
                     }
                 }
                 Event::Data { stream, bytes, end } => self.on_data(stream, bytes, end),
                 Event::Trailers { stream, trailers } => {
-                    self.on_last(stream, Frame::Trailers(Box::new(trailers)));
+                    self.on_last(stream, Frame::Trailers(trailers));
                 }
                 Event::Capacity { stream } => {
                     if let Some(lane) = self.lane(stream) {
@@ -328,7 +328,7 @@ impl<R: Runtime, P: Party> Connection<R, P> {
                     lane.may_send = true;
                     self.moved.push(u32::try_from(stream.slot()).unwrap_or(u32::MAX));
                 }
-                let frame = Frame::Head(Box::new(head));
+                let frame = Frame::Head(head);
                 if end {
                     self.on_last(stream, frame);
                 } else if let Some(lane) = self.lane(stream) {
@@ -337,7 +337,7 @@ impl<R: Runtime, P: Party> Connection<R, P> {
             }
             Head::Request(head) => {
                 let connect = head.method() == Method::CONNECT;
-                let Some(exchange) = self.party.on_request(now, head, end) else {
+                let Some(exchange) = self.party.on_request(now, *head, end) else {
                     self.engine.reset(now, stream);
                     return;
                 };

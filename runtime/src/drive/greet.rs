@@ -6,7 +6,6 @@
 
 use core::future::poll_fn;
 use core::task::{Context, Poll};
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::BytesMut;
@@ -18,6 +17,7 @@ use regatta_core::types::Protocol;
 use super::gate::{Gate, Served};
 use super::letter::Letter;
 use super::wire::{Flushed, Heard, Sink, Wire};
+use crate::mail::Letters;
 use crate::runtime::Runtime;
 
 /// What every HTTP/2 client says first (RFC 9113 3.4).
@@ -54,7 +54,7 @@ struct Greeting<'a, R: Runtime> {
     served: &'a Served,
     wire: Wire<R::Stream>,
     early: Early,
-    letters: VecDeque<Letter>,
+    letters: Letters<Letter>,
     stage: Stage,
 }
 
@@ -70,7 +70,7 @@ pub(super) async fn greet<R: Runtime>(
         served,
         wire: Wire::new(socket, None),
         early: Early::default(),
-        letters: VecDeque::new(),
+        letters: Letters::new(),
         stage: Stage::Silent,
     };
     let protocol = poll_fn(|cx| greeting.poll(cx)).await?;

@@ -5,6 +5,8 @@
 
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use crate::error::Error;
 use crate::exchange::Exchange;
 use crate::mail::{Frame, Pipe};
@@ -12,7 +14,7 @@ use crate::mail::{Frame, Pipe};
 /// Last frames of the events that are being taken.
 #[derive(Debug, Default)]
 pub(crate) struct LastFrames {
-    held: Vec<(Arc<Exchange>, Frame)>,
+    held: SmallVec<[(Arc<Exchange>, Frame); 1]>,
 }
 
 impl LastFrames {

@@ -3,7 +3,6 @@
 use core::future::poll_fn;
 use core::net::SocketAddr;
 use core::task::{Context, Poll};
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use http::header::{CONTENT_LENGTH, EXPECT};
@@ -20,6 +19,7 @@ use super::party::{Ended, Party};
 use super::timer::yield_once;
 use crate::body::{Body, Side};
 use crate::exchange::Exchange;
+use crate::mail::Letters;
 use crate::runtime::{Listener, Runtime, Timer};
 use crate::server::{ConnectionHandle, Service, answer};
 
@@ -126,7 +126,8 @@ async fn serve<R: Runtime, S: Service>(
     let mailbox = Arc::clone(&guest.served.1);
     let secure = wire.tls().is_some();
     let party = Downward { gate, service, guest, protocol, secure, held: 0, paused: false };
-    Connection::new(runtime, wire, engine, mailbox, party).run().await;
+    let mut connection = Connection::new(runtime, wire, engine, mailbox, party);
+    poll_fn(|cx| connection.poll(cx)).await;
 }
 
 /// The server's end of a connection: requests go to the service, each in a task of its own.
@@ -223,7 +224,7 @@ impl<R: Runtime, S: Service> Party for Downward<R, S> {
         ended.exchange.down.close();
     }
 
-    fn on_closed(&mut self, _: Cause, _: VecDeque<Letter>) {
+    fn on_closed(&mut self, _: Cause, _: Letters<Letter>) {
         self.hold(0);
         self.gate.feed(Event::Closed(self.guest.served.0));
     }

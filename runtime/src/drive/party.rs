@@ -1,7 +1,6 @@
 //! What differs between the two ends of a connection, and what they hear.
 
 use core::task::Context;
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use regatta_core::Instant;
@@ -12,6 +11,7 @@ use regatta_core::types::{Cause, Limit, Outcome, RetrySafe, Timing};
 use super::letter::Letter;
 use crate::body::Side;
 use crate::exchange::{Exchange, Parcel};
+use crate::mail::Letters;
 
 /// What differs between the two ends of a connection.
 pub(crate) trait Party: Send + Unpin + 'static {
@@ -59,7 +59,7 @@ pub(crate) trait Party: Send + Unpin + 'static {
     fn on_ended(&mut self, lane: Ended);
 
     /// The connection is gone.
-    fn on_closed(&mut self, cause: Cause, left: VecDeque<Letter>);
+    fn on_closed(&mut self, cause: Cause, left: Letters<Letter>);
 }
 
 /// What a party hears of a stream's end.

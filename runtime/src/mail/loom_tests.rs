@@ -1,17 +1,16 @@
 //! Every interleaving of the small protocols that threads share.
 
 use core::task::{Context, Poll, Waker};
-use std::collections::VecDeque;
 
 use bytes::Bytes;
 use loom::future::block_on;
 use loom::sync::Arc;
 use loom::thread;
 
-use super::{Bell, Frame, Mailbox, Pipe, Received, Wake};
+use super::{Bell, Frame, Letters, Mailbox, Pipe, Received, Wake};
 
-async fn letters(mailbox: &Mailbox<u32>) -> VecDeque<u32> {
-    let mut into = VecDeque::new();
+async fn letters(mailbox: &Mailbox<u32>) -> Letters<u32> {
+    let mut into = Letters::new();
     core::future::poll_fn(|cx| mailbox.poll(cx, &mut into)).await;
     into
 }

@@ -1,9 +1,13 @@
 //! A connection task's mailbox: letters in order, one waker, closed once.
 
 use core::task::{Context, Poll, Waker};
-use std::collections::VecDeque;
+
+use smallvec::SmallVec;
 
 use super::{lock, sync::Mutex};
+
+/// Letters that wait together, oldest first. Seldom more than one does: no allocation for it.
+pub(crate) type Letters<T> = SmallVec<[T; 2]>;
 
 /// Letters from the hub, and from pipes, to one connection task.
 #[derive(Debug)]
@@ -13,14 +17,14 @@ pub(crate) struct Mailbox<T> {
 
 #[derive(Debug)]
 struct State<T> {
-    letters: VecDeque<T>,
+    letters: Letters<T>,
     waker: Option<Waker>,
     closed: bool,
 }
 
 impl<T> Mailbox<T> {
     pub(crate) fn new() -> Self {
-        let state = State { letters: VecDeque::new(), waker: None, closed: false };
+        let state = State { letters: Letters::new(), waker: None, closed: false };
         Self { state: Mutex::new(state) }
     }
 
@@ -31,12 +35,12 @@ impl<T> Mailbox<T> {
         if state.closed {
             return Err(letter);
         }
-        state.letters.push_back(letter);
+        state.letters.push(letter);
         Ok(state.waker.take())
     }
 
     /// Moves all letters into `into`, or remembers the task.
-    pub(crate) fn poll(&self, cx: &mut Context<'_>, into: &mut VecDeque<T>) -> Poll<()> {
+    pub(crate) fn poll(&self, cx: &mut Context<'_>, into: &mut Letters<T>) -> Poll<()> {
         let mut state = lock(&self.state);
         if state.letters.is_empty() {
             match &mut state.waker {
@@ -59,7 +63,7 @@ impl<T> Mailbox<T> {
     }
 
     /// Takes nothing more and returns what was left.
-    pub(crate) fn close(&self) -> VecDeque<T> {
+    pub(crate) fn close(&self) -> Letters<T> {
         let mut state = lock(&self.state);
         state.closed = true;
         state.waker = None;

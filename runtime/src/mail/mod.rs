@@ -24,7 +24,7 @@ mod tests;
 mod wake;
 
 pub(crate) use bell::Bell;
-pub(crate) use mailbox::Mailbox;
+pub(crate) use mailbox::{Letters, Mailbox};
 pub(crate) use pipe::{Frame, Pipe, Received, is_interim};
 pub(crate) use wake::Wake;
 

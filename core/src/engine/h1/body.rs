@@ -277,7 +277,7 @@ impl H1 {
         if heard {
             match (trailers, self.events.back_mut()) {
                 (Some(trailers), _) => {
-                    self.events.push_back(Event::Trailers { stream, trailers });
+                    self.events.push_back(Event::Trailers { stream, trailers: Box::new(trailers) });
                 }
                 (None, Some(Event::Data { stream: of, end, .. })) if *of == stream => *end = true,
                 _ => self.events.push_back(Event::Data { stream, bytes: Bytes::new(), end: true }),

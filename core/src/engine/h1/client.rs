@@ -82,7 +82,7 @@ impl H1 {
             self.release();
         } else {
             let stream = exchange.id;
-            self.events.push_back(Event::Informational { stream, head: response });
+            self.events.push_back(Event::Informational { stream, head: Box::new(response) });
         }
         Ok(())
     }
@@ -108,7 +108,7 @@ impl H1 {
         if exchange.upgrade.is_some() {
             exchange.tx = Tx::Tunnel;
         }
-        let head = crate::engine::Head::Response(response);
+        let head = crate::engine::Head::Response(Box::new(response));
         self.events.push_back(Event::Head { stream: exchange.id, head, end: false });
         self.deadline = None;
         exchange.expecting = false;
@@ -139,7 +139,7 @@ impl H1 {
         }
         let unsent_body = exchange.holding;
         let by_close = matches!(exchange.rx, Rx::Close);
-        let head = crate::engine::Head::Response(response);
+        let head = crate::engine::Head::Response(Box::new(response));
         self.events.push_back(Event::Head { stream, head, end });
         if !persists || by_close {
             self.end_after(Cause::GoAway(0));

@@ -2,7 +2,7 @@
 //! readers could understand in two ways is an error.
 
 use http::header::{self, HeaderName};
-use http::{HeaderMap, StatusCode, Version};
+use http::{HeaderMap, HeaderValue, StatusCode, Version};
 
 use super::head::Fault;
 
@@ -100,13 +100,18 @@ impl Options {
     /// Reads Connection, and the `close` of the never standardised Proxy-Connection.
     pub(super) fn of(headers: &HeaderMap) -> Self {
         let mut options = Self::default();
-        for option in elements(headers, header::CONNECTION) {
-            options.close |= option.eq_ignore_ascii_case(b"close");
-            options.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
-            options.upgrade |= option.eq_ignore_ascii_case(b"upgrade");
+        // One walk over the few fields there are costs less than finding either by its hash.
+        for (name, value) in headers {
+            let whole = *name == header::CONNECTION;
+            if !whole && name.as_str() != "proxy-connection" {
+                continue;
+            }
+            for option in list(value) {
+                options.close |= option.eq_ignore_ascii_case(b"close");
+                options.keep_alive |= whole && option.eq_ignore_ascii_case(b"keep-alive");
+                options.upgrade |= whole && option.eq_ignore_ascii_case(b"upgrade");
+            }
         }
-        options.close |= elements(headers, HeaderName::from_static("proxy-connection"))
-            .any(|option| option.eq_ignore_ascii_case(b"close"));
         options
     }
 
@@ -121,8 +126,12 @@ pub(super) fn elements(
     headers: &HeaderMap,
     name: HeaderName,
 ) -> impl Iterator<Item = &[u8]> + use<'_> {
-    let lines = headers.get_all(name).iter();
-    lines.flat_map(|value| value.as_bytes().split(|byte| *byte == b',')).map(<[u8]>::trim_ascii)
+    headers.get_all(name).into_iter().flat_map(list)
+}
+
+/// The elements of one line of a list field.
+fn list(value: &HeaderValue) -> impl Iterator<Item = &[u8]> {
+    value.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii)
 }
 
 /// Whether a field may stand in a trailer section: none that frames, routes, authenticates or

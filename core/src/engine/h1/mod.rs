@@ -59,6 +59,9 @@ mod write;
 use exchange::{Exchange, Rx, Tx};
 use head::{Fault, Kind, Scanner};
 
+/// Room for events that an idle connection keeps: those of one short exchange.
+const KEPT_EVENTS: usize = 4;
+
 /// Which end of the connection this is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Role {
@@ -274,12 +277,15 @@ impl H1 {
 
     /// The oldest event.
     pub fn poll_event(&mut self) -> Option<Event> {
-        let event = self.events.pop_front();
-        if event.is_none() && self.exchange.is_none() {
-            // An idle connection owns no buffer.
-            self.events = VecDeque::new();
+        // Asked far more often than there is one, and an event is long: said without moving any.
+        if self.events.is_empty() {
+            if self.exchange.is_none() && self.events.capacity() > KEPT_EVENTS {
+                // An idle connection keeps no more than the next exchange needs.
+                self.events = VecDeque::new();
+            }
+            return None;
         }
-        event
+        self.events.pop_front()
     }
 
     /// When something is due.

@@ -128,7 +128,11 @@ impl H1 {
                 .any(|expectation| expectation.eq_ignore_ascii_case(b"100-continue"));
         self.deadline = exchange.expecting.then_some(now + self.config.expect_timeout);
         self.exchange = Some(exchange);
-        self.events.push_back(Event::Head { stream: id, head: Head::Request(request), end });
+        self.events.push_back(Event::Head {
+            stream: id,
+            head: Head::Request(Box::new(request)),
+            end,
+        });
         if !options.persists(version) {
             self.end_after(Cause::GoAway(0));
         } else if self.config.max_requests.is_some_and(|most| self.next >= most.get()) {

@@ -110,7 +110,7 @@ impl H2 {
             self.clock.expect(now, stream);
         }
         self.clock.busy(now);
-        self.events.push_back(Event::Head { stream, head: Head::Request(request), end });
+        self.events.push_back(Event::Head { stream, head: Head::Request(Box::new(request)), end });
     }
 
     /// Why a request is answered here, without the service.

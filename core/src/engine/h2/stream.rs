@@ -227,7 +227,7 @@ impl Stream {
             return Poll::Ready(Verdict::Refused(fault, Reason::ENHANCE_YOUR_CALM));
         }
         let is_success = parts.status.is_success();
-        let head = Head::Response(http::Response::from_parts(parts, ()));
+        let head = Head::Response(Box::new(http::Response::from_parts(parts, ())));
         events.push_back(Event::Head { stream: self.id, head, end });
         if self.is_connect && !is_success {
             // No tunnel: what was meant for it goes nowhere.
@@ -264,7 +264,7 @@ impl Stream {
             StatusCode::SWITCHING_PROTOCOLS => {
                 return Verdict::Refused(ProtocolFault::Upgrade, Reason::PROTOCOL_ERROR);
             }
-            _ => events.push_back(Event::Informational { stream: self.id, head }),
+            _ => events.push_back(Event::Informational { stream: self.id, head: Box::new(head) }),
         }
         Verdict::Open
     }
@@ -309,7 +309,7 @@ impl Stream {
                         let fault = ProtocolFault::HeadTooLarge;
                         return Poll::Ready(Verdict::Refused(fault, Reason::ENHANCE_YOUR_CALM));
                     }
-                    Some(trailers) => Event::Trailers { stream, trailers },
+                    Some(trailers) => Event::Trailers { stream, trailers: Box::new(trailers) },
                     None => Event::Data { stream, bytes: Bytes::new(), end: true },
                 });
                 Poll::Ready(Verdict::Open)

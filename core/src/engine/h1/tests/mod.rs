@@ -90,7 +90,7 @@ impl Log {
             }
             Event::Trailers { trailers, .. } => {
                 let mut text = String::from("trailers");
-                for (name, value) in trailers {
+                for (name, value) in &**trailers {
                     write!(text, " {name}={}", value.as_bytes().escape_ascii()).unwrap();
                 }
                 self.word(&text);
@@ -302,11 +302,11 @@ fn said(engine: &mut H1) -> String {
 }
 
 #[test]
-fn an_engine_is_small_and_owns_no_buffer_while_idle() {
+fn an_engine_is_small_and_owns_next_to_nothing_while_idle() {
     let (mut engine, _) = asked(&get(), true);
     engine.receive(NOW, b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi");
     assert_eq!(said(&mut engine), "200; \"hi\"; end; ended");
-    assert_eq!(engine.events.capacity(), 0);
+    assert!(engine.events.capacity() * size_of::<Event>() <= 192, "{}", size_of::<Event>());
     assert_eq!(engine.kept.capacity(), 0);
     assert_eq!(engine.wire.capacity(), 0);
     assert!(size_of::<H1>() <= 768, "{}", size_of::<H1>());
