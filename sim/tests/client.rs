@@ -359,7 +359,7 @@ fn a_future_dropped_at_any_moment_of_its_tries_leaves_nothing() {
                 let mut asked = Box::pin(client.request(request.body(body).unwrap()));
                 let mut limit = host.timer(host.now() + Duration::from_millis(after + 1));
                 std::future::poll_fn(|cx| match asked.as_mut().poll(cx) {
-                    std::task::Poll::Ready(done) => std::task::Poll::Ready(drop(done)),
+                    std::task::Poll::Ready(_) => std::task::Poll::Ready(()),
                     std::task::Poll::Pending => limit.poll_expired(cx),
                 })
                 .await;

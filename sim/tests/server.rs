@@ -164,6 +164,9 @@ fn head(stream: u8, end: bool) -> Vec<u8> {
     frame(1, flags, stream, &[method, 0x86, 0x84, 0x41, 1, b'a'])
 }
 
+/// A name, what is said first and then again and again, after how many seconds it ends, and why.
+type Dribbler<'a> = (&'a str, &'a [u8], &'a [u8], u64, Cut);
+
 /// What begins and then dribbles a byte every two seconds.
 #[test]
 fn what_is_slow_ends_when_its_time_is_over() {
@@ -171,7 +174,7 @@ fn what_is_slow_ends_when_its_time_is_over() {
     let data = frame(0, 0, 1, b"x");
     let h2 = [PREFACE, &frame(4, 0, 0, &[]), &head(1, false)].concat();
     let half = [PREFACE, &frame(4, 0, 0, &[]), &frame(1, 0, 1, &[0x82])].concat();
-    let rows: [(&str, &[u8], &[u8], u64, Cut); 6] = [
+    let rows: [Dribbler<'_>; 6] = [
         ("nothing", b"", b"", 60, Cut::SilenceTimeout),
         ("half a head", b"GET /", b"x", 60, Cut::HeadTimeout),
         ("half a preface", &PREFACE[..9], b"", 60, Cut::SilenceTimeout),

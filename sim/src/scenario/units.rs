@@ -23,6 +23,10 @@ pub struct TimeOrNone(pub Option<Duration>);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Bytes(pub u64);
 
+/// A number of bytes, or `"none"` for no limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BytesOrNone(pub Option<u64>);
+
 /// Bits in a second: `"64kbit/s"`, `"10Mbit/s"`, `"1Gbit/s"`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Rate(pub u64);
@@ -186,6 +190,17 @@ impl Quantity for Plain {
     }
 }
 
+impl Quantity for BytesOrNone {
+    const EXPECTED: &'static str = "a number of bytes such as 1500 or \"64KiB\", or \"none\"";
+
+    fn read(text: &str) -> Option<Self> {
+        match text {
+            "none" => Some(Self(None)),
+            text => Bytes::read(text).map(|bytes| Self(Some(bytes.0))),
+        }
+    }
+}
+
 impl Quantity for Range<Time> {
     const EXPECTED: &'static str = "a time such as \"20ms\", or a range such as \"5ms..20ms\"";
 
@@ -260,8 +275,8 @@ macro_rules! read {
 }
 
 read! {
-    Time, TimeOrNone, Bytes, Rate, Share, NumberOrNone, CountOrNone, Plain, Range<Time>,
-    Range<Bytes>,
+    Time, TimeOrNone, Bytes, BytesOrNone, Rate, Share, NumberOrNone, CountOrNone, Plain,
+    Range<Time>, Range<Bytes>,
 }
 
 #[cfg(test)]
@@ -304,6 +319,9 @@ mod tests {
         assert_eq!(Share::read("101%"), None);
         assert_eq!(NumberOrNone::read("none"), Some(NumberOrNone(None)));
         assert_eq!(CountOrNone::read("0"), None);
+        assert_eq!(BytesOrNone::read("none"), Some(BytesOrNone(None)));
+        assert_eq!(BytesOrNone::read("2KiB"), Some(BytesOrNone(Some(2_048))));
+        assert_eq!(BytesOrNone::read("2s"), None);
     }
 
     #[test]

@@ -30,6 +30,8 @@ pub(super) struct Wire {
     output: BytesMut,
     writer: Option<Waker>,
     walker: Walker,
+    /// This side has written its first frame.
+    begun: bool,
     /// Bytes of the client's preface that are still to be written.
     preface_left: usize,
     pub(super) tap: Tap,
@@ -49,6 +51,7 @@ impl Io {
             output: BytesMut::new(),
             writer: None,
             walker: Walker::default(),
+            begun: false,
             preface_left,
             tap,
         })))
@@ -110,6 +113,11 @@ impl Wire {
         self.write(frame, usize::MAX);
     }
 
+    /// Whether this side has written its first frame.
+    pub(super) const fn has_begun(&self) -> bool {
+        self.begun
+    }
+
     fn wake_reader(&mut self) {
         if let Some(reader) = self.reader.take() {
             reader.wake();
@@ -139,6 +147,7 @@ impl Wire {
                     n
                 }
                 Step::Header(n, _) => {
+                    self.begun = true;
                     if self.walker.is_bare()
                         && let Step::Payload(_, Some(frame)) = self.walker.step(&[])
                     {

@@ -291,7 +291,12 @@ impl H2 {
     fn inject_go_away(&mut self, code: u32) {
         let mut payload = self.accepted.to_be_bytes().to_vec();
         payload.extend_from_slice(&code.to_be_bytes());
-        self.io.wire().inject(&encode(kind::GOAWAY, 0, 0, &payload));
+        let mut wire = self.io.wire();
+        if !wire.has_begun() {
+            // RFC 9113 3.4: who says goodbye at once has begun with SETTINGS all the same.
+            wire.inject(&encode(kind::SETTINGS, 0, 0, &[]));
+        }
+        wire.inject(&encode(kind::GOAWAY, 0, 0, &payload));
     }
 
     /// Server: something was refused or timed out.

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use regatta_core::{engine, eyeballs, limits, pool, upstream};
 use serde::Deserialize;
 
-use crate::scenario::units::{Bytes, CountOrNone, NumberOrNone, Time, TimeOrNone};
+use crate::scenario::units::{Bytes, BytesOrNone, CountOrNone, NumberOrNone, Time, TimeOrNone};
 
 /// A table of settings, each of which overwrites one field of a configuration.
 macro_rules! settings {
@@ -123,6 +123,12 @@ settings! {
         pub max_head_bytes: Bytes,
         /// Most fields of a head.
         pub max_head_fields: u32,
+        /// Server: longest method and target of a request together.
+        pub max_request_line: Bytes,
+        /// Server: longest body of a request.
+        pub max_body_bytes: BytesOrNone,
+        /// Server: how many requests a connection carries in its life.
+        pub max_requests: CountOrNone,
         /// Most interim responses of one exchange.
         pub max_informational: u32,
         /// How long `100 Continue` is waited for.
@@ -155,7 +161,32 @@ settings! {
         pub write_timeout: Time,
         /// How long a peer may take none of what nobody misses any more.
         pub close_timeout: Time,
+        /// Server: what a peer must move at least, and within what time; or `"none"`.
+        pub pace: PaceOrNone,
     }
+}
+
+/// What a peer must move, as `{ bytes = "14400B", window = "60s" }`, or `"none"`.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(untagged)]
+pub enum PaceOrNone {
+    /// So many bytes within this time.
+    Pace {
+        /// Bytes that must move.
+        bytes: Bytes,
+        /// Within this time.
+        window: Time,
+    },
+    /// Nothing.
+    None(Never),
+}
+
+/// The word `"none"`.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Never {
+    /// No limit.
+    None,
 }
 
 /// `[client]`: who asks, and by which rules.
@@ -254,6 +285,23 @@ impl From<Time> for Duration {
 impl From<TimeOrNone> for Option<Duration> {
     fn from(time: TimeOrNone) -> Self {
         time.0
+    }
+}
+
+impl From<BytesOrNone> for Option<u64> {
+    fn from(bytes: BytesOrNone) -> Self {
+        bytes.0
+    }
+}
+
+impl From<PaceOrNone> for Option<engine::Pace> {
+    fn from(pace: PaceOrNone) -> Self {
+        match pace {
+            PaceOrNone::Pace { bytes, window } => {
+                Some(engine::Pace { bytes: bytes.into(), window: window.into() })
+            }
+            PaceOrNone::None(Never::None) => None,
+        }
     }
 }
 

@@ -574,6 +574,15 @@ fn shutdown() {
 }
 
 #[test]
+fn who_says_goodbye_at_once_begins_with_settings() {
+    // Found by the pairs of the fuzzer, whose server takes nothing else for a first frame.
+    let mut peer = Scripted::of(H2::client(&Config::default(), NOW));
+    peer.engine.shutdown(NOW, Shutdown::Now);
+    let kinds: Vec<u8> = peer.frames().iter().map(|frame| frame.kind).collect();
+    assert_eq!(kinds, [kind::SETTINGS, kind::GOAWAY]);
+}
+
+#[test]
 fn a_client_that_has_nothing_left_does_not_wait_for_its_transport() {
     // Found by the explorer: what was written for streams that had been reset stood before the
     // goodbye, and a transport that took nothing was waited for until TCP gave it up.
