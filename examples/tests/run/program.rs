@@ -29,6 +29,11 @@ impl Said {
     }
 }
 
+/// Whether one line of what an example printed is this, however far it is indented.
+pub(crate) fn tells(out: &str, line: &str) -> bool {
+    out.lines().any(|each| each.trim_start() == line)
+}
+
 /// Runs an example to its end.
 pub(crate) fn run(example: &str, words: &[&str]) -> Said {
     run_trusting("", example, words)

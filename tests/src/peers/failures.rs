@@ -60,7 +60,10 @@ fn http1() {
             let (bad, good) = (peer.url("/"), origin.http("/bytes/3"));
             let null = ["-o", "/dev/null"];
             let said = beside(&[&null[..], &null, &[&bad, &good]].concat(), script).await;
-            says(&said, code, &format!("http://{}: {sentence}", peer.address()));
+            // As with curl the exit code is the last URL's.
+            assert_eq!(said.code, 0, "{}", said.err);
+            let told = format!("regatta: ({code}) http://{}: {sentence}", peer.address());
+            assert_eq!(said.err.trim_end(), told);
         }
     });
 }

@@ -720,10 +720,9 @@ fn a_client_has_a_certificate_only_with_its_key() {
     let authority = Authority::new();
     let ServerOptions { certificates, key, .. } = authority.server(&["client.test"]);
     let of = |key: Vec<u8>| {
-        let mut options = ClientOptions::default();
-        options.roots = vec![authority.root()];
-        options.identity = Some(Identity { certificates: certificates.clone(), key });
-        ClientConfig::new(&clock(), options)
+        let identity = Some(Identity { certificates: certificates.clone(), key });
+        let roots = vec![authority.root()];
+        ClientConfig::new(&clock(), ClientOptions { roots, identity, ..ClientOptions::default() })
     };
     assert!(of(key).is_ok());
     let error = of(vec![1, 2, 3]).unwrap_err();
