@@ -138,8 +138,15 @@ impl Books {
     /// The peer takes no more streams there.
     pub(crate) fn refusing(&mut self, id: ConnectionId) {
         let connection = self.connection(id);
+        let pool = connection.pool;
         if connection.stopped.is_none() && connection.carried > 0 {
-            self.moves(connection.pool);
+            if self.is_aged(id) {
+                // It may have been drained for its age before, which nobody hears of while it
+                // is in use.
+                self.rules[pool].ahead = true;
+            } else {
+                self.moves(pool);
+            }
         }
         self.stop(id, "its peer refuses");
     }
