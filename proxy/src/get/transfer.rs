@@ -281,7 +281,11 @@ impl Transfer {
         let Some(name) = name.filter(|_| !bytes.is_empty()) else { return Ok(()) };
         let written = if name == "-" {
             let mut stdout = self.batch.shared.stdout.lock().await;
-            stdout.write_all(&bytes).await
+            match stdout.write_all(&bytes).await {
+                // What tokio still holds when the program ends is lost.
+                Ok(()) => stdout.flush().await,
+                failed => failed,
+            }
         } else {
             let mut file = self.batch.heads.lock().await;
             let opened = match &mut *file {
