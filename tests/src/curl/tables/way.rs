@@ -22,7 +22,9 @@ fn ways() {
         row("--http2-prior-knowledge {o}/bytes/3 -i"),
         row("--http2-prior-knowledge -d x {o}/echo"),
         row("--http2-prior-knowledge -I {o}/bytes/3"),
-        row("--http2-prior-knowledge {o}/reset").but("what came before a reset is shown"),
+        row("--http2-prior-knowledge {o}/reset").code_only(
+            "what came before a reset is shown, by curl only where it came apart from it",
+        ),
         row("--http2-prior-knowledge -T blob.bin {o}/echo"),
         row("--http2 {o}/bytes/3 -i").but("RFC 9113 knows no upgrade from plain HTTP/1.1"),
         row("--limit-rate 20K {o}/bytes/10000"),
