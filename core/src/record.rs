@@ -71,6 +71,8 @@ kinds! {
         ConnectionOverflow = "upstream_cx_overflow",
         /// A connection was wanted and `max_sockets` was reached (a: pool).
         SocketOverflow = "upstream_cx_socket_overflow",
+        /// A connection was wanted and had to wait: `max_handshakes` were under way (a: pool).
+        HandshakeOverflow = "upstream_cx_handshake_overflow",
         /// A pool was wanted and `max_connection_pools` was open.
         PoolOverflow = "upstream_cx_pool_overflow",
         /// A connection had carried all it may (a: connection).

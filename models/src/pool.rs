@@ -1,6 +1,7 @@
 //! The pool by itself, in a world that keeps books: it must lose nobody, serve in order, keep
 //! every limit, and be empty when everything has ended.
 
+use core::num::NonZeroU32;
 use std::sync::Arc;
 
 use regatta_core::id::{ConnectionId, RequestId};
@@ -28,6 +29,7 @@ pub struct World {
 const POOL: usize = 0;
 
 const SOCKETS: &str = "max_sockets is never exceeded";
+const HANDSHAKES: &str = "max_handshakes is never exceeded";
 const BREAKERS: &str = "circuit breakers count what is in use";
 const CONNECT_TIMEOUT: &str = "connecting ends in time";
 const STALE: &str = "a stale event does nothing";
@@ -43,7 +45,7 @@ pub fn expected() -> Expected {
         .with_always(&harness::INVARIANTS)
         .with_always(&books::INVARIANTS)
         .with_always(&books::INVARIANTS_IN_SIGHT)
-        .with_always(&[SOCKETS, BREAKERS, CONNECT_TIMEOUT, STALE, BURST, EMPTY])
+        .with_always(&[SOCKETS, HANDSHAKES, BREAKERS, CONNECT_TIMEOUT, STALE, BURST, EMPTY])
         .without(&NEVER)
 }
 
@@ -217,6 +219,8 @@ impl World {
                 let most = self.config.max_sockets as usize;
                 assert!(sockets < most, "{id} is one socket too many beside {sockets}");
                 books.tally.held(SOCKETS);
+                assert!(handshakes_left(&self.config, books), "{id} is one handshake too many");
+                books.tally.held(HANDSHAKES);
                 books.made(id, POOL);
             }
             Action::ConnectTimedOut(id) => {
@@ -268,10 +272,16 @@ impl World {
         }
     }
 
-    fn sockets_left(&self) -> bool {
+    fn one_more_is_left(&self) -> bool {
         let sockets = self.books.connections.values().filter(|c| !c.gone).count();
-        sockets < self.config.max_sockets as usize
+        sockets < self.config.max_sockets as usize && handshakes_left(&self.config, &self.books)
     }
+}
+
+/// Whether one more connection may be established at once.
+fn handshakes_left(config: &SoloConfig, books: &Books) -> bool {
+    let connecting = books.connections.values().filter(|c| c.is_connecting()).count();
+    config.max_handshakes.is_none_or(|most| connecting < most.get() as usize)
 }
 
 /// Events.
@@ -381,11 +391,17 @@ impl Subject for World {
     type Machine = Solo;
 
     fn new(tape: &mut Tape) -> Self {
+        let (pool, limits) = (settings::pool(tape), settings::breakers(tape));
+        let http1_alone = tape.one_in("plain", 4);
+        // One draw for both: the tapes that once failed stay what they are.
+        let at_once = [(16_384, 0), (16_384, 1), (1, 0), (2, 2), (3, 2), (0, 1)];
+        let (max_sockets, handshakes) = tape.pick("sockets", &at_once);
         Self::of(SoloConfig {
-            pool: settings::pool(tape),
-            limits: settings::breakers(tape),
-            http1_alone: tape.one_in("plain", 4),
-            max_sockets: tape.pick("sockets", &[16_384, 16_384, 1, 2, 3, 0]),
+            pool,
+            limits,
+            http1_alone,
+            max_sockets,
+            max_handshakes: NonZeroU32::new(handshakes),
             burst: tape.pick("burst", &[64, 64, 1, 2]),
         })
     }
@@ -431,7 +447,7 @@ impl Subject for World {
         if done {
             self.connects_are_in_time();
             self.books.nothing_is_late();
-            self.books.nobody_is_forgotten(self.sockets_left());
+            self.books.nobody_is_forgotten(self.one_more_is_left());
             if many_streams_came {
                 self.books.nothing_is_needless(POOL);
             }

@@ -12,6 +12,7 @@ pub(super) fn write(config: &Config, out: &mut String) {
         clusters,
         profiles,
         max_sockets,
+        max_handshakes,
         max_pools,
         pool_idle_timeout,
         address_lifetime,
@@ -24,6 +25,7 @@ pub(super) fn write(config: &Config, out: &mut String) {
     (profiles.len() as u64).put("profiles", out);
     seed.put("seed", out);
     max_sockets.put("max_sockets", out);
+    max_handshakes.put("max_handshakes", out);
     max_pools.put("max_pools", out);
     pool_idle_timeout.put("pool_idle_timeout", out);
     address_lifetime.put("address_lifetime", out);
@@ -114,6 +116,7 @@ impl Head {
         self.profiles = Part::take("profiles", &mut fields)?;
         self.config.seed = Part::take("seed", &mut fields)?;
         self.config.max_sockets = Part::take("max_sockets", &mut fields)?;
+        self.config.max_handshakes = Part::take("max_handshakes", &mut fields)?;
         self.config.max_pools = Part::take("max_pools", &mut fields)?;
         self.config.pool_idle_timeout = Part::take("pool_idle_timeout", &mut fields)?;
         self.config.address_lifetime = Part::take("address_lifetime", &mut fields)?;

@@ -159,7 +159,7 @@ parts! {
     pool::Config {
         connect_timeout, idle_timeout, max_connection_duration, max_requests_per_connection,
         max_concurrent_streams, assumed_streams, preconnect_permille, max_resends,
-        probe_after_idle, drain_timeout
+        max_unprocessed_resends, probe_after_idle, drain_timeout
     }
     eyeballs::Config {
         attempt_delay, resolution_delay, first_family, first_family_count, success,

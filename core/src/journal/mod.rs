@@ -5,7 +5,7 @@
 //! again: [`Replay`] tells the same inputs to a new upstream and compares every action.
 //!
 //! ```text
-//! regatta-journal 1
+//! regatta-journal 2
 //! upstream clusters=1 profiles=1 seed=7 ..     settings, one line for each part of them
 //! @1200 requested cluster=k0.0 origin=http://a.test:80 ..   an input: when, what
 //! > minted request=r0.0                        what came of it, a line each
@@ -38,7 +38,7 @@ pub use replay::{End, Failure, Replay, Summary, replay};
 pub use writer::Writer;
 
 /// The version of the format that is written, and the only one that is read.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// What the first line begins with; the version follows.
 const NAME: &str = "regatta-journal";

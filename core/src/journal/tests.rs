@@ -43,6 +43,7 @@ fn settings(at: usize) -> Config {
         clusters: (0..at % 3).map(|many| cluster(at + many)).collect(),
         profiles: (0..at % 4).map(|many| sample(at + many)).collect(),
         max_sockets: sample(at),
+        max_handshakes: sample(at),
         max_pools: sample(at + 1),
         pool_idle_timeout: sample(at),
         address_lifetime: sample(at + 1),
@@ -125,16 +126,17 @@ fn the_same_inputs_give_the_same_actions() {
 }
 
 const HEAD: &str = "\
-regatta-journal 1
-upstream clusters=1 profiles=1 seed=0 max_sockets=16384 max_pools=65536 pool_idle_timeout=60s \
-address_lifetime=60s burst=64
+regatta-journal 2
+upstream clusters=1 profiles=1 seed=0 max_sockets=16384 max_handshakes=1024 max_pools=65536 \
+pool_idle_timeout=60s address_lifetime=60s burst=64
 limits max_connections=1024 max_pending_requests=1024 max_requests=1024 max_retries=3 \
 max_connection_pools=none
 limits-high max_connections=1024 max_pending_requests=1024 max_requests=1024 max_retries=3 \
 max_connection_pools=none
 pool connect_timeout=5s idle_timeout=60s max_connection_duration=none \
 max_requests_per_connection=none max_concurrent_streams=1024 assumed_streams=100 \
-preconnect_permille=1000 max_resends=1 probe_after_idle=none drain_timeout=none
+preconnect_permille=1000 max_resends=1 max_unprocessed_resends=5 probe_after_idle=none \
+drain_timeout=none
 eyeballs attempt_delay=300ms resolution_delay=50ms first_family=v6 first_family_count=1 \
 success=handshake max_addresses=32 max_parallel=4 max_attempts=12
 profile protocols=auto
@@ -177,10 +179,10 @@ fn tampered(old: &str, new: &str) -> String {
 /// What stands there, what is put in its place, and what is said of it.
 const UNREADABLE: &[(&str, &str, &str)] = &[
     (
-        "regatta-journal 1",
         "regatta-journal 2",
-        "line 1: expected regatta-journal 1, the version that is known here, \
-             found \"regatta-journal 2\"",
+        "regatta-journal 1",
+        "line 1: expected regatta-journal 2, the version that is known here, \
+             found \"regatta-journal 1\"",
     ),
     (
         "upstream clusters",

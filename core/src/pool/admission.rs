@@ -20,6 +20,8 @@ pub enum Admission {
     ConnectionLimit,
     /// No: `max_sockets` is reached.
     SocketLimit,
+    /// Not yet: `max_handshakes` are under way, or others wait longer; the pool stands in line.
+    HandshakeLimit,
     /// No: the pool drains and nobody waits.
     Draining,
 }
@@ -41,14 +43,18 @@ impl Pool {
             };
         };
         if self.shut >= SHUT_MAX {
-            Admission::NothingGranted
+            return Admission::NothingGranted;
         } else if tables.sockets >= tables.max_sockets {
-            Admission::SocketLimit
-        } else if self.connections() == 0 {
-            // POOL-FIRST-CONNECTION, also where the breaker is open.
-            Admission::Connect(Rule::FirstConnection)
-        } else if !self.may(tables, Resource::Connections) {
+            return Admission::SocketLimit;
+        }
+        // POOL-FIRST-CONNECTION, also where the breaker is open.
+        let is_first = self.connections() == 0;
+        if !is_first && !self.may(tables, Resource::Connections) {
             Admission::ConnectionLimit
+        } else if !tables.handshakes.may() {
+            Admission::HandshakeLimit
+        } else if is_first {
+            Admission::Connect(Rule::FirstConnection)
         } else {
             Admission::Connect(rule)
         }
@@ -95,6 +101,7 @@ impl Pool {
 impl<O: Out> Turn<'_, O> {
     /// Makes as many connections as admission allows and the budget lets.
     pub(super) fn grow(&mut self) {
+        self.pool.wants_turn = false;
         loop {
             match self.pool.admission(self.tables) {
                 Admission::Connect(rule) => {
@@ -118,6 +125,13 @@ impl<O: Out> Turn<'_, O> {
                         self.fail_all(Refusal::SocketOverflow, None);
                     }
                     return;
+                }
+                Admission::HandshakeLimit => {
+                    // What is ahead of need is not worth waiting for.
+                    let wish = self.pool.wish(self.tables, self.pool.connecting.len());
+                    self.pool.wants_turn = wish == Some(Rule::Demand);
+                    let (kind, pool) = (Kind::HandshakeOverflow, self.pool.id);
+                    return self.tables.note(kind, Rule::None, pool);
                 }
                 Admission::NoDemand
                 | Admission::EnoughConnecting

@@ -182,8 +182,9 @@ impl Pool {
             return;
         }
         for (request, slot) in self.waiting.iter(&tables.requests) {
-            assert!(self.connections() > 0, "{request} waits and nothing will wake it");
-            let hope = !self.connecting.is_empty() || self.probing.is_some();
+            let wakes = self.connections() > 0 || self.wants_turn;
+            assert!(wakes, "{request} waits and nothing will wake it");
+            let hope = !self.connecting.is_empty() || self.probing.is_some() || self.wants_turn;
             let free = self.ready.iter().flat_map(|list| list.iter(&tables.connections));
             for (id, connection) in free {
                 let avoided = slot.avoid == Some(id) && hope;
@@ -232,6 +233,9 @@ impl Tables {
             }
         }
         assert_eq!(self.connections.len(), whole.connections as usize, "connections outside pools");
+        let connecting = self.connections.iter().filter(|(_, c)| c.state == State::Connecting);
+        assert_eq!(self.handshakes.under_way as usize, connecting.count(), "handshakes");
+        assert!(!self.handshakes.called, "a pool was called and is not heard of");
         let requests = (whole.pending + whole.requests) as usize;
         assert_eq!(self.requests.len(), requests, "requests outside pools");
         assert_eq!(self.deadlines.len(), whole.deadlines, "deadlines");

@@ -31,11 +31,15 @@ pub struct Config {
     /// 1,000, none ahead of need (Envoy's `per_upstream_preconnect_ratio`). Outside values are
     /// clamped.
     pub preconnect_permille: u32,
-    /// How often a request may be sent again by itself, for each of three reasons by itself:
-    /// nothing of it was sent; it was proven unprocessed (GOAWAY, REFUSED_STREAM); its fate is
-    /// unknown and the method allows it. A reused connection that turns out to be closing costs
-    /// none of it. Default 1.
+    /// How often a request may be sent again by itself, for each of two reasons by itself:
+    /// nothing of it was sent; its fate is unknown and the method allows it. A reused connection
+    /// that turns out to be closing costs none of it. Default 1.
     pub max_resends: u32,
+    /// How often a request may be sent again by itself that was proven unprocessed (GOAWAY,
+    /// REFUSED_STREAM), counted apart from the other reasons. Default 5 (curl's
+    /// `CONN_MAX_RETRIES`): a server that ends each of its connections after a few requests
+    /// refuses the rest of every burst, the same request among them again and again.
+    pub max_unprocessed_resends: u32,
     /// Idle longer than this and an HTTP/2 connection is probed by a PING before it is used
     /// again. Default `None`, off (Envoy's `connection_idle_interval`).
     pub probe_after_idle: Option<Duration>,
@@ -55,6 +59,7 @@ impl Default for Config {
             assumed_streams: NonZeroU32::MIN.saturating_add(99),
             preconnect_permille: 1_000,
             max_resends: 1,
+            max_unprocessed_resends: 5,
             probe_after_idle: None,
             drain_timeout: None,
         }

@@ -186,7 +186,7 @@ impl<O: Out> Turn<'_, O> {
         // not for one that grants no stream. No new connection is begun at once, lest a port that
         // refuses be called in a loop; not either where the last call's budget left one to be
         // begun.
-        (self.pool.unfinished, self.pool.ahead) = (false, false);
+        (self.pool.unfinished, self.pool.ahead, self.pool.wants_turn) = (false, false, false);
         self.fail();
         if self.pool.connecting.is_empty() && self.pool.open == self.pool.shut {
             let reason = Refusal::ConnectFailed(failed.cause());
@@ -442,6 +442,7 @@ impl<O: Out> Turn<'_, O> {
         self.count_out(connection);
         let Some(slot) = self.tables.connections.get_mut(connection) else { return };
         let (shelf, best) = (slot.shelf, slot.best_shelf());
+        self.tables.handshakes.under_way -= u32::from(from == State::Connecting);
         slot.state = to;
         slot.shelf = best;
         let place = connection.slot();
@@ -490,6 +491,8 @@ impl<O: Out> Turn<'_, O> {
         let connection = self.tables.connections.insert(Connection::new(self.pool.id, self.now));
         self.pool.connecting.push_front(&mut self.tables.connections, connection.slot());
         self.tables.sockets += 1;
+        self.tables.handshakes.under_way += 1;
+        self.tables.handshakes.called = false;
         self.pool.members += 1;
         self.take_or_give(Resource::Connections, true);
         self.tables.note(Kind::ConnectionMade, rule, connection);

@@ -33,6 +33,7 @@ mod check;
 mod config;
 mod connections;
 mod event;
+mod handshakes;
 mod queue;
 mod resend;
 mod shelves;
@@ -49,6 +50,7 @@ use std::sync::Arc;
 pub use admission::Admission;
 pub use config::Config;
 pub use event::{Action, Event};
+pub(crate) use handshakes::Handshakes;
 #[cfg(feature = "verify")]
 pub use snapshot::{Names, Snapshot};
 pub use solo::{Solo, SoloConfig};
@@ -113,6 +115,8 @@ pub(crate) struct Pool {
     draining: bool,
     /// POOL-PRECONNECT is to be judged: a request came, or was given a connection.
     ahead: bool,
+    /// A connection is needed, and it waits for its turn to begin one.
+    pub(crate) wants_turn: bool,
     /// The call's budget ended before the work did.
     pub(crate) unfinished: bool,
     /// Only HTTP/1 can come out of its connections.
@@ -152,6 +156,7 @@ impl Pool {
             occupied: false,
             draining: false,
             ahead: false,
+            wants_turn: false,
             unfinished: false,
             http1_alone,
             ready: [Chain::default(); SHELVES],
@@ -263,7 +268,8 @@ impl<O: Out> Turn<'_, O> {
     fn settle(&mut self) {
         self.pool.unfinished = false;
         let quiet = self.pool.is_quiet();
-        if quiet && self.pool.members > 0 && self.pool.occupied && !self.pool.draining {
+        let pool = &*self.pool;
+        if quiet && pool.members > 0 && pool.occupied && !pool.draining && !pool.wants_turn {
             return;
         }
         self.settle_all(quiet);
@@ -291,6 +297,7 @@ impl<O: Out> Turn<'_, O> {
     fn rest(&mut self) {
         // POOL-PRECONNECT has been judged, unless the budget ended before.
         self.pool.ahead &= self.pool.unfinished;
+        self.pool.wants_turn &= !self.pool.waiting.is_empty();
         if self.pool.draining && self.pool.waiting.is_empty() {
             self.drain_all();
         }
@@ -308,6 +315,12 @@ impl<O: Out> Turn<'_, O> {
         if self.pool.unfinished {
             self.settle();
         }
+    }
+
+    /// Its turn to begin a connection has come, if it still needs one.
+    pub(crate) fn on_turn(&mut self) {
+        self.pool.wants_turn = false;
+        self.settle();
     }
 
     #[cold]

@@ -121,16 +121,18 @@ impl<O: Out> Turn<'_, O> {
             return self.refuse(request, refusal, None);
         };
         let is_retry = rule == Rule::ResendIdempotent;
-        let used = match rule {
-            Rule::ResendUnsent => slot.unsent,
-            Rule::ResendUnprocessed => slot.unprocessed,
-            _ => slot.retries,
+        // Each reason has a count of its own: one does not use up what another may.
+        let config = &self.pool.config;
+        let (used, most) = match rule {
+            Rule::ResendUnsent => (slot.unsent, config.max_resends),
+            Rule::ResendUnprocessed => (slot.unprocessed, config.max_unprocessed_resends),
+            _ => (slot.retries, config.max_resends),
         };
         let holds_retry = slot.holds_retry;
         if self.is_late(request) {
             return self.refuse(request, self.tables.late(Phase::Answering), None);
         }
-        if !free && used >= self.pool.config.max_resends {
+        if !free && used >= most {
             self.tables.note(Kind::ResendLimit, rule, request);
             return self.refuse(request, refusal, None);
         }

@@ -1,8 +1,9 @@
 //! A pool by itself.
 
+use core::num::NonZeroU32;
 use std::sync::Arc;
 
-use super::{Action, Admission, Config, Event, Pool, State, Tables, Turn};
+use super::{Action, Admission, Config, Event, Handshakes, Pool, State, Tables, Turn};
 use crate::id::{ConnectionId, PoolId, RequestId};
 use crate::limits::{self, Limits};
 use crate::machine::{Machine, Outbox};
@@ -29,6 +30,8 @@ pub struct SoloConfig {
     /// As the upstream's.
     pub max_sockets: u32,
     /// As the upstream's.
+    pub max_handshakes: Option<NonZeroU32>,
+    /// As the upstream's.
     pub burst: u32,
 }
 
@@ -39,6 +42,7 @@ impl Default for SoloConfig {
             limits: limits::Config::default(),
             http1_alone: false,
             max_sockets: 16_384,
+            max_handshakes: None,
             burst: 64,
         }
     }
@@ -49,9 +53,11 @@ impl Solo {
     pub fn new(config: &SoloConfig) -> Self {
         let limits = vec![Limits::new(&config.limits)];
         let pool = Arc::new(config.pool.clone());
+        let handshakes = Handshakes::new(config.max_handshakes);
+        let burst = config.burst.max(1);
         Self {
             pool: Pool::new(PoolId::new(0, 0), pool, 0, config.http1_alone),
-            tables: Tables::new(limits, config.max_sockets, config.burst.max(1), 1_024),
+            tables: Tables::new(limits, config.max_sockets, handshakes, burst, 1_024),
             last: None,
         }
     }

@@ -9,7 +9,7 @@ use crate::time::Instant;
 use crate::timers::Timers;
 use crate::types::{Limit, MethodClass, Phase, Protocol, Refusal};
 
-use super::State;
+use super::{Handshakes, State};
 
 /// Where a request is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -235,6 +235,7 @@ pub(crate) struct Tables {
     /// Attempts and connections, each connecting one counting for one at least.
     pub(crate) sockets: u32,
     pub(crate) max_sockets: u32,
+    pub(crate) handshakes: Handshakes,
     /// How many requests a call may assign or end.
     pub(crate) burst: u32,
     /// How many of those the current call has left.
@@ -244,7 +245,13 @@ pub(crate) struct Tables {
 }
 
 impl Tables {
-    pub(crate) fn new(limits: Vec<Limits>, max_sockets: u32, burst: u32, records: u32) -> Self {
+    pub(crate) fn new(
+        limits: Vec<Limits>,
+        max_sockets: u32,
+        handshakes: Handshakes,
+        burst: u32,
+        records: u32,
+    ) -> Self {
         Self {
             requests: Arena::new(),
             connections: Arena::new(),
@@ -255,6 +262,7 @@ impl Tables {
             cut: 0,
             sockets: 0,
             max_sockets,
+            handshakes,
             burst,
             budget: burst,
             now: Instant::EPOCH,

@@ -90,6 +90,13 @@ impl Rig {
         (0..many).flat_map(|_| self.ask()).collect()
     }
 
+    /// The connection that is being established.
+    fn next_connection(&self) -> ConnectionId {
+        let all = self.solo.tables.connections.iter();
+        let mut connecting = all.filter(|(_, slot)| slot.state == State::Connecting);
+        connecting.next().expect("one is being established").0
+    }
+
     fn up(&mut self, connection: u32, protocol: Protocol, limit: u32) -> Vec<Action> {
         let limit = Limit::Concurrent(limit);
         self.event(Event::Connected { connection: c(connection), protocol, limit })

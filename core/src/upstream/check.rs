@@ -19,6 +19,7 @@ impl Upstream {
 
     fn check_pools(&self) {
         self.empties.check(&self.pools, "empty pools");
+        self.check_turns();
         let mut empty = 0;
         for (id, member) in self.pools.iter() {
             assert_eq!(member.id(), id);
@@ -40,6 +41,22 @@ impl Upstream {
         assert_eq!(self.empties.len() as usize, empty, "pools in the list of empty ones");
         assert_eq!(self.origins.len(), self.pools.len(), "origins and pools");
         assert!(self.pools.len() <= self.max_pools, "more pools than allowed");
+    }
+
+    fn check_turns(&self) {
+        let listed = self.turns.check(&self.pools, "pools in line");
+        for (id, member) in self.turns.iter(&self.pools) {
+            assert!(member.awaits_turn, "{id} stands in line and does not know");
+        }
+        let mut waiting = 0;
+        for (id, member) in self.pools.iter() {
+            assert_eq!(member.awaits_turn, member.pool.wants_turn, "{id}: waits for its turn");
+            waiting += u32::from(member.awaits_turn);
+        }
+        let handshakes = &self.tables.handshakes;
+        assert_eq!((listed, handshakes.in_line), (waiting, waiting), "pools in line");
+        let calls = self.poll_timeout().is_some_and(|at| at <= self.tables.now);
+        assert!(calls || !handshakes.is_due(), "{waiting} pools in line and nobody calls");
     }
 
     fn check_races(&self) {

@@ -61,11 +61,14 @@ pub(super) struct Member {
     pub(super) is_empty: bool,
     /// Its work was cut off by the budget and it stands in line.
     pub(super) in_line: bool,
+    /// It waits for its turn to begin a connection.
+    pub(super) awaits_turn: bool,
     pub(super) pool: Pool,
     pub(super) host: HostId,
     /// Since when it is empty, if it is.
     pub(super) since: Instant,
     empty_link: Link,
+    turn_link: Link,
 }
 
 impl Member {
@@ -75,10 +78,12 @@ impl Member {
             armed: Instant::MAX,
             is_empty: false,
             in_line: false,
+            awaits_turn: false,
             pool,
             host,
             since: Instant::EPOCH,
             empty_link: Link::default(),
+            turn_link: Link::default(),
         }
     }
 
@@ -101,6 +106,7 @@ impl Member {
         pool.wake >= self.armed
             && (!pool.unfinished || self.in_line)
             && pool.occupied != self.is_empty
+            && pool.wants_turn == self.awaits_turn
     }
 
     pub(super) const fn id(&self) -> PoolId {
@@ -118,5 +124,18 @@ impl Linked<Member> for Empties {
     }
     fn link_mut(value: &mut Member) -> &mut Link {
         &mut value.empty_link
+    }
+}
+
+/// Pools that wait for their turn to begin a connection, the longest waiting first.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Turns;
+
+impl Linked<Member> for Turns {
+    fn link(value: &Member) -> &Link {
+        &value.turn_link
+    }
+    fn link_mut(value: &mut Member) -> &mut Link {
+        &mut value.turn_link
     }
 }

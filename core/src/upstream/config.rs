@@ -17,6 +17,10 @@ pub struct Config {
     pub profiles: Vec<Profile>,
     /// Most sockets (attempts and connections) at once, without exception. Default 16,384.
     pub max_sockets: u32,
+    /// Most connections that are established at once, in all pools together; the race between a
+    /// host's addresses counts once. Pools take turns, one connection each, in the order in which
+    /// they asked. Default 1,024: as many as requests may wait by default; `None` is no limit.
+    pub max_handshakes: Option<NonZeroU32>,
     /// Most pools that are kept; the least recently used empty one goes first. Default 65,536.
     pub max_pools: u32,
     /// How long a pool without connections and requests is kept. Default 60 s.
@@ -76,6 +80,7 @@ impl Default for Config {
             clusters: vec![Cluster::default()],
             profiles: vec![Profile::default()],
             max_sockets: 16_384,
+            max_handshakes: NonZeroU32::new(1_024),
             max_pools: 65_536,
             pool_idle_timeout: Duration::from_secs(60),
             address_lifetime: Duration::from_secs(60),

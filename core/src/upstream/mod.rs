@@ -13,6 +13,8 @@
 //!
 //! - A host is resolved once for all its pools and used for `address_lifetime`, or until a race
 //!   over all its addresses is lost; late answers join every race under way (HE3-14).
+//! - No more than `max_handshakes` connections are established at once: pools stand in line, and
+//!   whoever is called begins one and stands behind the others if it needs more.
 //! - `max_sockets` has no exception: a connection counts for one socket from its first moment,
 //!   each further attempt beside the first for one more, and waits until there is one.
 //! - At `max_pools` the pool that is empty for the longest goes; none empty, none made.
@@ -30,6 +32,7 @@ mod settle;
 mod table;
 #[cfg(test)]
 mod tests;
+mod turns;
 mod view;
 
 use core::net::IpAddr;
@@ -40,7 +43,7 @@ pub use event::{Action, Event};
 pub use race::AttemptLine;
 pub use view::{ConnectionTimeline, ConnectionView, PoolView, RequestTimeline};
 
-use cluster::{Empties, Member, Settings};
+use cluster::{Empties, Member, Settings, Turns};
 use host::Hosts;
 use outgoing::Outgoing;
 use race::{Attempt, Race};
@@ -51,7 +54,7 @@ use crate::eyeballs;
 use crate::id::{AttemptId, ConnectionId, HostId, PoolId, RequestId};
 use crate::list::List;
 use crate::machine::{Machine, Outbox};
-use crate::pool::{self, Place, Pool, State, Tables};
+use crate::pool::{self, Handshakes, Place, Pool, State, Tables};
 use crate::record::{Kind, Record, Rule};
 use crate::time::{Duration, Instant};
 use crate::timers::Timers;
@@ -78,6 +81,8 @@ pub struct Upstream {
     /// By connection slot.
     races: Vec<Option<Box<Race>>>,
     attempts: Arena<AttemptId, Attempt>,
+    /// Pools that wait for their turn to begin a connection.
+    turns: List<Turns>,
     /// Attempts that wait for a socket.
     parked: VecDeque<AttemptId>,
     pool_timers: Timers,
@@ -107,13 +112,20 @@ impl Upstream {
             address_lifetime: config.address_lifetime,
             draining: false,
             cut_off: false,
-            tables: Tables::new(limits, config.max_sockets, config.burst.get(), config.records),
+            tables: Tables::new(
+                limits,
+                config.max_sockets,
+                Handshakes::new(config.max_handshakes),
+                config.burst.get(),
+                config.records,
+            ),
             origins: OriginTable::new(config.seed),
             pools: Arena::new(),
             empties: List::default(),
             hosts: Hosts::new(config.seed),
             races: Vec::new(),
             attempts: Arena::new(),
+            turns: List::default(),
             parked: VecDeque::new(),
             pool_timers: Timers::new(),
             race_timers: Timers::new(),
@@ -169,6 +181,8 @@ impl Upstream {
             return;
         }
         self.tables.begin(now);
+        // Turns that the last call's burst left are given where the rest is done.
+        let turns_are_left = self.tables.handshakes.is_due();
         match event {
             Event::Requested { .. } => {}
             Event::StreamEnded { connection, request, outcome, retry, body, timing: _ } => {
@@ -208,6 +222,9 @@ impl Upstream {
         }
         if !self.parked.is_empty() {
             self.unpark();
+        }
+        if !turns_are_left {
+            self.give_turns();
         }
     }
 
@@ -254,12 +271,13 @@ impl Upstream {
             self.evict();
         }
         self.unpark();
+        self.give_turns();
     }
 
     /// When [`Upstream::handle_timeout`] wants to be called next: at once when the last call's
     /// burst left work. May be early, is never late.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        if !self.unfinished.is_empty() {
+        if !self.unfinished.is_empty() || self.tables.handshakes.is_due() {
             return Some(self.tables.now);
         }
         let timers = [&self.pool_timers, &self.race_timers, &self.tables.deadlines];

@@ -72,6 +72,10 @@ impl Upstream {
             member.in_line = true;
             self.unfinished.push_back(id);
         }
+        if member.pool.wants_turn != member.awaits_turn {
+            self.queue_for_turn(id);
+        }
+        let Some(member) = self.pools.get_mut(id) else { return };
         match (member.pool.occupied, member.is_empty) {
             (true, true) => {
                 member.is_empty = false;

@@ -11,6 +11,7 @@ use crate::types::{
 mod broken;
 mod close;
 mod table;
+mod turns;
 mod view;
 
 const ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));

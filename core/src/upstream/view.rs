@@ -19,6 +19,8 @@ pub struct PoolView {
     pub key: Key,
     /// How many requests wait, those whose refusal is under way included.
     pub waiting: u32,
+    /// Whether it stands in line for its turn to begin a connection.
+    pub awaits_turn: bool,
     /// Its connections: connecting, ready by rank, then busy and draining.
     pub connections: Vec<ConnectionView>,
 }
@@ -117,6 +119,17 @@ impl Upstream {
         self.tables.sockets
     }
 
+    /// Connections that are being established at this moment.
+    pub const fn handshakes(&self) -> u32 {
+        self.tables.handshakes.under_way
+    }
+
+    /// Pools that wait for their turn to begin a connection, because
+    /// [`Config::max_handshakes`](super::Config::max_handshakes) are being established.
+    pub const fn waiting_for_turn(&self) -> u32 {
+        self.tables.handshakes.in_line
+    }
+
     /// How much of a circuit breaker is in use.
     pub fn in_use(&self, cluster: ClusterId, priority: Priority, what: Resource) -> u32 {
         let limits = self.tables.limits.get(super::cluster::breaker_of(cluster, priority));
@@ -144,6 +157,7 @@ impl Upstream {
             id,
             key: member.key.clone(),
             waiting: member.pool.queued(),
+            awaits_turn: member.awaits_turn,
             connections: member
                 .pool
                 .members(&self.tables)

@@ -222,10 +222,11 @@ impl Books {
     /// The rules of a resend, circuit breakers aside.
     pub(crate) fn may_resend(&self, id: RequestId, end: End) -> bool {
         let request = self.request(id);
-        let most = self.rules[request.pool].pool.max_resends;
+        let config = &self.rules[request.pool].pool;
+        let most = config.max_resends;
         let fits = match end.retry {
             RetrySafe::Unsent => request.stale || request.unsure || request.unsent < most,
-            RetrySafe::Unprocessed => request.unprocessed < most,
+            RetrySafe::Unprocessed => request.unprocessed < config.max_unprocessed_resends,
             RetrySafe::Unknown => request.guessed < most && request.method.is_idempotent(),
             RetrySafe::Answered => false,
         };

@@ -199,6 +199,8 @@ pub(crate) struct Books {
     pub(crate) out_of_sight: bool,
     /// Out of sight: pools in which something is being established.
     pub(crate) connecting: BTreeSet<usize>,
+    /// Out of sight: so many connections are being established that the next has to wait.
+    pub(crate) full: bool,
     /// The next request finds no room for its pool.
     pub(crate) no_pool_left: bool,
     pub(crate) now: Instant,

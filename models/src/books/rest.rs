@@ -202,7 +202,8 @@ impl Books {
 
     /// Whether something is under way that can serve who waits, or make room for it.
     pub(super) fn has_hope(&self, pool: usize) -> bool {
-        self.connecting.contains(&pool)
+        self.full
+            || self.connecting.contains(&pool)
             || self.connections.iter().filter(|(_, c)| c.pool == pool && !c.gone).any(|(id, c)| {
                 c.is_connecting()
                     || c.probing

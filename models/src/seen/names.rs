@@ -122,13 +122,14 @@ const fn cause(cause: &Cause) -> &'static str {
 }
 
 /// Every answer of admission.
-pub(super) const ADMISSIONS: [&str; 7] = [
+pub(super) const ADMISSIONS: [&str; 8] = [
     "connect",
     "no_demand",
     "enough_connecting",
     "nothing_granted",
     "connection_limit",
     "socket_limit",
+    "handshake_limit",
     "draining",
 ];
 
@@ -183,6 +184,7 @@ impl Seen {
                 Admission::NothingGranted => "nothing_granted",
                 Admission::ConnectionLimit => "connection_limit",
                 Admission::SocketLimit => "socket_limit",
+                Admission::HandshakeLimit => "handshake_limit",
                 Admission::Draining => "draining",
             },
         );

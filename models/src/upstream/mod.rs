@@ -4,6 +4,7 @@
 mod anarchy;
 mod events;
 mod journaled;
+mod line;
 mod sights;
 
 pub use anarchy::Anarchy;
@@ -12,6 +13,8 @@ pub use sights::{expected, expected_of_anarchy};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+
+use core::num::NonZeroU32;
 
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -32,6 +35,8 @@ use crate::seen::Seen;
 use crate::settings;
 use crate::settings::{HUGE, count, ms};
 use crate::tape::Tape;
+
+use line::Line;
 
 /// The world around an upstream.
 #[derive(Debug)]
@@ -54,6 +59,7 @@ pub struct World {
     looked_up: Option<(Arc<str>, bool)>,
     /// The pools after the last call.
     before: Vec<PoolView>,
+    line: Line,
 }
 
 const ADDRESSES: [IpAddr; 3] = [
@@ -107,7 +113,11 @@ fn draw(tape: &mut Tape) -> Config {
     config.pool_idle_timeout = tape.pick("pool idle", &[ms(60_000), ms(0), ms(500), HUGE]);
     config.address_lifetime = tape.pick("lifetime", &[ms(60_000), ms(0), ms(100), HUGE]);
     config.burst = count(tape.pick("burst", &[64, 64, 1, 2]));
-    config.records = tape.pick("records", &[64, 0, 1]);
+    // One draw for both: the tapes that once failed stay what they are.
+    let both = [(64, 0), (0, 0), (1, 0), (64, 1), (0, 2), (1, 1)];
+    let (records, handshakes) = tape.pick("records", &both);
+    config.records = records;
+    config.max_handshakes = NonZeroU32::new(handshakes);
     config
 }
 
@@ -413,6 +423,7 @@ impl Subject for World {
             outdated: BTreeSet::new(),
             looked_up: None,
             before: vec![],
+            line: Line::default(),
         }
     }
 
@@ -454,7 +465,10 @@ impl Subject for World {
         self.sweep(&after);
         self.books.close();
         self.books.no_pool_left = false;
-        if Machine::poll_timeout(machine).is_none_or(|at| at > now) {
+        let done = Machine::poll_timeout(machine).is_none_or(|at| at > now);
+        self.books.full = self.line.observe(&self.config, &after, done);
+        self.books.tally.held(sights::TURNS);
+        if done {
             self.books.nothing_is_late();
             self.books.nobody_is_forgotten(true);
         }

@@ -14,6 +14,7 @@ pub(super) const TRUTH: &str = "what a failed connection says of its attempts is
 pub(super) const COUNTS: &str = "sockets, pools and requests are those that there are";
 pub(super) const STALE: &str = "a stale event does nothing";
 pub(super) const EMPTY: &str = "everything is gone at rest";
+pub(super) const TURNS: &str = "pools take turns, and max_handshakes is never exceeded";
 pub(super) const LIMITS: &str = "sockets and requests stay within their limits";
 
 /// What a sweep over lawful worlds must have seen.
@@ -23,7 +24,7 @@ pub fn expected() -> Expected {
         .with("action", &ACTIONS)
         .with_always(&harness::INVARIANTS)
         .with_always(&books::INVARIANTS)
-        .with_always(&[LOOKUP, FRESH, ATTEMPT, TRUTH, COUNTS, STALE, EMPTY])
+        .with_always(&[LOOKUP, FRESH, ATTEMPT, TRUTH, COUNTS, STALE, EMPTY, TURNS])
         .without(&[never("record", Kind::DestroyedWithStreams.name(), STREAMS_END_FIRST)])
 }
 

@@ -151,6 +151,8 @@ metrics! {
             "Connections that were wanted while `max_connections` existed already.";
         SocketOverflow("connections"): "times one more socket was too many",
             "Connections that were wanted while `max_sockets` existed already.";
+        HandshakeOverflow("connections"): "times one more handshake was too many",
+            "Times a connection was wanted and had to wait: `max_handshakes` were under way.";
         PoolOverflow("requests"): "requests were refused: too many pools",
             "Requests refused because `max_connection_pools` existed already.";
         MaxRequests("connections"): "connections had carried all they may",
@@ -219,6 +221,8 @@ metrics! {
             "Requests under way that were sent again although their fate was unknown.";
         Sockets("socket_active", "sockets"): "sockets are in use now",
             "Sockets of attempts and connections; one that is yet to be attempted counts for one.";
+        Turns("pool_handshake_pending_active", "pools"): "pools wait to begin a connection now",
+            "Pools that wait for their turn to begin a connection: `max_handshakes` are under way.";
         Pools("pool_active", "pools"): "pools exist now",
             "Pools that exist.";
     }

@@ -33,6 +33,7 @@ pub struct Stats {
     counters: Vec<(Kind, u64)>,
     pools: Vec<PoolView>,
     sockets: u64,
+    turns: u64,
     resending: u64,
 }
 
@@ -47,6 +48,7 @@ pub(crate) enum Gauge {
     Waiting,
     Resending,
     Sockets,
+    Turns,
     Pools,
 }
 
@@ -61,6 +63,7 @@ impl Stats {
                 counters: counters.collect(),
                 pools: upstream.snapshot(now),
                 sockets: upstream.sockets().into(),
+                turns: upstream.waiting_for_turn().into(),
                 resending: resending.iter().copied().map(u64::from).sum(),
             }
         })
@@ -102,6 +105,7 @@ impl Stats {
     fn gauge(&self, gauge: Gauge) -> u64 {
         match gauge {
             Gauge::Sockets => self.sockets,
+            Gauge::Turns => self.turns,
             Gauge::Resending => self.resending,
             Gauge::Pools => self.pools.len() as u64,
             _ => self.pools.iter().map(|pool| of_pool(pool, gauge)).sum(),
@@ -124,7 +128,7 @@ fn of_pool(pool: &PoolView, gauge: Gauge) -> u64 {
         Gauge::Streams => connections.map(|one| u64::from(one.streams)).sum(),
         Gauge::Waiting => pool.waiting.into(),
         Gauge::Pools => 1,
-        Gauge::Resending | Gauge::Sockets => 0,
+        Gauge::Resending | Gauge::Sockets | Gauge::Turns => 0,
     }
 }
 

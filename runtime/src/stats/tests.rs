@@ -24,7 +24,7 @@ fn pool(host: &str, waiting: u32, connections: Vec<ConnectionView>) -> PoolView 
     let origin = Origin { scheme: Scheme::Https, host: host.into(), port: 443 };
     let (cluster, profile) = (ClusterId::new(0, 0), ProfileId(1));
     let key = Key { cluster, origin, profile, priority: Priority::High };
-    PoolView { id: PoolId::new(0, 0), key, waiting, connections }
+    PoolView { id: PoolId::new(0, 0), key, waiting, awaits_turn: false, connections }
 }
 
 /// Every counter has a number of its own: 100, 101, and so on in the order of kinds.
@@ -42,6 +42,7 @@ fn stats() -> Stats {
         counters: Kind::ALL.iter().copied().zip(100..).collect(),
         pools: vec![pool("a.test", 7, many), pool("b\"\\\n.test", 1, Vec::new())],
         sockets: 9,
+        turns: 3,
         resending: 2,
     }
 }
@@ -194,6 +195,7 @@ fn gauges_are_sums_over_pools() {
         ("upstream_rq_pending_active", 8),
         ("upstream_rq_retry_active", 2),
         ("socket_active", 9),
+        ("pool_handshake_pending_active", 3),
         ("pool_active", 2),
     ];
     for (name, value) in all {
@@ -215,7 +217,7 @@ fn people_read_words_and_programs_read_names() {
         };
     }
     stats.pools.clear();
-    (stats.sockets, stats.resending) = (0, 0);
+    (stats.sockets, stats.resending, stats.turns) = (0, 0, 0);
     assert_eq!(stats.to_string(), "13 requests were made\n 9 requests were completed\n");
     let lines = stats.lines();
     assert!(lines.starts_with("upstream_rq_made: 13\n"), "{lines}");

@@ -56,6 +56,8 @@ invariants! {
     Retries = "breaker-retries",
     /// Sockets in all.
     Sockets = "max-sockets",
+    /// Connections that are being established, in all.
+    Handshakes = "max-handshakes",
     /// Pools in all.
     Pools = "max-pools",
     /// Pipes and mailboxes hold a bounded number of bytes and letters.
@@ -323,6 +325,11 @@ impl Monitor {
         let sockets = upstream.sockets();
         self.expect(Law::Sockets, sockets <= case.client.whole.max_sockets, || {
             format!("{sockets} sockets")
+        });
+        let handshakes = upstream.handshakes();
+        let most = case.client.whole.max_handshakes.map_or(u32::MAX, u32::from);
+        self.expect(Law::Handshakes, handshakes <= most, || {
+            format!("{handshakes} connections are being established, {most} may be")
         });
         let connections = over(Resource::Connections, limits.max_connections);
         let firsts = || self.connections.values().filter(|c| c.rule == Rule::FirstConnection);

@@ -34,6 +34,8 @@ pub struct ClientPlan {
 pub struct Whole {
     /// Most sockets.
     pub max_sockets: u32,
+    /// Most connections that are established at once.
+    pub max_handshakes: Option<NonZeroU32>,
     /// Most pools.
     pub max_pools: u32,
     /// How long an empty pool is kept.
@@ -48,13 +50,14 @@ impl Default for Whole {
     fn default() -> Self {
         let upstream::Config {
             max_sockets,
+            max_handshakes,
             max_pools,
             pool_idle_timeout,
             address_lifetime,
             burst,
             ..
         } = upstream::Config::default();
-        Self { max_sockets, max_pools, pool_idle_timeout, address_lifetime, burst }
+        Self { max_sockets, max_handshakes, max_pools, pool_idle_timeout, address_lifetime, burst }
     }
 }
 
@@ -70,7 +73,7 @@ impl ClientPlan {
     pub(crate) fn draw(dice: &mut Dice<'_>) -> Self {
         let protocols =
             [Protocols::Auto, Protocols::Http1, Protocols::Http2, Protocols::Http2PriorKnowledge];
-        Self {
+        let mut plan = Self {
             pool: pool(dice),
             limits: limits(dice),
             eyeballs: eyeballs(dice),
@@ -80,8 +83,20 @@ impl ClientPlan {
                 dice.usual("protocols", &protocols),
                 dice.tape.pick("other protocols", &protocols),
             ],
-            timeout: dice.usual("timeout", &[None, Some(ms(30_000)), Some(ms(300))]),
-        }
+            timeout: None,
+        };
+        // One draw for both: older tapes stay what they are.
+        let many = plan.whole.max_handshakes;
+        let (long, short) = (Some(ms(30_000)), Some(ms(300)));
+        let times = [
+            (None, many),
+            (long, many),
+            (short, many),
+            (long, Some(some(1))),
+            (short, Some(some(2))),
+        ];
+        (plan.timeout, plan.whole.max_handshakes) = dice.usual("timeout", &times);
+        plan
     }
 }
 
@@ -97,7 +112,8 @@ fn pool(dice: &mut Dice<'_>) -> pool::Config {
         dice.usual("concurrent streams", &[some(1_024), some(1), some(2)]);
     plan.assumed_streams = dice.usual("assumed streams", &[some(100), some(1), some(2)]);
     plan.preconnect_permille = dice.usual("preconnect", &[1_000, 1_500, 3_000]);
-    plan.max_resends = dice.usual("resends", &[1, 0, 5]);
+    (plan.max_resends, plan.max_unprocessed_resends) =
+        dice.usual("resends", &[(1, 5), (0, 0), (5, 1)]);
     plan.probe_after_idle = dice.usual("probe", &[None, Some(ms(1)), Some(ms(500))]);
     plan.drain_timeout = dice.usual("drain timeout", &[None, Some(ms(10)), Some(ms(5_000))]);
     plan
@@ -143,6 +159,8 @@ fn engine(dice: &mut Dice<'_>) -> EngineConfig {
 fn whole(dice: &mut Dice<'_>) -> Whole {
     let plan = Whole::default();
     Whole {
+        // Drawn with the time limit.
+        max_handshakes: plan.max_handshakes,
         max_sockets: dice.usual("max sockets", &[plan.max_sockets, 1, 2, 3]),
         max_pools: dice.usual("pools", &[plan.max_pools, 1]),
         pool_idle_timeout: dice.usual("pool idle", &[plan.pool_idle_timeout, ms(10)]),

@@ -411,6 +411,7 @@ fn client(case: &Case, host: Host) -> Client<Host> {
         .engine(|engine| *engine = plan.engine.clone())
         .upstream(|upstream| {
             upstream.max_sockets = plan.whole.max_sockets;
+            upstream.max_handshakes = plan.whole.max_handshakes;
             upstream.max_pools = plan.whole.max_pools;
             upstream.pool_idle_timeout = plan.whole.pool_idle_timeout;
             upstream.address_lifetime = plan.whole.address_lifetime;

@@ -70,6 +70,7 @@ fn proven_and_unknown_fates_have_a_budget_each() {
     let mut rig = Rig::new(|config| {
         config.limits.max_connections = Some(1);
         config.limits.max_retries = Some(1);
+        config.pool.max_unprocessed_resends = 1;
     });
     rig.ask();
     rig.up(0, Protocol::Http2, 10);
@@ -193,22 +194,63 @@ fn while_draining_only_what_nobody_acted_on_goes_again() {
     assert_eq!(told[..2], [Action::Shutdown(c(0)), Action::Resend(r(1))]);
 }
 
+/// Rows: what is configured, the fates of a request's streams in turn, and whether it goes again
+/// after each.
 #[test]
-fn each_reason_to_go_again_counts_by_itself() {
+fn each_reason_to_go_again_has_a_count_and_a_bound_of_its_own() {
+    use RetrySafe::{Unknown, Unprocessed, Unsent};
+    type Row<'a> = ((u32, u32), &'a [(RetrySafe, bool)]);
+    let rows: &[Row<'_>] = &[
+        ((1, 1), &[(Unprocessed, true), (Unprocessed, false)]),
+        ((1, 1), &[(Unknown, true), (Unknown, false)]),
+        ((1, 1), &[(Unsent, true), (Unsent, false)]),
+        ((1, 1), &[(Unprocessed, true), (Unsent, true), (Unknown, true), (Unprocessed, false)]),
+        ((1, 1), &[(Unknown, true), (Unprocessed, true), (Unsent, true), (Unknown, false)]),
+        ((1, 1), &[(Unsent, true), (Unknown, true), (Unprocessed, true), (Unsent, false)]),
+        ((0, 1), &[(Unprocessed, true), (Unknown, false)]),
+        ((1, 0), &[(Unknown, true), (Unsent, true), (Unprocessed, false)]),
+        ((1, 3), &[(Unprocessed, true), (Unprocessed, true), (Unprocessed, true), (Unknown, true)]),
+        ((0, 2), &[(Unprocessed, true), (Unprocessed, true), (Unprocessed, false)]),
+    ];
+    for (bounds, fates) in rows {
+        let mut rig = Rig::new(|config| {
+            (config.pool.max_resends, config.pool.max_unprocessed_resends) = *bounds;
+        });
+        rig.ask();
+        for (turn, (fate, goes_again)) in fates.iter().enumerate() {
+            let connection = rig.next_connection();
+            rig.event(Event::Connected {
+                connection,
+                protocol: Protocol::Http2,
+                limit: Limit::Concurrent(10),
+            });
+            let (request, outcome) = (r(0), Outcome::Failed(Cause::ShutDown));
+            let (retry, body) = (*fate, BodyState::Untouched);
+            let told = rig.event(Event::StreamEnded { connection, request, outcome, retry, body });
+            rig.event(Event::Closed { connection, cause: Cause::Closed });
+            let said = told.contains(&Action::Resend(request));
+            assert_eq!(said, *goes_again, "{bounds:?} {fates:?}, in turn {turn}: {told:?}");
+        }
+    }
+}
+
+/// A server that ends each connection after a few requests refuses one of a burst many times.
+#[test]
+fn what_is_proven_unprocessed_goes_again_as_often_as_curl_lets_it() {
     let mut rig = Rig::new(|_| ());
     rig.ask();
-    rig.up(0, Protocol::Http2, 10);
-    let cause = Cause::StreamReset(7);
-    let refused = Outcome::Failed(cause);
-    assert_eq!(rig.end(0, 0, refused, RetrySafe::Unprocessed)[0], Action::Resend(r(0)));
-    rig.up(1, Protocol::Http2, 10);
-    let fresh = Outcome::Failed(Cause::ShutDown);
-    let told = rig.end(0, 1, fresh, RetrySafe::Unsent);
-    assert!(told.contains(&Action::Resend(r(0))), "never sent, for the first time: {told:?}");
-    let told = rig.end(0, 0, refused, RetrySafe::Unprocessed);
-    let reason = Refusal::StreamFailed(cause);
-    let no = Action::Refuse { request: r(0), reason, failed: None };
-    assert!(told.contains(&no), "unprocessed for the second time: {told:?}");
+    for turn in 0..6 {
+        let connection = rig.next_connection();
+        let limit = Limit::Concurrent(10);
+        rig.event(Event::Connected { connection, protocol: Protocol::Http2, limit });
+        let (request, outcome) = (r(0), Outcome::Failed(Cause::GoAway(0)));
+        let (retry, body) = (RetrySafe::Unprocessed, BodyState::Untouched);
+        rig.event(Event::Refusing(connection));
+        let told = rig.event(Event::StreamEnded { connection, request, outcome, retry, body });
+        assert_eq!(told.contains(&Action::Resend(request)), turn < 5, "{turn}: {told:?}");
+        rig.event(Event::Closed { connection, cause: Cause::Closed });
+    }
+    assert_eq!(rig.solo.count(Kind::ResendLimit), 1);
 }
 
 #[test]

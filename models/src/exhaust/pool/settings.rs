@@ -42,6 +42,8 @@ fn plain(name: &'static str, requests: u8, faults: u8) -> Setting {
     config.limits.max_connections = Some(2);
     config.pool.connect_timeout = TICK * 2;
     config.pool.idle_timeout = Some(TICK * 3);
+    // One more than others allow leads nowhere new and makes the world far greater.
+    config.pool.max_unprocessed_resends = 1;
     Setting {
         name,
         config,
@@ -82,6 +84,7 @@ fn worlds(few: u8, some: u8, faults: u8) -> Vec<Setting> {
     let mut again = plain("methods, resends and max_retries", few, faults);
     again.methods = vec![MethodClass::Safe, MethodClass::Other];
     again.config.pool.max_resends = 2;
+    again.config.pool.max_unprocessed_resends = 2;
     again.config.limits.max_retries = Some(1);
 
     let mut worn = multiplexed("max_requests_per_connection and age", some, faults);

@@ -51,8 +51,10 @@ settings! {
         pub assumed_streams: NonZeroU32,
         /// Connections per needed one, in thousandths.
         pub preconnect_permille: u32,
-        /// How often a request may be sent again by itself, for each reason.
+        /// How often a request may be sent again by itself: never sent, or of unknown fate.
         pub max_resends: u32,
+        /// The same, proven unprocessed.
+        pub max_unprocessed_resends: u32,
         /// Idle longer than this, a connection is probed before it is used again.
         pub probe_after_idle: TimeOrNone,
         /// How long a draining connection may still take.
@@ -103,6 +105,8 @@ settings! {
     Upstream for upstream::Config {
         /// Most sockets at once.
         pub max_sockets: u32,
+        /// Most connections that are established at once.
+        pub max_handshakes: CountOrNone,
         /// Most pools that are kept.
         pub max_pools: u32,
         /// How long an empty pool is kept.
