@@ -12,6 +12,7 @@ use regatta_core::{eyeballs, limits, pool, retry};
 
 use crate::client::Client;
 use crate::error::{Error, Kind};
+use crate::hooks::{ConnectionEvent, ConnectionFacts, Hooks, RequestEvent, RequestFacts};
 use crate::hub::Hub;
 use crate::recording::{Journaled, Recording};
 use crate::runtime::Runtime;
@@ -30,6 +31,7 @@ pub struct Builder<R> {
     retry: retry::Policy,
     retry_budget: Option<retry::Budget>,
     recording: Option<Recording>,
+    hooks: Hooks,
 }
 
 impl<R: Runtime> Builder<R> {
@@ -47,6 +49,7 @@ impl<R: Runtime> Builder<R> {
             retry: retry::Policy::default(),
             retry_budget: Some(retry::Budget::default()),
             recording: None,
+            hooks: Hooks::default(),
         }
     }
 
@@ -158,6 +161,29 @@ impl<R: Runtime> Builder<R> {
         self
     }
 
+    /// Tells this function what happens to connections, in order. It runs in whichever task makes
+    /// it happen, with no lock held, and must not block; it may use the client. Default nobody is
+    /// told.
+    #[must_use]
+    pub fn on_connection(
+        mut self,
+        told: impl Fn(&ConnectionFacts, &ConnectionEvent) + Send + Sync + 'static,
+    ) -> Self {
+        self.hooks.on_connection = Some(Arc::new(told));
+        self
+    }
+
+    /// Tells this function what happens to requests, in order; else as
+    /// [`Builder::on_connection`].
+    #[must_use]
+    pub fn on_request(
+        mut self,
+        told: impl Fn(&RequestFacts, &RequestEvent) + Send + Sync + 'static,
+    ) -> Self {
+        self.hooks.on_request = Some(Arc::new(told));
+        self
+    }
+
     /// Builds the client and starts its timer task.
     ///
     /// Fails with one sentence when a setting is wrong.
@@ -179,6 +205,7 @@ impl<R: Runtime> Builder<R> {
             retry,
             retry_budget,
             recording,
+            hooks,
         } = self;
         config.clusters = vec![cluster];
         config.profiles = profiles
@@ -212,7 +239,8 @@ impl<R: Runtime> Builder<R> {
         if let Some(journal) = &journal {
             runtime.spawn(crate::drive::scribe::run(Arc::clone(&journal.shared)));
         }
-        let hub = Hub::start(runtime, Journaled::new(Upstream::new(config), journal), settings);
+        let hub =
+            Hub::start(runtime, Journaled::new(Upstream::new(config), journal), settings, hooks);
         Ok(Client::of(hub))
     }
 }

@@ -5,12 +5,13 @@ use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use core::task::{Context, Poll, Waker};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use http::Request;
+use http::{Request, StatusCode};
 use regatta_core::Instant;
 use regatta_core::id::{ConnectionId, RequestId, StreamId};
 
 use crate::budget::{Budget, Charge};
 use crate::error::Error;
+use crate::hooks::Facts;
 use crate::mail::Pipe;
 use crate::timeline::{AttemptTrace, ConnectionTrace, Span, Timeline};
 
@@ -28,6 +29,8 @@ pub(crate) struct Exchange {
     pub(crate) down: Pipe<Error>,
     /// Where it travels on its connection now.
     lane: AtomicU64,
+    /// Bytes of the peer's body that came.
+    received: AtomicU64,
     /// Server: the answer makes it a tunnel; the request's body was dropped, so that nobody has
     /// the tunnel's end.
     tunnel: AtomicBool,
@@ -60,6 +63,7 @@ struct Trace {
     reused: bool,
     assigned: Option<Instant>,
     first_byte: Option<Instant>,
+    status: Option<StatusCode>,
     ended: Option<Instant>,
     resends: u32,
 }
@@ -87,6 +91,7 @@ impl Exchange {
             up: Pipe::new(PIPE_CAPACITY, replay),
             down: Pipe::new(PIPE_CAPACITY, 0),
             lane: AtomicU64::new(NO_LANE),
+            received: AtomicU64::new(0),
             tunnel: AtomicBool::new(false),
             charge: Charge::default(),
             bodiless: AtomicBool::new(false),
@@ -202,6 +207,16 @@ impl Exchange {
         }
     }
 
+    /// So many bytes of the peer's body came.
+    pub(crate) fn receive(&self, bytes: usize) {
+        self.received.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// Bytes of the peer's body that came so far.
+    pub(crate) fn received(&self) -> u64 {
+        self.received.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn set_lane(&self, stream: StreamId) {
         let packed = ((stream.slot() as u64) << 32) | u64::from(stream.generation());
         self.lane.store(packed, Ordering::Relaxed);
@@ -230,11 +245,19 @@ impl Exchange {
         let mut trace = lock(&self.trace);
         trace.resends += 1;
         trace.first_byte = None;
+        trace.status = None;
     }
 
-    pub(crate) fn first_byte(&self, now: Instant) {
+    /// The final response's head came.
+    pub(crate) fn answered(&self, now: Instant, status: StatusCode) {
         let mut trace = lock(&self.trace);
+        trace.status = Some(status);
         trace.first_byte.get_or_insert(now);
+    }
+
+    /// The final response's status, if it has come.
+    pub(crate) fn status(&self) -> Option<StatusCode> {
+        lock(&self.trace).status
     }
 
     pub(crate) fn ended(&self, now: Instant) {
@@ -284,13 +307,15 @@ pub(crate) struct Parcel {
     /// Whether the head is all there is.
     pub(crate) end: bool,
     pub(crate) exchange: Arc<Exchange>,
+    /// For those who listen.
+    pub(crate) facts: Facts,
 }
 
 impl Parcel {
     /// A parcel whose request has no id yet.
     pub(crate) fn new(head: Request<()>, end: bool, exchange: &Arc<Exchange>) -> Box<Self> {
         let request = RequestId::new(u32::MAX, u32::MAX);
-        Box::new(Self { request, head, end, exchange: Arc::clone(exchange) })
+        Box::new(Self { request, head, end, exchange: Arc::clone(exchange), facts: None })
     }
 }
 

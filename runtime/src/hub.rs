@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use regatta_core::Instant;
 use regatta_core::id::{AttemptId, ConnectionId, HostId, RequestId};
 use regatta_core::retry::Ledger;
-use regatta_core::types::{Key, MethodClass, Outcome, RetrySafe, Timing};
+use regatta_core::types::{Cause, Key, MethodClass, Outcome, RetrySafe, Timing};
 use regatta_core::upstream::{Action, Event, Upstream};
 use smallvec::SmallVec;
 
@@ -21,10 +21,12 @@ use crate::drive::letter::Letter;
 use crate::drive::resolve;
 use crate::error::{Error, Kind};
 use crate::exchange::{Exchange, Parcel};
+use crate::hooks::{Ending, Facts, Hooks, Tell};
 use crate::mail::{Mailbox, Wake};
 use crate::recording::{Journaled, Shared};
 use crate::runtime::Runtime;
 use crate::settings::Settings;
+use crate::slots::place;
 use crate::trace::Traces;
 
 /// The shared half of a client.
@@ -34,6 +36,8 @@ pub(crate) struct Hub<R: Runtime> {
     state: Mutex<State>,
     /// Woken when the earliest deadline moved earlier.
     pub(crate) timer: Arc<Wake>,
+    /// Who listens.
+    pub(crate) tell: Tell,
 }
 
 struct State {
@@ -45,6 +49,7 @@ struct State {
     /// By slot of the connection: the winning attempt's mailbox.
     connections: Mailboxes<ConnectionId>,
     traces: Traces,
+    tell: Tell,
     /// Events that came of actions, to be fed before the lock is let go.
     follow_up: VecDeque<Event>,
     /// What the hub's timer is set to.
@@ -66,6 +71,9 @@ struct Ticket {
     parcel: Option<Box<Parcel>>,
     exchange: Arc<Exchange>,
     key: Key,
+    facts: Facts,
+    /// What its last connection failed it with.
+    broke: Option<Cause>,
 }
 
 /// What is done after the lock is let go.
@@ -83,7 +91,13 @@ struct Effects {
 
 impl<R: Runtime> Hub<R> {
     /// Builds the hub and starts its timer task, which ends when the last handle is gone.
-    pub(crate) fn start(runtime: R, upstream: Journaled, settings: Settings) -> Arc<Self> {
+    pub(crate) fn start(
+        runtime: R,
+        upstream: Journaled,
+        settings: Settings,
+        hooks: Hooks,
+    ) -> Arc<Self> {
+        let tell = Tell::to(hooks);
         let retries = Ledger::new(settings.retry_budget, runtime.seed());
         let hub = Arc::new(Self {
             runtime: runtime.clone(),
@@ -94,6 +108,7 @@ impl<R: Runtime> Hub<R> {
                 attempts: Vec::new(),
                 connections: Vec::new(),
                 traces: Traces::default(),
+                tell: tell.clone(),
                 follow_up: VecDeque::new(),
                 armed: None,
                 dead: false,
@@ -101,6 +116,7 @@ impl<R: Runtime> Hub<R> {
                 retries,
             }),
             timer: Arc::new(Wake::new()),
+            tell,
         });
         let (weak, wake) = (Arc::downgrade(&hub), Arc::clone(&hub.timer));
         runtime.spawn(crate::drive::timer::run(weak, wake));
@@ -111,12 +127,14 @@ impl<R: Runtime> Hub<R> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Asks for a stream that carries `parcel`, which gets the request's id.
+    /// Asks for a stream that carries `parcel`, which gets the request's id. `after` is the try
+    /// before this one.
     pub(crate) fn request(
         self: &Arc<Self>,
         key: Key,
         method: MethodClass,
         deadline: Option<Instant>,
+        after: Option<RequestId>,
         mut parcel: Box<Parcel>,
     ) -> RequestId {
         let now = self.runtime.now();
@@ -128,8 +146,10 @@ impl<R: Runtime> Hub<R> {
         }
         let request = state.upstream.request(now, &key, method, deadline);
         parcel.request = request;
+        parcel.facts = state.tell.begun(&parcel, &key.origin, after);
+        let facts = parcel.facts.clone();
         let exchange = Arc::clone(&parcel.exchange);
-        let ticket = Ticket { request, parcel: Some(parcel), exchange, key };
+        let ticket = Ticket { request, parcel: Some(parcel), exchange, key, facts, broke: None };
         place(&mut state.tickets, request.slot(), ticket);
         self.finish(now, state);
         request
@@ -140,6 +160,7 @@ impl<R: Runtime> Hub<R> {
         let now = self.runtime.now();
         let mut state = self.lock();
         state.traces.note(now, &event);
+        state.tell.event(now, &event, &state.traces);
         state.upstream.handle_event(now, event);
         self.finish(now, state);
     }
@@ -163,6 +184,7 @@ impl<R: Runtime> Hub<R> {
             won = own.is_some();
             if won {
                 state.traces.established(now, *attempt, connection, *protocol, tls);
+                state.tell.connected(connection, &state.traces);
                 let mailbox = Arc::clone(mailbox);
                 place(&mut state.connections, connection.slot(), (connection, mailbox));
             }
@@ -176,7 +198,7 @@ impl<R: Runtime> Hub<R> {
     pub(crate) fn attempt_failed(
         self: &Arc<Self>,
         attempt: AttemptId,
-        cause: regatta_core::types::Cause,
+        cause: Cause,
         detail: Option<Arc<str>>,
     ) {
         let now = self.runtime.now();
@@ -184,6 +206,7 @@ impl<R: Runtime> Hub<R> {
         let event = Event::AttemptFailed { attempt, cause };
         state.traces.note(now, &event);
         state.traces.detail(attempt, detail);
+        state.tell.event(now, &event, &state.traces);
         state.upstream.handle_event(now, event);
         self.finish(now, state);
     }
@@ -204,6 +227,7 @@ impl<R: Runtime> Hub<R> {
         let mut parcel = Some(parcel);
         if let Some(ticket) = state.ticket(request) {
             ticket.parcel = parcel.take();
+            ticket.broke = broke(outcome);
         }
         let event = Event::StreamEnded { connection, request, outcome, retry, body, timing };
         state.upstream.handle_event(now, event);
@@ -224,6 +248,7 @@ impl<R: Runtime> Hub<R> {
         state.armed = next;
         drop(state);
         self.run(&mut effects);
+        self.tell.all();
         (now, next)
     }
 
@@ -236,8 +261,10 @@ impl<R: Runtime> Hub<R> {
         };
         closers.into_iter().for_each(Waker::wake);
         for ticket in tickets.into_iter().flatten() {
+            self.tell.ended(&ticket.facts, Ending::Failed(Cause::ShutDown), &ticket.exchange);
             ticket.exchange.abandon(Error::new(Kind::Gone));
         }
+        self.tell.all();
     }
 
     /// Ready when no request and no connection is left: how many requests were cut off.
@@ -316,6 +343,7 @@ impl<R: Runtime> Hub<R> {
         }
         drop(state);
         self.run(&mut effects);
+        self.tell.all();
     }
 
     /// Carries actions out as far as that is possible under the lock.
@@ -439,6 +467,7 @@ impl State {
             }
             Action::Connect { attempt, connection, address, origin, profile, .. } => {
                 self.traces.connecting(now, attempt, connection, address, &origin);
+                self.tell.connecting(connection, attempt, address, &origin);
                 let mailbox = Arc::new(Mailbox::new());
                 place(&mut self.attempts, attempt.slot(), (attempt, Arc::clone(&mailbox)));
                 let job = Job { attempt, connection, address, origin, profile, mailbox };
@@ -446,6 +475,7 @@ impl State {
             }
             Action::AbortAttempt(attempt) => {
                 self.traces.aborted(now, attempt);
+                self.tell.given_up(now, attempt, &self.traces);
                 let known = self.attempts.get_mut(attempt.slot());
                 let taken = known.and_then(|place| place.take_if(|(id, _)| *id == attempt));
                 if let Some((_, mailbox)) = taken {
@@ -461,10 +491,11 @@ impl State {
                 self.post_to(connection, Letter::Reset { request, exchange }, effects);
             }
             Action::Resend(request) => {
-                if let Some(ticket) = self.ticket(request) {
-                    ticket.exchange.up.rewind();
-                    ticket.exchange.resent();
-                }
+                let Some(ticket) = self.ticket(request) else { return };
+                ticket.exchange.up.rewind();
+                ticket.exchange.resent();
+                let (facts, cause) = (ticket.facts.clone(), ticket.broke);
+                self.tell.sent_again(&facts, cause);
             }
             Action::Refuse { request, reason, failed } => {
                 let Some(ticket) = self.take_ticket(request) else { return };
@@ -472,6 +503,7 @@ impl State {
                 if let Some(failed) = &failed {
                     ticket.exchange.tried(self.traces.tried(&ticket.key.origin.host, failed));
                 }
+                self.tell.ended(&ticket.facts, Ending::Refused(reason), &ticket.exchange);
                 let detail = self.traces.detail_of(failed.as_deref());
                 let error = Error::refused(reason, ticket.key.origin, failed, detail);
                 effects.failures.push((ticket.exchange, error));
@@ -480,11 +512,15 @@ impl State {
             Action::Finished { request, outcome } => {
                 let Some(ticket) = self.take_ticket(request) else { return };
                 ticket.exchange.ended(now);
+                self.tell.ended(&ticket.facts, outcome.into(), &ticket.exchange);
                 effects.finished.push((ticket.exchange, outcome));
                 effects.parcels.extend(ticket.parcel);
             }
             Action::Probe(connection) => self.post_to(connection, Letter::Probe, effects),
-            Action::Shutdown(connection) => self.post_to(connection, Letter::Shutdown, effects),
+            Action::Shutdown(connection) => {
+                self.tell.shut_down(connection, &self.traces);
+                self.post_to(connection, Letter::Shutdown, effects);
+            }
             Action::Abort(connection) => self.post_to(connection, Letter::Abort, effects),
         }
     }
@@ -501,9 +537,11 @@ impl State {
         let made = self.traces.made(connection);
         let Some(ticket) = self.ticket(request) else { return };
         let Some(parcel) = ticket.parcel.take() else { return };
-        if let Some((made, reused)) = made {
+        let reused = made.as_ref().is_some_and(|(_, reused)| *reused);
+        if let Some((made, _)) = made {
             parcel.exchange.assigned(now, &made, reused);
         }
+        self.tell.assigned(&parcel.facts, connection, reused);
         let body = parcel.exchange.up.body_state();
         let returned = match find(&self.connections, connection.slot(), connection) {
             Some(mailbox) => mailbox.push(Letter::Assign(parcel)),
@@ -512,13 +550,15 @@ impl State {
         match returned {
             Ok(waker) => effects.wakers.extend(waker),
             Err(letter) => {
+                let outcome = Outcome::Failed(Cause::Closed);
                 if let (Letter::Assign(parcel), Some(ticket)) = (letter, self.ticket(request)) {
                     ticket.parcel = Some(parcel);
+                    ticket.broke = broke(outcome);
                 }
                 self.follow_up.push_back(Event::StreamEnded {
                     connection,
                     request,
-                    outcome: Outcome::Failed(regatta_core::types::Cause::Closed),
+                    outcome,
                     retry: RetrySafe::Unsent,
                     body,
                     timing: Timing { ended: now, ..Timing::default() },
@@ -541,12 +581,11 @@ fn post(mailbox: &Mailbox<Letter>, letter: Letter, effects: &mut Effects) {
     }
 }
 
-fn place<T>(table: &mut Vec<Option<T>>, slot: usize, value: T) {
-    if table.len() <= slot {
-        table.resize_with(slot + 1, || None);
-    }
-    if let Some(place) = table.get_mut(slot) {
-        *place = Some(value);
+/// What a stream failed with.
+const fn broke(outcome: Outcome) -> Option<Cause> {
+    match outcome {
+        Outcome::Failed(cause) => Some(cause),
+        Outcome::Complete | Outcome::Reset => None,
     }
 }
 

@@ -33,6 +33,7 @@ mod datagrams;
 mod drive;
 mod error;
 mod exchange;
+mod hooks;
 mod hub;
 mod mail;
 mod options;
@@ -41,6 +42,7 @@ mod response;
 mod runtime;
 mod server;
 mod settings;
+mod slots;
 mod stats;
 pub mod system;
 mod timeline;
@@ -57,6 +59,9 @@ pub use datagrams::{Datagrams, Ecn, Received, Transmit};
 pub use drive::gate::{Drained, Draining};
 pub use error::{Error, Kind as ErrorKind};
 pub use exchange::TimelineHandle;
+pub use hooks::{
+    ConnectionEvent, ConnectionFacts, DrainReason, Ended, Ending, RequestEvent, RequestFacts,
+};
 pub use options::{InformationalHook, RequestOptions};
 pub use recording::Recording;
 pub use response::ResponseFuture;

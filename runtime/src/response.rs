@@ -130,7 +130,7 @@ impl<R: Runtime> ResponseFuture<R> {
         tries.deadline = timeout.map(|timeout| self.inner.hub.runtime.now() + timeout);
         tries.retry = Some(Retry::new(policy, tries.method, tries.deadline));
         let (key, method, deadline) = (tries.key.clone(), tries.method, tries.deadline);
-        Some(self.inner.hub.request(key, method, deadline, parcel))
+        Some(self.inner.hub.request(key, method, deadline, None, parcel))
     }
 
     /// What comes of the current try, when it is known.
@@ -233,6 +233,7 @@ impl<R: Runtime> ResponseFuture<R> {
     /// Begins the next try with the head that came back.
     fn try_again(
         &mut self,
+        last: RequestId,
         (head, end): (Request<()>, bool),
         next: Arc<Exchange>,
     ) -> Option<RequestId> {
@@ -240,7 +241,7 @@ impl<R: Runtime> ResponseFuture<R> {
         let parcel = Parcel::new(head, end, &next);
         self.exchange = next;
         let (key, method, deadline) = (tries.key.clone(), tries.method, tries.deadline);
-        Some(self.inner.hub.request(key, method, deadline, parcel))
+        Some(self.inner.hub.request(key, method, deadline, Some(last), parcel))
     }
 
     /// This is what the caller gets.
@@ -363,7 +364,7 @@ impl<R: Runtime> Future for ResponseFuture<R> {
                         this.stage = Stage::Returning(request, next);
                         return Poll::Pending;
                     };
-                    match back.and_then(|back| this.try_again(back, next)) {
+                    match back.and_then(|back| this.try_again(request, back, next)) {
                         Some(request) => this.stage = Stage::Waiting(request),
                         None => {
                             this.end_tries();

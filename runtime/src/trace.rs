@@ -2,6 +2,7 @@
 //! Nothing is decided by it.
 
 use core::net::{IpAddr, SocketAddr};
+use core::time::Duration;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -11,6 +12,8 @@ use regatta_core::types::{AllFailed, Origin, Protocol};
 use regatta_core::upstream::Event;
 
 use crate::exchange::{Made, Tried};
+use crate::hooks::ConnectionFacts;
+use crate::slots::place;
 use crate::timeline::{AttemptOutcome, AttemptTrace, ConnectionTrace, Span, TlsTrace};
 
 /// Side tables by slot; a slot's next tenant overwrites the last.
@@ -35,9 +38,10 @@ struct Attempt {
 struct Connection {
     id: ConnectionId,
     attempts: Vec<Attempt>,
-    origin: Arc<str>,
+    origin: Origin,
     made: Option<Arc<Made>>,
-    used: bool,
+    /// Requests that it was given.
+    used: u64,
 }
 
 impl Traces {
@@ -70,7 +74,7 @@ impl Traces {
         if name.parse::<IpAddr>().is_ok() {
             return;
         }
-        set(&mut self.hosts, host.slot(), (host, Span { started: now, ended: None }));
+        place(&mut self.hosts, host.slot(), (host, Span { started: now, ended: None }));
         if self.names.len() >= Self::MOST_NAMES {
             self.names.clear();
         }
@@ -94,18 +98,18 @@ impl Traces {
             outcome: AttemptOutcome::UnderWay,
         };
         let begun = Attempt { trace, detail: None };
-        set(&mut self.attempts, attempt.slot(), (attempt, connection));
+        place(&mut self.attempts, attempt.slot(), (attempt, connection));
         match self.connections.get_mut(connection.slot()) {
             Some(Some(known)) if known.id == connection => known.attempts.push(begun),
-            _ => set(
+            _ => place(
                 &mut self.connections,
                 connection.slot(),
                 Connection {
                     id: connection,
                     attempts: vec![begun],
-                    origin: Arc::clone(&origin.host),
+                    origin: origin.clone(),
                     made: None,
-                    used: false,
+                    used: 0,
                 },
             ),
         }
@@ -161,8 +165,53 @@ impl Traces {
         if known.id != connection {
             return None;
         }
-        let used = core::mem::replace(&mut known.used, true);
-        Some((Arc::clone(known.made.as_ref()?), used))
+        known.used += 1;
+        Some((Arc::clone(known.made.as_ref()?), known.used > 1))
+    }
+
+    /// Which connection it is.
+    pub(crate) fn facts(&self, connection: ConnectionId) -> Option<ConnectionFacts> {
+        let known = self.known(connection)?;
+        Some(ConnectionFacts { id: connection, origin: known.origin.clone() })
+    }
+
+    /// How a connection came to be, and how long its attempt took.
+    pub(crate) fn how_made(
+        &self,
+        connection: ConnectionId,
+    ) -> Option<(ConnectionFacts, ConnectionTrace, Duration)> {
+        let made = self.known(connection)?.made.as_ref()?;
+        let won = made.attempts.iter().find(|one| one.outcome == AttemptOutcome::Won)?;
+        let took = made.trace.established.saturating_since(won.started);
+        Some((self.facts(connection)?, made.trace.clone(), took))
+    }
+
+    /// What a connection was, and how many requests it was given.
+    pub(crate) fn life(
+        &self,
+        connection: ConnectionId,
+    ) -> Option<(ConnectionFacts, &ConnectionTrace, u64)> {
+        let known = self.known(connection)?;
+        Some((self.facts(connection)?, &known.made.as_ref()?.trace, known.used))
+    }
+
+    /// Whose an attempt is, and what is known of it.
+    pub(crate) fn aim(&self, attempt: AttemptId) -> Option<(ConnectionFacts, AttemptTrace)> {
+        let connection = self.connection_of(attempt)?;
+        let mut attempts = self.known(connection)?.attempts.iter();
+        let found = attempts.find(|known| known.trace.attempt == attempt)?;
+        Some((self.facts(connection)?, found.trace))
+    }
+
+    /// The words about an attempt's failure.
+    pub(crate) fn words_of(&self, attempt: AttemptId) -> Option<Arc<str>> {
+        let mut attempts = self.known(self.connection_of(attempt)?)?.attempts.iter();
+        attempts.find(|known| known.trace.attempt == attempt)?.detail.clone()
+    }
+
+    fn known(&self, connection: ConnectionId) -> Option<&Connection> {
+        let known = self.connections.get(connection.slot())?.as_ref()?;
+        (known.id == connection).then_some(known)
     }
 
     fn retell(&mut self, connection: ConnectionId) {
@@ -201,7 +250,7 @@ impl Traces {
 
     fn span_of(&self, connection: ConnectionId) -> Option<Span> {
         let known = self.connections.get(connection.slot())?.as_ref()?;
-        self.span_of_name(&known.origin)
+        self.span_of_name(&known.origin.host)
     }
 
     fn span_of_name(&self, name: &str) -> Option<Span> {
@@ -224,15 +273,6 @@ impl Traces {
             }
             _ => Vec::new(),
         }
-    }
-}
-
-fn set<T>(table: &mut Vec<Option<T>>, slot: usize, value: T) {
-    if table.len() <= slot {
-        table.resize_with(slot + 1, || None);
-    }
-    if let Some(place) = table.get_mut(slot) {
-        *place = Some(value);
     }
 }
 

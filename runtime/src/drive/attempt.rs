@@ -9,6 +9,7 @@ use core::task::{Context, Poll};
 use std::sync::Arc;
 
 use bytes::BytesMut;
+use http::StatusCode;
 use regatta_core::Instant;
 use regatta_core::engine::tls::Tls;
 use regatta_core::engine::{Config as EngineConfig, Engine, h1::H1, h2::H2};
@@ -24,6 +25,7 @@ use super::party::{Ended, Party};
 use super::wire::{Flushed, Heard, Sink, Wire};
 use crate::body::Side;
 use crate::exchange::Exchange;
+use crate::hooks::Facts;
 use crate::hub::Hub;
 use crate::mail::{Letters, Mailbox};
 use crate::runtime::{Address, Runtime};
@@ -233,6 +235,10 @@ impl<R: Runtime> Party for Upward<R> {
 
     fn on_limit(&mut self, limit: Limit) {
         self.hub.feed(Event::Limit { connection: self.connection, limit });
+    }
+
+    fn on_answered(&mut self, facts: &Facts, status: StatusCode) {
+        self.hub.tell.answered(facts, status);
     }
 
     fn on_go_away(&mut self) {

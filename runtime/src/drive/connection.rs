@@ -317,9 +317,8 @@ impl<R: Runtime, P: Party> Connection<R, P> {
         match head {
             Head::Response(head) => {
                 let Some(lane) = self.lane(stream) else { return };
-                lane.first_byte = Some(now);
-                lane.exchange.first_byte(now);
                 let status = head.status();
+                let facts = lane.answered(now, status);
                 if status == StatusCode::SWITCHING_PROTOCOLS
                     || (lane.connect && status.is_success())
                 {
@@ -328,6 +327,7 @@ impl<R: Runtime, P: Party> Connection<R, P> {
                     lane.may_send = true;
                     self.moved.push(u32::try_from(stream.slot()).unwrap_or(u32::MAX));
                 }
+                self.party.on_answered(&facts, status);
                 let frame = Frame::Head(head);
                 if end {
                     self.on_last(stream, frame);
@@ -358,11 +358,12 @@ impl<R: Runtime, P: Party> Connection<R, P> {
     }
 
     fn on_data(&mut self, stream: StreamId, bytes: Bytes, end: bool) {
+        let Some(lane) = self.lane(stream) else { return };
+        lane.exchange.receive(bytes.len());
         if end {
             let frame = if bytes.is_empty() { Frame::End } else { Frame::Data(bytes) };
             return self.on_last(stream, frame);
         }
-        let Some(lane) = self.lane(stream) else { return };
         if !lane.incoming(P::SIDE).write(Frame::Data(bytes)) {
             // What nobody reads is passed over: the peer gets its room back at once.
             self.moved.push(u32::try_from(stream.slot()).unwrap_or(u32::MAX));

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::Request;
+use http::{Request, StatusCode};
 use regatta_core::Instant;
 use regatta_core::engine::Engine;
 use regatta_core::id::StreamId;
@@ -13,6 +13,7 @@ use super::wire::Sink;
 use crate::body::Side;
 use crate::error::{Error, Kind, shown};
 use crate::exchange::{Exchange, Parcel};
+use crate::hooks::Facts;
 use crate::mail::Pipe;
 
 /// One stream as its connection serves it.
@@ -35,6 +36,13 @@ pub(super) struct Lane {
 }
 
 impl Lane {
+    /// Client: the final response's head came. Who listens is told so.
+    pub(super) fn answered(&mut self, now: Instant, status: StatusCode) -> Facts {
+        self.first_byte = Some(now);
+        self.exchange.answered(now, status);
+        self.parcel.as_ref()?.facts.clone()
+    }
+
     pub(super) fn incoming(&self, side: Side) -> &Pipe<Error> {
         match side {
             Side::Client => &self.exchange.down,

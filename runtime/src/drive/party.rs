@@ -3,6 +3,7 @@
 use core::task::Context;
 use std::sync::Arc;
 
+use http::StatusCode;
 use regatta_core::Instant;
 use regatta_core::downstream::Cut;
 use regatta_core::engine::Pace;
@@ -11,6 +12,7 @@ use regatta_core::types::{Cause, Limit, Outcome, RetrySafe, Timing};
 use super::letter::Letter;
 use crate::body::Side;
 use crate::exchange::{Exchange, Parcel};
+use crate::hooks::Facts;
 use crate::mail::Letters;
 
 /// What differs between the two ends of a connection.
@@ -28,6 +30,9 @@ pub(crate) trait Party: Send + Unpin + 'static {
 
     /// The peer changed its limit.
     fn on_limit(&mut self, limit: Limit);
+
+    /// The final response's head came (client).
+    fn on_answered(&mut self, _: &Facts, _: StatusCode) {}
 
     /// The connection takes no new streams.
     fn on_go_away(&mut self);

@@ -54,6 +54,9 @@ struct State<E> {
     frames: VecDeque<Frame>,
     /// Bytes in `frames`.
     queued: usize,
+    /// Bytes that were written, and how many of them nobody took.
+    written: u64,
+    dropped: u64,
     capacity: usize,
     /// Bytes taken by the reader since the writer last asked.
     taken: usize,
@@ -102,6 +105,8 @@ impl<E> Pipe<E> {
             state: Mutex::new(State {
                 frames: VecDeque::new(),
                 queued: 0,
+                written: 0,
+                dropped: 0,
                 capacity,
                 taken: 0,
                 kept: None,
@@ -147,6 +152,7 @@ impl<E> Pipe<E> {
         let mut copied = Vec::new();
         let (waker, dropped, read) = {
             let mut state = lock(&self.state);
+            state.written += frame.size() as u64;
             if state.headless && matches!(frame, Frame::Head(_)) && !state.reader_gone {
                 let heads = |frame: &&Frame| matches!(frame, Frame::Head(_));
                 let at = state.frames.iter().take_while(heads).count();
@@ -159,6 +165,7 @@ impl<E> Pipe<E> {
             } else if state.reader_gone || state.finished != Finished::No || state.failed.is_some()
             {
                 state.taken += frame.size();
+                state.dropped += frame.size() as u64;
                 (None, Some(frame), !state.reader_gone)
             } else {
                 state.queued += frame.size();
@@ -184,6 +191,12 @@ impl<E> Pipe<E> {
     pub(crate) fn held(&self) -> usize {
         let state = lock(&self.state);
         state.queued + state.kept_bytes
+    }
+
+    /// Bytes that the reader has taken since the beginning, or since they were last put back.
+    pub(crate) fn sent(&self) -> u64 {
+        let state = lock(&self.state);
+        state.written - state.dropped - state.queued as u64
     }
 
     /// Adds a frame. False when nobody reads any more.
@@ -292,6 +305,7 @@ impl<E> Pipe<E> {
             let mut state = lock(&self.state);
             state.reader_gone = true;
             state.taken += state.queued;
+            state.dropped += state.queued as u64;
             state.queued = 0;
             let kept = state.kept.take();
             let wakers = [state.writer.take(), state.watcher.take()];
@@ -311,6 +325,7 @@ impl<E> Pipe<E> {
             }
             let mut frames = state.kept.take().unwrap_or_default();
             frames.extend(core::mem::take(&mut state.frames));
+            state.dropped += state.queued as u64;
             state.queued = 0;
             state.kept_bytes = 0;
             state.reader_gone = true;

@@ -3,6 +3,7 @@
 mod bodies;
 mod closing;
 mod connect;
+mod hooks;
 mod http1;
 mod http2;
 mod interim;

@@ -1,0 +1,107 @@
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock, Weak};
+
+use regatta_core::types::Scheme;
+
+use super::teller::{Facts, Teller};
+use super::*;
+
+fn origin() -> Origin {
+    Origin { scheme: Scheme::Http, host: "a.test".into(), port: 80 }
+}
+
+fn connection(slot: u32) -> ConnectionFacts {
+    ConnectionFacts { id: ConnectionId::new(slot, 0), origin: origin() }
+}
+
+fn request() -> Arc<RequestFacts> {
+    let (id, method) = (RequestId::new(0, 0), Method::GET);
+    Arc::new(RequestFacts { id, after: None, method, origin: origin(), path: "/".into() })
+}
+
+fn teller(hooks: Hooks) -> Arc<Teller> {
+    Tell::to(hooks).0.unwrap()
+}
+
+fn answered(status: u16) -> RequestEvent {
+    RequestEvent::Answered { status: StatusCode::from_u16(status).unwrap() }
+}
+
+fn on_request(told: impl Fn(&RequestEvent) + Send + Sync + 'static) -> Hooks {
+    let on_request = move |_: &RequestFacts, event: &RequestEvent| told(event);
+    Hooks { on_connection: None, on_request: Some(Arc::new(on_request)) }
+}
+
+fn on_connection(told: impl Fn() + Send + Sync + 'static) -> Hooks {
+    let on_connection = move |_: &ConnectionFacts, _: &ConnectionEvent| told();
+    Hooks { on_connection: Some(Arc::new(on_connection)), on_request: None }
+}
+
+#[test]
+fn nobody_listens_and_nothing_is_kept() {
+    assert!(Tell::to(Hooks::default()).0.is_none());
+    let tell = Tell::to(on_connection(|| {}));
+    let none: Facts = None;
+    tell.assigned(&none, ConnectionId::new(0, 0), false);
+    assert_eq!(tell.0.unwrap().lock().events.len(), 0);
+}
+
+#[test]
+fn it_is_told_once_that_a_connection_drains() {
+    let told = Arc::new(AtomicUsize::new(0));
+    let counts = Arc::clone(&told);
+    let teller = teller(on_connection(move || {
+        counts.fetch_add(1, Ordering::Relaxed);
+    }));
+    for reason in [DrainReason::Peer, DrainReason::Pool, DrainReason::Peer] {
+        teller.connection(connection(1), ConnectionEvent::Draining { reason });
+    }
+    let closed = ConnectionEvent::Closed {
+        cause: Cause::Closed,
+        address: SocketAddr::from(([192, 0, 2, 1], 80)),
+        requests: 1,
+        lived: Duration::ZERO,
+    };
+    teller.connection(connection(1), closed);
+    teller.tell();
+    assert_eq!(told.load(Ordering::Relaxed), 2);
+    assert!(teller.lock().draining.is_empty());
+}
+
+/// What a function causes is told when it has returned, in order, and without a lock held.
+#[test]
+fn a_function_that_causes_events_hears_of_them_later() {
+    let own: Arc<OnceLock<Weak<Teller>>> = Arc::default();
+    let heard: Arc<Mutex<Vec<RequestEvent>>> = Arc::default();
+    let (again_by, hears) = (Arc::clone(&own), Arc::clone(&heard));
+    let teller = teller(on_request(move |event| {
+        if *event == answered(200) {
+            let teller = again_by.get().unwrap().upgrade().unwrap();
+            teller.request(&request(), answered(202));
+            teller.tell();
+            assert!(hears.lock().unwrap().is_empty(), "told while a function runs");
+        }
+        hears.lock().unwrap().push(event.clone());
+    }));
+    own.set(Arc::downgrade(&teller)).unwrap();
+    teller.request(&request(), answered(200));
+    teller.request(&request(), answered(201));
+    teller.tell();
+    assert_eq!(*heard.lock().unwrap(), [answered(200), answered(201), answered(202)]);
+    assert!(!teller.lock().busy);
+}
+
+#[test]
+fn a_function_that_panics_does_not_silence_what_follows() {
+    let told = Arc::new(AtomicUsize::new(0));
+    let counts = Arc::clone(&told);
+    let teller = teller(on_request(move |_| {
+        assert!(counts.fetch_add(1, Ordering::Relaxed) > 0, "the first is too much");
+    }));
+    teller.request(&request(), answered(200));
+    teller.request(&request(), answered(201));
+    let thrown = std::panic::catch_unwind(core::panic::AssertUnwindSafe(|| teller.tell()));
+    assert!(thrown.is_err());
+    teller.tell();
+    assert_eq!(told.load(Ordering::Relaxed), 2);
+}
