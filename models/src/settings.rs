@@ -44,7 +44,7 @@ pub(crate) fn pool(tape: &mut Tape) -> pool::Config {
     config.preconnect_permille =
         tape.pick("preconnect", &[1_000, 1_000, 1_500, 3_000, 0, u32::MAX]);
     (config.max_resends, config.max_unprocessed_resends) =
-        tape.pick("resends", &[(1, 2), (0, 1), (2, 0)]);
+        tape.pick("resends", &[(1, 1), (0, 2), (2, 0)]);
     config.probe_after_idle = tape.pick("probe", &[None, None, Some(ms(0)), Some(ms(100))]);
     config.drain_timeout = tape.pick("drain", &[None, Some(ms(200)), Some(ms(0))]);
     config

@@ -8,12 +8,15 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt as _, Empty, Full};
 use regatta_core::Instant;
+use regatta_core::record::Kind;
 use regatta_core::types::Refusal;
 use regatta_core::upstream::Protocols;
 use regatta_runtime::{
     Body, Client, Error, ErrorKind, RequestOptions, RetryBudget, RetryPolicy, Runtime as _, Server,
     Timer as _, Verdict, Why,
 };
+use regatta_sim::net::fault::Fault;
+use regatta_sim::net::nat::Nat;
 use regatta_sim::{Host, Link, Net};
 
 const MS: Duration = Duration::from_millis(1);
@@ -193,7 +196,7 @@ fn put_within(
             verdict: parts.extensions.get::<Verdict>().copied(),
             asked: script.asked.load(Ordering::Relaxed),
             took: host.now().saturating_since(began),
-            connections: client.stats().count(regatta_core::record::Kind::ConnectionMade),
+            connections: client.stats().count(Kind::ConnectionMade),
         }
     })
     .unwrap()
@@ -373,4 +376,58 @@ fn a_future_dropped_at_any_moment_of_its_tries_leaves_nothing() {
             .unwrap();
         }
     }
+}
+
+/// What became of the peer while its connection was idle.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Peer {
+    Stayed,
+    /// A NAT on the way has forgotten the connection, and resets what comes on it.
+    Forgotten,
+    /// It has its first address no more, and what is sent there is lost.
+    Moved,
+}
+
+/// How long a request takes whose HTTP/2 connection was idle for so long, to a server 10 ms away,
+/// and how many connections were made in all.
+fn after_idle(idle: Duration, peer: Peer) -> (Duration, u64) {
+    let net = Net::seeded(1);
+    let addresses = ["192.0.2.1", "192.0.2.2"].map(|address| address.parse().unwrap());
+    let server = net.host("server", addresses);
+    let host = net.host("client", ["192.0.2.9".parse().unwrap()]);
+    net.link(&host, &server, Link::delay(10 * MS));
+    net.name("www.test", addresses);
+    if peer == Peer::Forgotten {
+        net.nat(&host, Nat::new("198.51.100.1".parse().unwrap()).tcp_idle(8_000 * MS));
+    }
+    net.run(async {
+        for address in addresses {
+            let at = std::net::SocketAddr::new(address, 80);
+            let listening = Server::builder(server.clone()).bind(at).await.unwrap();
+            server.spawn(listening.serve(|_| async { Response::new(Full::new(Bytes::new())) }));
+        }
+        let client = client(&host, Protocols::Http2PriorKnowledge);
+        get(client.clone(), "").await.unwrap();
+        sleep(&host, idle).await;
+        if peer == Peer::Moved {
+            net.apply(Fault::RemoveAddress(server.id(), addresses[0]));
+        }
+        let begun = host.now();
+        get(client.clone(), "").await.unwrap();
+        let took = host.now().saturating_since(begun);
+        client.check();
+        (took, client.stats().count(Kind::ConnectionMade))
+    })
+    .unwrap()
+}
+
+#[test]
+fn a_peer_that_vanished_while_idle_costs_a_request_no_more_than_the_connect_timeout() {
+    let second = Duration::from_secs(1);
+    assert_eq!(after_idle(10 * second, Peer::Stayed), (20 * MS, 1), "no question yet");
+    assert_eq!(after_idle(11 * second, Peer::Stayed), (40 * MS, 1), "a round trip for the PING");
+    // The reset of the PING, a handshake, the request.
+    assert_eq!(after_idle(11 * second, Peer::Forgotten), (60 * MS, 2));
+    // 5 s for the PING, 300 ms until the second address is tried, a handshake, the request.
+    assert_eq!(after_idle(11 * second, Peer::Moved), (5_340 * MS, 2));
 }

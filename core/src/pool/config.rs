@@ -41,7 +41,9 @@ pub struct Config {
     /// refuses the rest of every burst, the same request among them again and again.
     pub max_unprocessed_resends: u32,
     /// Idle longer than this and an HTTP/2 connection is probed by a PING before it is used
-    /// again. Default `None`, off (Envoy's `connection_idle_interval`).
+    /// again; who waits for the answer waits no longer than `connect_timeout`, and then for a new
+    /// connection. Default 10 s (Chromium's `kDefaultConnectionAtRiskOfLossSeconds`, OkHttp's
+    /// `IDLE_CONNECTION_HEALTHY_NS`); `None` never asks.
     pub probe_after_idle: Option<Duration>,
     /// How long a draining connection may still take; then its streams are reset. Default
     /// `None`, as long as they need.
@@ -60,7 +62,7 @@ impl Default for Config {
             preconnect_permille: 1_000,
             max_resends: 1,
             max_unprocessed_resends: 5,
-            probe_after_idle: None,
+            probe_after_idle: Some(Duration::from_secs(10)),
             drain_timeout: None,
         }
     }

@@ -44,9 +44,11 @@ impl<O: Out> Turn<'_, O> {
     /// hope.
     #[inline]
     pub(super) fn pick(&mut self, avoid: Option<ConnectionId>) -> Option<ConnectionId> {
-        if avoid.is_none() && self.pool.config.probe_after_idle.is_none() {
+        if avoid.is_none() {
             let best = self.pool.ready.iter().rev().find_map(Chain::first)?;
-            return self.tables.connections.id_at(best);
+            if !self.needs_probe(self.tables.connections.at(best)?) {
+                return self.tables.connections.id_at(best);
+            }
         }
         self.pick_with_care(avoid)
     }
@@ -83,12 +85,16 @@ impl<O: Out> Turn<'_, O> {
         Some(hope)
     }
 
+    /// What is in use is told first, which every exchange asks.
+    #[inline(always)]
     fn needs_probe(&self, connection: &Connection) -> bool {
-        self.pool.config.probe_after_idle.is_some_and(|idle| {
-            connection.protocol == Protocol::Http2
-                && connection.streams.is_empty()
-                && self.now.saturating_since(connection.alive) > idle
-        })
+        connection.protocol == Protocol::Http2
+            && connection.streams.is_empty()
+            && self
+                .pool
+                .config
+                .probe_after_idle
+                .is_some_and(|idle| self.now.saturating_since(connection.alive) > idle)
     }
 
     fn probe(&mut self, slot: usize) {

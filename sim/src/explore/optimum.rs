@@ -26,6 +26,9 @@ pub struct Expectation {
     pub attempts: u64,
 }
 
+/// Between two requests that are asked one after the other.
+const APART: Duration = Duration::from_secs(30);
+
 fn plain_request(at: Duration) -> RequestPlan {
     let answer = Answer {
         start: Start::AtOnce,
@@ -101,7 +104,7 @@ pub(super) fn stable(dice: &mut Dice<'_>, seed: u64) -> Case {
     let together = dice.tape.draw("together", 2) == 1;
     let requests = 1 + dice.tape.draw("requests", 6);
     for n in 0..requests {
-        let at = if together { Duration::ZERO } else { ms(30_000) * n };
+        let at = if together { Duration::ZERO } else { APART * n };
         case.requests.push(plain_request(at));
     }
     case.expectation = Some(expect(&case, together));
@@ -114,7 +117,9 @@ fn expect(case: &Case, together: bool) -> Expectation {
     let trips: Vec<_> = ordered(case).into_iter().map(|host| case.hosts[host].delay * 2).collect();
     let race = Race::run(&case.client.eyeballs, tls, &trips);
     let first = race.connected + trips[race.winner];
-    let again = trips[race.winner];
+    // HTTP/2 that was idle for long is asked for a sign of life first.
+    let idle = case.client.pool.probe_after_idle.is_some_and(|idle| idle < APART);
+    let again = trips[race.winner] * if idle && !http1 { 2 } else { 1 };
     let count = case.requests.len();
     let first_byte = (0..count).map(|n| Some(if n == 0 || together { first } else { again }));
     // One at a time each, or all on one.

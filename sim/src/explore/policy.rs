@@ -114,7 +114,8 @@ fn pool(dice: &mut Dice<'_>) -> pool::Config {
     plan.preconnect_permille = dice.usual("preconnect", &[1_000, 1_500, 3_000]);
     (plan.max_resends, plan.max_unprocessed_resends) =
         dice.usual("resends", &[(1, 5), (0, 0), (5, 1)]);
-    plan.probe_after_idle = dice.usual("probe", &[None, Some(ms(1)), Some(ms(500))]);
+    plan.probe_after_idle =
+        dice.usual("probe", &[plan.probe_after_idle, Some(ms(1)), Some(ms(500))]);
     plan.drain_timeout = dice.usual("drain timeout", &[None, Some(ms(10)), Some(ms(5_000))]);
     plan
 }

@@ -2,6 +2,7 @@
 
 use core::future::poll_fn;
 use core::task::Poll;
+use core::time::Duration;
 
 use regatta_core::record::Kind;
 use regatta_core::types::{Cause, Refusal};
@@ -141,12 +142,13 @@ fn reset_of_every_kind() {
 }
 
 /// RFC 9113 8.7: REFUSED_STREAM proves that nothing was done: a POST goes again too, on another
-/// connection, once.
+/// connection, as often as it may.
 // rule: H-4a
 #[test]
 fn refused_stream_goes_again() {
     run(async {
-        let (client, peer) = (http2().build().unwrap(), Peer::bind().await);
+        let builder = http2().pool(|pool| pool.max_unprocessed_resends = 1);
+        let (client, peer) = (builder.build().unwrap(), Peer::bind().await);
         let mut first = warm_up(&client, &peer, &[]).await;
         let script = async {
             first.recv(headers(3)).await;
@@ -427,5 +429,33 @@ fn not_http2() {
         let (said, ()) = tokio::join!(post(&client, peer.url("/"), "body"), script);
         let error = said.unwrap_err();
         assert!(matches!(error.cause(), Some(Cause::Protocol(_))), "{error}");
+    });
+}
+
+/// A peer that vanished while its connection was idle: it takes the PING and says nothing. The
+/// request goes to a new connection, and nothing of it was ever on the old one.
+#[test]
+fn a_ping_before_reuse_that_is_not_answered() {
+    run(async {
+        let builder = http2().connect_timeout(Duration::from_secs(2));
+        let client = builder.pool(|pool| pool.probe_after_idle = Some(Duration::ZERO)).build();
+        let (client, peer) = (client.unwrap(), Peer::bind().await);
+        let mut first = warm_up(&client, &peer, &[]).await;
+        first.fall_silent();
+        let script = async {
+            let asked = first.next().await;
+            assert!(matches!(asked, Some(Frame::Ping { ack: false, .. })), "{asked:?}");
+            let mut second = peer.frames().await;
+            second.recv(headers(1)).await;
+            second.recv(data(1, "once").end()).await;
+            answer(&mut second, 1, "elsewhere").await;
+            first.recv_end().await;
+            second
+        };
+        let (said, _frames) = tokio::join!(post(&client, peer.url("/"), "once"), script);
+        assert_eq!(said.unwrap(), "elsewhere");
+        let stats = client.stats();
+        assert_eq!(stats.count(Kind::ConnectionMade), 2, "{stats}");
+        assert_eq!(stats.count(Kind::Resent), 0, "{stats}");
     });
 }

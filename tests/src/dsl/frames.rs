@@ -25,6 +25,7 @@ pub(crate) struct Frames {
     /// How many of our SETTINGS and PINGs were acknowledged.
     acknowledged: u32,
     pongs: u32,
+    is_silent: bool,
 }
 
 impl Frames {
@@ -38,6 +39,7 @@ impl Frames {
             news: VecDeque::new(),
             acknowledged: 0,
             pongs: 0,
+            is_silent: false,
         }
     }
 
@@ -117,6 +119,9 @@ impl Frames {
                 self.settings.extend(values);
                 self.send(Frame::Settings { ack: true, values: Vec::new() }).await;
             }
+            Frame::Ping { ack: false, payload } if self.is_silent => {
+                self.seen.push_back(Frame::Ping { ack: false, payload });
+            }
             Frame::Ping { ack: false, payload } => {
                 self.send(Frame::Ping { ack: true, payload }).await;
             }
@@ -127,6 +132,11 @@ impl Frames {
             Frame::Other { .. } => {}
             frame => self.seen.push_back(frame),
         }
+    }
+
+    /// From now on PING is not answered, and is a frame like others.
+    pub(crate) const fn fall_silent(&mut self) {
+        self.is_silent = true;
     }
 
     /// The next frame is this one.

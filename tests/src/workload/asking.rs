@@ -45,7 +45,7 @@ impl<R: Runtime> Asking<R> {
             .resolve("origin.test", loopback())
             .resolve("wrong.test", loopback())
             // How often a connection is drained under a request is chance.
-            .pool(|pool| pool.max_resends = 20)
+            .pool(|pool| (pool.max_resends, pool.max_unprocessed_resends) = (20, 20))
             .limits(|limits| limits.max_retries = None)
             .build()
             .unwrap();

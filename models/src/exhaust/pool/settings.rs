@@ -42,6 +42,8 @@ fn plain(name: &'static str, requests: u8, faults: u8) -> Setting {
     config.limits.max_connections = Some(2);
     config.pool.connect_timeout = TICK * 2;
     config.pool.idle_timeout = Some(TICK * 3);
+    // How long each was silent would tell more states apart, in which nothing is done otherwise.
+    config.pool.probe_after_idle = None;
     // One more than others allow leads nowhere new and makes the world far greater.
     config.pool.max_unprocessed_resends = 1;
     Setting {
