@@ -137,7 +137,9 @@ impl Windows {
         // By an eighth at least, or chance would do.
         let is_faster = rate > self.fastest + self.fastest / 8;
         self.fastest = self.fastest.max(rate);
-        if is_faster && self.brought >= u64::from(self.stream / 3) * 2 {
+        // h2 gives room back by halves of a window, so that one fills its path once it is twice
+        // what that holds: a round trip brings half of it then, and more before.
+        if is_faster && self.brought >= u64::from(self.stream / 2) {
             self.wait = SOONEST;
             // What comes until then was sent by the old window.
             self.not_before = now + round_trip;
