@@ -1,14 +1,18 @@
 //! regatta beside its peers: ratios from one run on one machine, with what was measured.
 //!
-//! `cargo run --profile bench -p regatta-benches -- pool|tls|client|runtimes|sim|all`
+//! `cargo run --profile bench -p regatta-benches -- pool|tls|client|server|bulk|runtimes|sim|all`
 
+mod bulk;
 mod client;
+mod hyper_server;
 mod measure;
 mod origin;
 #[cfg(hyper_pool)]
 mod peer;
 mod pool;
 mod runtimes;
+mod secure;
+mod server;
 mod sim;
 mod tls;
 
@@ -25,17 +29,21 @@ fn main() -> ExitCode {
         Some("pool") => pool::run(),
         Some("tls") => tls::run(),
         Some("client") => client::run(),
+        Some("server") => server::run(),
+        Some("bulk") => bulk::run(),
         Some("runtimes") => runtimes::run(),
         Some("sim") => sim::run(),
         Some("all") => {
             pool::run();
             tls::run();
             client::run();
+            server::run();
+            bulk::run();
             runtimes::run();
             sim::run();
         }
         _ => {
-            eprintln!("usage: regatta-benches pool|tls|client|runtimes|sim|all");
+            eprintln!("usage: regatta-benches pool|tls|client|server|bulk|runtimes|sim|all");
             return ExitCode::FAILURE;
         }
     }

@@ -68,6 +68,13 @@ fn read(clock: ClockId) -> Duration {
     Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0))
 }
 
+/// CPU time of the thread or process whose `schedstat` this is.
+pub(crate) fn scheduled(path: &str) -> Duration {
+    let text = std::fs::read_to_string(path).expect("the kernel's statistics of a thread");
+    let nanos = text.split(' ').next().and_then(|nanos| nanos.parse().ok());
+    Duration::from_nanos(nanos.expect("nanoseconds"))
+}
+
 /// What one operation cost.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Cost {

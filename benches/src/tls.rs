@@ -32,8 +32,10 @@ struct Setup {
 /// A server's certificate, its key, and the root that it leads to, each in DER.
 pub(crate) struct Identity {
     pub(crate) root: Vec<u8>,
-    certificate: Vec<u8>,
-    key: Vec<u8>,
+    pub(crate) certificate: Vec<u8>,
+    pub(crate) key: Vec<u8>,
+    /// Certificate and key as other programs read them.
+    pub(crate) pem: [String; 2],
 }
 
 impl Identity {
@@ -45,6 +47,7 @@ impl Identity {
         let key = KeyPair::generate()?;
         let certificate = CertificateParams::new(vec![NAME.into()])?.signed_by(&key, &issuer)?;
         Ok(Self {
+            pem: [certificate.pem(), key.serialize_pem()],
             root: issuer.der().to_vec(),
             certificate: certificate.der().to_vec(),
             key: key.serialize_der(),
