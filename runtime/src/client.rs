@@ -2,9 +2,10 @@
 
 use core::fmt;
 use core::time::Duration;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use http::header::CONTENT_LENGTH;
+use http::uri::{Authority, Scheme};
 use http::{HeaderValue, Method, Request, Uri};
 use http_body::Body as HttpBody;
 use regatta_core::id::ClusterId;
@@ -32,6 +33,29 @@ pub struct Client<R: Runtime> {
 
 pub(crate) struct Inner<R: Runtime> {
     pub(crate) hub: Arc<Hub<R>>,
+    /// The origin that was asked for last, as its URI wrote it: requests come in rows.
+    recent: Mutex<Option<(Scheme, Authority, Origin)>>,
+}
+
+impl<R: Runtime> Inner<R> {
+    /// The origin of an absolute URI.
+    fn origin(&self, uri: &Uri) -> Result<Origin, Error> {
+        // Who would have to wait for another thread finds it out anew.
+        let (Some(scheme), Some(authority), Ok(mut recent)) =
+            (uri.scheme(), uri.authority(), self.recent.try_lock())
+        else {
+            return origin_of(uri);
+        };
+        if let Some((known, place, origin)) = &*recent
+            && known == scheme
+            && place.as_str() == authority.as_str()
+        {
+            return Ok(origin.clone());
+        }
+        let origin = origin_of(uri)?;
+        *recent = Some((scheme.clone(), authority.clone(), origin.clone()));
+        Ok(origin)
+    }
 }
 
 impl<R: Runtime> Drop for Inner<R> {
@@ -47,7 +71,7 @@ impl<R: Runtime> Client<R> {
     }
 
     pub(crate) fn of(hub: Arc<Hub<R>>) -> Self {
-        Self { inner: Arc::new(Inner { hub }) }
+        Self { inner: Arc::new(Inner { hub, recent: Mutex::default() }) }
     }
 
     /// Sends a request. The future resolves when the final response's head is there; dropping
@@ -64,7 +88,7 @@ impl<R: Runtime> Client<R> {
         parts.uri = with_path(parts.uri);
         let mut head = Request::from_parts(parts, ());
         let options = head.extensions_mut().remove::<RequestOptions>().unwrap_or_default();
-        let origin = match options.to.clone().map_or_else(|| origin_of(head.uri()), Ok) {
+        let origin = match options.to.clone().map_or_else(|| inner.origin(head.uri()), Ok) {
             Ok(origin) => origin,
             Err(error) => return ResponseFuture::failed(inner, error),
         };
@@ -79,7 +103,7 @@ impl<R: Runtime> Client<R> {
             head.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
         }
         let now = inner.hub.runtime.now();
-        let exchange = Arc::new(Exchange::new(now, REPLAY_BUFFER));
+        let exchange = Arc::new(Exchange::held(now, REPLAY_BUFFER));
         let answers = Answers::to(head.method());
         let upload = (!end).then(|| Upload::new(body, &exchange, Side::Client));
         let key = Key {
@@ -94,7 +118,6 @@ impl<R: Runtime> Client<R> {
         let method = MethodClass::of(head.method());
         // A tunnel is opened with nothing said, and speaks later.
         let end = end && *head.method() != Method::CONNECT;
-        exchange.hold();
         let parcel = Parcel::new(head, end, &exchange);
         ResponseFuture {
             inner,

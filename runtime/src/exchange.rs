@@ -100,6 +100,12 @@ impl Exchange {
         }
     }
 
+    /// A client's, whose body and head are kept for another try until [`Exchange::let_go`].
+    pub(crate) fn held(requested: Instant, replay: usize) -> Self {
+        let hold = Mutex::new(Hold { held: true, ..Hold::default() });
+        Self { hold, ..Self::new(requested, replay) }
+    }
+
     /// A server's, whose response is charged.
     pub(crate) fn charged(requested: Instant, budget: &Arc<Budget>) -> Self {
         Self { charge: Charge::of(budget), ..Self::new(requested, 0) }
@@ -122,11 +128,6 @@ impl Exchange {
         if let Some(waiter) = waiter {
             waiter.wake();
         }
-    }
-
-    /// Client: keeps body and head for another try, until [`Exchange::let_go`].
-    pub(crate) fn hold(&self) {
-        lock(&self.hold).held = true;
     }
 
     /// There will be no other try.

@@ -201,8 +201,7 @@ impl<R: Runtime> ResponseFuture<R> {
         let Some(frames) = self.exchange.up.take_back() else {
             return Err(tries.retry.as_mut().map(|retry| retry.unmade(elsewhere)));
         };
-        let next = Arc::new(Exchange::new(tries.requested, REPLAY_BUFFER));
-        next.hold();
+        let next = Arc::new(Exchange::held(tries.requested, REPLAY_BUFFER));
         for frame in frames {
             next.up.write(frame);
         }

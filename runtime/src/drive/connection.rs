@@ -18,6 +18,7 @@ use super::lane::{EngineSink, Lane, unsayable};
 use super::last::{LastFrames, write_last};
 use super::letter::Letter;
 use super::party::{Ended, Party};
+use super::stage::Stage;
 use super::wire::{Flushed, Heard, Wire};
 use crate::body::Side;
 use crate::exchange::{Exchange, Parcel};
@@ -61,17 +62,8 @@ pub(crate) struct Connection<R: Runtime, P: Party> {
     meter: Meter,
     /// Nobody misses what is not written.
     aborted: bool,
-}
-
-/// How far a connection has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
-    Open,
-    /// The engine is done; what is left is being written.
-    Flushing(Cause),
-    /// FIN was sent; a server waits for the peer's.
-    Lingering(Cause, Instant),
-    Closed(Cause),
+    /// Nothing waits in the engine or for the transport: without news there is nothing to do.
+    settled: bool,
 }
 
 impl<R: Runtime, P: Party> Connection<R, P> {
@@ -100,6 +92,7 @@ impl<R: Runtime, P: Party> Connection<R, P> {
             stalled: None,
             meter: Meter::default(),
             aborted: false,
+            settled: false,
         }
     }
 
@@ -115,10 +108,14 @@ impl<R: Runtime, P: Party> Connection<R, P> {
             let mut progress = self.read_letters(cx, now);
             progress |= self.run_timer(now);
             progress |= self.read(cx, now);
-            progress |= self.take_events(now);
-            progress |= self.move_lanes(now);
-            progress |= self.write(cx, now);
-            progress |= self.take_events(now);
+            if progress || !self.settled || !self.moved.is_empty() {
+                progress |= self.take_events(now);
+                progress |= self.move_lanes(now);
+                progress |= self.write(cx, now);
+                let told = self.take_events(now);
+                progress |= told;
+                self.settled &= !told && self.moved.is_empty() && self.stage == Stage::Open;
+            }
             if let Stage::Closed(_) = self.stage {
                 return Poll::Ready(());
             }
@@ -469,9 +466,11 @@ impl<R: Runtime, P: Party> Connection<R, P> {
 
     fn write(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
         let mut progress = false;
-        if self.wire.backlog() < ROOM {
+        let has_room = self.wire.backlog() < ROOM;
+        if has_room {
             self.engine.transmit(now, &mut self.wire.plain, ROOM);
         }
+        let has_more = !has_room || self.wire.plain.len() >= ROOM;
         if self.engine.write_ended() {
             self.wire.close();
         }
@@ -485,6 +484,7 @@ impl<R: Runtime, P: Party> Connection<R, P> {
                 progress |= flushed == Flushed::Some;
             }
         }
+        self.settled = !has_more && self.wire.is_flushed();
         progress |= self.lose_patience(now, self.wire.written() - before);
         let hopeless = P::SIDE == Side::Server || !self.wire.is_read_open();
         if !self.cut && self.wire.is_write_broken() && hopeless {

@@ -11,6 +11,7 @@ pub(crate) mod listener;
 pub(crate) mod party;
 pub(crate) mod resolve;
 pub(crate) mod scribe;
+mod stage;
 #[cfg(all(test, not(loom)))]
 mod tests;
 pub(crate) mod timer;

@@ -15,6 +15,7 @@ mod sync {
 }
 
 mod bell;
+mod frames;
 #[cfg(all(test, loom))]
 mod loom_tests;
 mod mailbox;

@@ -2,12 +2,12 @@
 //! task. The lock is held only to move frames; wakes come at the marks, not per frame.
 
 use core::task::{Context, Poll, Waker};
-use std::collections::VecDeque;
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Response, StatusCode};
 use regatta_core::types::BodyState;
 
+use super::frames::Frames;
 use super::{lock, sync::Mutex};
 
 /// So many frames wait before small ones are copied together, and what small is.
@@ -51,7 +51,7 @@ pub(crate) struct Pipe<E> {
 
 #[derive(Debug)]
 struct State<E> {
-    frames: VecDeque<Frame>,
+    frames: Frames,
     /// Bytes in `frames`.
     queued: usize,
     /// Bytes that were written, and how many of them nobody took.
@@ -103,7 +103,7 @@ impl<E> Pipe<E> {
     pub(crate) fn new(capacity: usize, keep: usize) -> Self {
         Self {
             state: Mutex::new(State {
-                frames: VecDeque::new(),
+                frames: Frames::default(),
                 queued: 0,
                 written: 0,
                 dropped: 0,
@@ -154,9 +154,7 @@ impl<E> Pipe<E> {
             let mut state = lock(&self.state);
             state.written += frame.size() as u64;
             if state.headless && matches!(frame, Frame::Head(_)) && !state.reader_gone {
-                let heads = |frame: &&Frame| matches!(frame, Frame::Head(_));
-                let at = state.frames.iter().take_while(heads).count();
-                state.frames.insert(at, frame);
+                state.frames.insert_head(frame);
                 if last && state.finished == Finished::No {
                     state.finished = Finished::Written;
                     state.frames.push_back(Frame::End);
@@ -324,7 +322,7 @@ impl<E> Pipe<E> {
                 return None;
             }
             let mut frames = state.kept.take().unwrap_or_default();
-            frames.extend(core::mem::take(&mut state.frames));
+            frames.extend(state.frames.all().drain(..));
             state.dropped += state.queued as u64;
             state.queued = 0;
             state.kept_bytes = 0;
@@ -353,7 +351,7 @@ impl<E> Pipe<E> {
         let Some(kept) = state.kept.take() else { return };
         for frame in kept.into_iter().rev() {
             state.queued += frame.size();
-            state.frames.push_front(frame);
+            state.frames.all().push_front(frame);
         }
         if state.finished == Finished::Taken {
             state.finished = Finished::Written;
@@ -401,18 +399,19 @@ impl<E> State<E> {
             return Vec::new();
         }
         let small = |frame: &&Frame| matches!(frame, Frame::Data(bytes) if bytes.len() < SMALL);
-        let count = self.frames.iter().rev().take_while(small).count();
+        let frames = self.frames.all();
+        let count = frames.iter().rev().take_while(small).count();
         if count < MANY / 2 {
             return Vec::new();
         }
-        let copied: Vec<_> = self.frames.drain(self.frames.len() - count..).collect();
+        let copied: Vec<_> = frames.drain(frames.len() - count..).collect();
         let mut merged = BytesMut::new();
         for frame in &copied {
             if let Frame::Data(bytes) = frame {
                 merged.extend_from_slice(bytes);
             }
         }
-        self.frames.push_back(Frame::Data(merged.freeze()));
+        frames.push_back(Frame::Data(merged.freeze()));
         copied
     }
 
