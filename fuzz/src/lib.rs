@@ -101,4 +101,24 @@ pub const TARGETS: &[Target] = &[
         oracle: "what is shown of a certificate is one line of text",
         run: text::certificate,
     },
+    Target {
+        name: "urls",
+        oracle: "a URL means the same when it is written and read again, and keeps its credentials",
+        run: text::urls,
+    },
+    Target {
+        name: "cookies",
+        oracle: "a cookie goes to whom it is for, and a file of them gives the same again",
+        run: text::cookies,
+    },
+    Target {
+        name: "command_line",
+        oracle: "a line is understood in one way, and a file of options can be written anew",
+        run: text::command_line,
+    },
+    Target {
+        name: "fields",
+        oracle: "dates agree with each other, and no name or text leaves its place",
+        run: text::fields,
+    },
 ];

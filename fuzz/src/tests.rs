@@ -115,7 +115,11 @@ targets!(
     journaled,
     journal,
     scenario,
-    certificate
+    certificate,
+    urls,
+    cookies,
+    command_line,
+    fields
 );
 
 fn target(name: &str) -> &'static Target {

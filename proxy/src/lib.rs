@@ -6,6 +6,8 @@ use std::process::ExitCode;
 mod cli;
 mod demo;
 mod get;
+#[cfg(feature = "oracles")]
+pub mod oracles;
 mod origin;
 mod say;
 mod waterfall;

@@ -418,10 +418,6 @@ impl<O: Out> Turn<'_, O> {
                 let left = slot.fill_up(&pool.held);
                 pool.filled_up(all, place, left);
             }
-            (State::Busy, State::Ready) => {
-                let left = slot.come_free(&pool.ready);
-                pool.came_free(all, place, left);
-            }
             _ if from == to => return,
             _ => self.move_state(connection, from, to),
         }

@@ -10,6 +10,7 @@ use crate::types::{
 
 mod broken;
 mod close;
+mod rest;
 mod table;
 mod turns;
 mod view;

@@ -103,7 +103,7 @@ pub(crate) fn resolve(text: &str) -> Result<Resolve, String> {
     if host.is_empty() { Err(expected()) } else { Ok(Resolve { host, port, addresses }) }
 }
 
-pub(super) fn offset(text: &str) -> Result<Offset, String> {
+pub(crate) fn offset(text: &str) -> Result<Offset, String> {
     match text {
         "-" => Ok(Offset::EndOfFile),
         text => {
@@ -129,7 +129,7 @@ pub(super) fn bytes(text: &str) -> Result<u64, String> {
     number.checked_mul(factor).ok_or_else(expected)
 }
 
-pub(super) fn connect_to(text: &str) -> Result<ConnectTo, String> {
+pub(crate) fn connect_to(text: &str) -> Result<ConnectTo, String> {
     let expected = || "expected HOST1:PORT1:HOST2:PORT2, such as a.test:443::8443".to_owned();
     let mut parts = [const { String::new() }; 4];
     let mut rest = text;

@@ -18,31 +18,31 @@ use crate::{say, waterfall};
 
 mod batch;
 mod body;
-mod cookies;
+pub(crate) mod cookies;
 pub(crate) mod credentials;
 mod data;
-mod date;
+pub(crate) mod date;
 mod decode;
-mod disposition;
+pub(crate) mod disposition;
 pub(crate) mod exit_code;
-mod form;
+pub(crate) mod form;
 mod hop;
 mod journal;
 mod key_log;
 mod output;
-mod payload;
+pub(crate) mod payload;
 mod rate;
 mod redirect;
-mod report;
+pub(crate) mod report;
 mod request;
 mod retry;
 #[cfg(test)]
 mod tests;
 mod transfer;
-mod url;
+pub(crate) mod url;
 mod verbose;
 mod wire;
-mod write_out;
+pub(crate) mod write_out;
 
 /// Fetches all URLs; the exit code is that of the last one, or of the first failure with
 /// `--fail-early`.

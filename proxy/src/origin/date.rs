@@ -10,7 +10,7 @@ pub(crate) fn now(clock: &Tokio) -> Option<HeaderValue> {
     HeaderValue::from_str(&http_date(unix.as_secs())).ok()
 }
 
-fn http_date(unix: u64) -> String {
+pub(crate) fn http_date(unix: u64) -> String {
     const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
     const MONTHS: [&str; 12] =
         ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];

@@ -15,7 +15,7 @@ use self::handlers::{Connection, answer};
 use crate::cli::{OriginArgs, TlsSource};
 use crate::say;
 
-mod date;
+pub(crate) mod date;
 pub(crate) mod handlers;
 pub(crate) mod httpbin;
 pub(crate) mod limits;

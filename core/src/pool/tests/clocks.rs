@@ -111,6 +111,22 @@ fn a_probe_without_answer_costs_the_connection_and_not_the_request() {
 }
 
 #[test]
+fn an_idle_connection_that_says_something_goes_before_those_that_say_nothing() {
+    let mut rig = Rig::new(|config| config.pool.probe_after_idle = Some(ms(10)));
+    rig.ask();
+    rig.up(0, Protocol::Http2, 1);
+    assert_eq!(rig.ask(), [Action::Connect(c(1))]);
+    rig.up(1, Protocol::Http2, 1);
+    rig.done(0, 0);
+    rig.done(1, 1);
+    rig.now = 8;
+    rig.limit(0, 1);
+    rig.now = 12;
+    let request = RequestId::new(1, 1);
+    assert_eq!(rig.ask(), [Action::Assign { request, connection: c(0) }], "and nobody is probed");
+}
+
+#[test]
 fn nothing_is_begun_in_the_place_of_what_timed_out() {
     // Found by the explorer: two that wait for an address that swallows everything, begun one
     // after the other, kept each other's connections from being the last, and waited for ever.
