@@ -1,8 +1,8 @@
 //! Text from outside: scenarios, the certificates that are shown to people, and what the command
 //! line, files and servers tell the program.
 
-use regatta_core::engine::tls::Certificate;
 use regatta_cli::oracles;
+use regatta_core::engine::tls::Certificate;
 use regatta_sim::scenario::Scenario;
 
 /// A scenario: what is wrong with it is told in one sentence, with its place.

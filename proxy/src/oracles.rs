@@ -107,7 +107,8 @@ pub fn command_line(text: &str) {
     }
     for (number, line) in config_file::lines(text) {
         assert!((1..=words.len()).contains(&number), "line {number} of {}", words.len());
-        let Some(value) = &line.value else { continue };
+        // Nothing has no name.
+        let Some(value) = line.value.as_ref().filter(|_| !line.option.is_empty()) else { continue };
         let mut quoted = String::new();
         for c in value.chars() {
             match c {
@@ -146,7 +147,8 @@ pub fn fields(text: &str) {
     let _ = (value::resolve(text), value::connect_to(text), value::offset(text));
     if let Ok(value::HeaderLine::Set(name, field)) = value::header(text) {
         let again = value::header(&format!("{name}: {}", field.to_str().unwrap_or_default()));
-        let is_same = matches!(&again, Ok(value::HeaderLine::Set(n, f)) if *n == name && *f == field);
+        let is_same =
+            matches!(&again, Ok(value::HeaderLine::Set(n, f)) if *n == name && *f == field);
         assert!(is_same || field.is_empty() || field.to_str().is_err(), "{text:?}: {again:?}");
     }
     form_part(text);

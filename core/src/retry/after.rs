@@ -5,6 +5,8 @@ use crate::time::Duration;
 const MONTHS: [&str; 12] =
     ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
+const DAYS: [&str; 7] = ["Mon,", "Tue,", "Wed,", "Thu,", "Fri,", "Sat,", "Sun,"];
+
 /// How long from now the field asks for; `None` where it is malformed. `unix` is the wall clock,
 /// as time since 1970. A date is read in the one form that may be sent (RFC 9110 5.6.7); one that
 /// has passed asks for nothing.
@@ -21,7 +23,7 @@ pub fn retry_after(field: &str, unix: Duration) -> Option<Duration> {
 /// Seconds since 1970 of `Sun, 06 Nov 1994 08:49:37 GMT`.
 fn date(text: &str) -> Option<u64> {
     let mut words = text.split(' ');
-    words.next().filter(|day| day.ends_with(','))?;
+    words.next().filter(|day| DAYS.contains(day))?;
     let day = number(words.next()?, 2)?;
     let name = words.next()?;
     let month = u64::try_from(MONTHS.iter().position(|month| *month == name)?).ok()? + 1;
@@ -72,6 +74,7 @@ mod tests {
             ("1.5", None),
             ("soon", None),
             ("Sunday, 06-Nov-94 08:49:37 GMT", None),
+            ("0, 06 Nov 1994 08:49:37 GMT", None),
             ("Sun, 06 Nov 1994 24:00:00 GMT", None),
             ("Sun, 32 Nov 1994 08:49:37 GMT", None),
             ("Sun, 06 Nov 1994 08:49:37 CET", None),

@@ -232,6 +232,11 @@ fn check_host(text: &str, host: &str) -> Result<(), UrlError> {
     if !host.is_ascii() {
         return Err(malformed(text, "write an international host name in its xn-- form"));
     }
+    if let Some((literal, _)) = host.strip_prefix('[').and_then(|rest| rest.split_once(']'))
+        && literal.split('%').next().is_none_or(|ip| ip.parse::<std::net::Ipv6Addr>().is_err())
+    {
+        return Err(malformed(text, "only an IPv6 address stands in brackets"));
+    }
     let name_end = host.rfind(']').map_or(0, |end| end + 1);
     if let Some((_, port)) = host[name_end..].split_once(':')
         && !port.is_empty()
@@ -318,9 +323,15 @@ mod tests {
         for typed in ["", "http://", "http://:80/", "http://a:99999/", "http://a:b/"] {
             assert!(matches!(Url::parse(typed), Err(UrlError::Malformed(_))), "{typed}");
         }
-        for typed in
-            ["http://exa mple/", "ht!tp://a/", "://a/", "http://müller.example/", "http://[::1/"]
-        {
+        for typed in [
+            "http://exa mple/",
+            "ht!tp://a/",
+            "://a/",
+            "http://müller.example/",
+            "http://[::1/",
+            "[]",
+            "[a]:80",
+        ] {
             assert!(matches!(Url::parse(typed), Err(UrlError::Malformed(_))), "{typed}");
         }
         assert_eq!(Url::parse("ftp://example.org/"), Err(UrlError::Scheme("ftp".to_owned())));

@@ -60,7 +60,7 @@ fn read_line(line: &str) -> Option<Cookie> {
     Some(Cookie {
         name: name.to_owned(),
         value: value.to_owned(),
-        domain: Some(domain.strip_prefix('.').unwrap_or(domain).to_owned()),
+        domain: Some(domain.trim_start_matches('.').to_owned()),
         below: is_true(below),
         path: if path.starts_with('/') { path.to_owned() } else { "/".to_owned() },
         secure: is_true(secure),

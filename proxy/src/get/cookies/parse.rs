@@ -36,6 +36,10 @@ pub(super) fn set_cookie(line: &str, site: Option<Site<'_>>, now: i64) -> Option
     for part in parts {
         let (name, value) = part.split_once('=').unwrap_or((part, ""));
         let value = value.trim();
+        // The file has tabs between its columns.
+        if value.contains('\t') {
+            return None;
+        }
         match name.trim().to_ascii_lowercase().as_str() {
             "secure" if site.is_some_and(|site| !site.is_safe) => return None,
             "secure" => cookie.secure = true,

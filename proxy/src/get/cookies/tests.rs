@@ -37,6 +37,7 @@ fn a_cookie_goes_back_where_it_came_from() {
         ("a=", at("www.a.test", "/x/y"), Some("a=")),
         ("a", at("www.a.test", "/x/y"), None),
         ("a=b\u{1}", at("www.a.test", "/x/y"), None),
+        ("a=b; path=/x\ty", at("www.a.test", "/x\ty"), None),
         ("__Secure-a=b", at("www.a.test", "/x/y"), None),
         ("__Host-a=b", at("www.a.test", "/x/y"), None),
     ];
