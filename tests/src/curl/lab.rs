@@ -20,7 +20,7 @@ pub(super) struct Row {
     unordered: bool,
     /// The outcomes differ on purpose: why.
     but: Option<&'static str>,
-    /// Only the exit codes must be the same, since curl's output hangs on what its reads bring: why.
+    /// Only the exit codes must be the same, since curl's output hangs on what its reads bring.
     code: Option<&'static str>,
 }
 

@@ -12,7 +12,7 @@ const ARROWS: [(&str, &[&str]); 13] = [
     ("regatta-async-std", &["regatta-core", "regatta-runtime", "regatta-sockets"]),
     ("regatta-tokio", &["regatta-core", "regatta-runtime", "regatta-sockets"]),
     ("regatta-models", &["regatta-core"]),
-    ("regatta-fuzz", &["regatta-core", "regatta-models", "regatta-sim"]),
+    ("regatta-fuzz", &["regatta-core", "regatta-models", "regatta-sim", "regatta"]),
     ("regatta", &["regatta-core", "regatta-runtime", "regatta-tokio"]),
     ("regatta-sim", &["regatta-core", "regatta-runtime", "regatta-models"]),
     ("regatta-tests", ANY),
