@@ -119,6 +119,20 @@ impl Engine {
         }
     }
 
+    /// Whether the peer of HTTP/2 is granted little on each stream, 64 KiB, because the driver's
+    /// bodies hold much; nothing grows meanwhile. What it was granted before it may still send.
+    /// Said again and again it costs nothing; where it cannot be told at once it is the next time.
+    pub fn narrow(&mut self, narrow: bool) {
+        match self {
+            #[cfg(feature = "http1")]
+            Self::H1(_) => {
+                let _ = narrow;
+            }
+            #[cfg(feature = "http2")]
+            Self::H2(engine) => engine.narrow(narrow),
+        }
+    }
+
     /// What the peer grants now (client: towards the server).
     pub fn limit(&self) -> Limit {
         each!(self, engine => engine.limit())

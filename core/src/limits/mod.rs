@@ -6,10 +6,12 @@
 //! because everything that was taken is given back exactly once.
 
 mod config;
+mod memory;
 #[cfg(test)]
 mod tests;
 
 pub use config::Config;
+pub use memory::{Memory, Windows};
 
 /// What a circuit breaker limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

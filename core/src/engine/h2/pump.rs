@@ -50,7 +50,8 @@ impl H2 {
     /// h2 shrinks the windows of open streams when its SETTINGS are acknowledged, and forgets to
     /// look whether what was released before is now enough for a WINDOW_UPDATE.
     fn refresh_windows(&mut self) {
-        if !self.io.wire().tap.take_acked() || self.config.stream_window >= DEFAULT_WINDOW {
+        let shrank = self.windows.has_shrunk || self.config.stream_window < DEFAULT_WINDOW;
+        if !self.io.wire().tap.take_acked() || !shrank {
             return;
         }
         let ids: Vec<StreamId> = self.streams.iter().map(|(id, _)| id).collect();

@@ -31,6 +31,8 @@ const SOONEST: Duration = Duration::from_millis(100);
 const LATEST: Duration = Duration::from_secs(2);
 /// The connection's window is so many streams' windows: few unread bodies stop nobody else.
 const STREAMS: u32 = 16;
+/// A new stream's window while the connection is narrow: a pipe's worth (RFC 9113 6.9.2).
+const NARROW: u32 = 65_535;
 /// The largest window (RFC 9113 6.9.1).
 const LARGEST: u32 = (1 << 31) - 1;
 
@@ -53,6 +55,10 @@ pub(super) struct Windows {
     wait: Duration,
     /// The highest rate so far, in bytes a second.
     fastest: u128,
+    /// The driver's bodies hold much: new streams are granted little, and nothing grows.
+    is_narrow: bool,
+    /// Streams' windows have shrunk once.
+    pub(super) has_shrunk: bool,
 }
 
 /// What a stream had brought when a round began for it.
@@ -100,12 +106,14 @@ impl Windows {
             not_before: Instant::EPOCH,
             wait: SOONEST,
             fastest: 0,
+            is_narrow: false,
+            has_shrunk: false,
         }
     }
 
     /// The round that streams count for; begins the next if it is time.
     pub(super) fn round(&mut self, now: Instant) -> u32 {
-        if !self.is_open && now >= self.not_before && self.stream < self.most {
+        if !self.is_open && !self.is_narrow && now >= self.not_before && self.stream < self.most {
             self.is_open = true;
             self.round = self.round.wrapping_add(1);
             self.brought = 0;
@@ -133,6 +141,9 @@ impl Windows {
     pub(super) fn end(&mut self, now: Instant) -> Option<u32> {
         let round_trip = now.saturating_since(self.pinged.take()?);
         self.is_open = false;
+        if self.is_narrow {
+            return None;
+        }
         let rate = u128::from(self.brought) * 1_000_000_000 / round_trip.as_nanos().max(1);
         // By an eighth at least, or chance would do.
         let is_faster = rate > self.fastest + self.fastest / 8;
@@ -166,6 +177,25 @@ impl H2 {
             && self.grow(window)
         {
             self.windows.stream = window;
+            self.ready.wake_connection();
+        }
+    }
+
+    /// Whether new streams are granted little. See [`Engine::narrow`](crate::engine::Engine).
+    pub fn narrow(&mut self, narrow: bool) {
+        if self.windows.is_narrow == narrow || self.windows.stream <= NARROW {
+            return;
+        }
+        let window = if narrow { NARROW } else { self.windows.stream };
+        // Not while earlier SETTINGS wait for their ACK: the driver asks again.
+        let is_told = match &mut self.connection {
+            Connection::Client(connection) => connection.set_initial_window_size(window).is_ok(),
+            Connection::Server(connection) => connection.set_initial_window_size(window).is_ok(),
+            Connection::Handshake(_) | Connection::Done => false,
+        };
+        if is_told {
+            self.windows.is_narrow = narrow;
+            self.windows.has_shrunk |= narrow;
             self.ready.wake_connection();
         }
     }

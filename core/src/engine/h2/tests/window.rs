@@ -175,3 +175,32 @@ fn a_measuring_ping_is_no_question_of_life() {
     assert!(peer.told().contains(&"Pong".to_owned()));
     assert_eq!(peer.engine.poll_timeout(), None);
 }
+
+/// New streams are granted little, and those under way no more than they were; later as before.
+#[test]
+fn a_narrow_connection_grants_new_streams_little() {
+    let mut peer = Scripted::server(&Config::default(), &[]);
+    let first = peer.open(&get("/"), true);
+    peer.frames();
+    let (small, large) = (65_535, 1 << 20);
+    let told = |peer: &mut Scripted| -> Vec<Vec<u8>> {
+        peer.frames_of(kind::SETTINGS).iter().map(|frame| frame.payload.to_vec()).collect()
+    };
+    let window = |bytes: u32| [&4_u16.to_be_bytes()[..], &bytes.to_be_bytes()[..]].concat();
+    peer.engine.narrow(true);
+    peer.engine.narrow(true);
+    assert_eq!(told(&mut peer), [window(small)], "once");
+    // Not before the peer has acknowledged it.
+    peer.engine.narrow(false);
+    assert_eq!(told(&mut peer), Vec::<Vec<u8>>::new());
+    peer.feed(&encode(kind::SETTINGS, flag::ACK, 0, &[]));
+    // What it was granted before still comes.
+    peer.feed(&answer(1, false));
+    for _ in 0..3 {
+        peer.feed(&data(1, 16 << 10, false));
+    }
+    peer.engine.allow(NOW, first, 3 << 14);
+    assert_eq!(peer.frames_of(kind::GOAWAY).len(), 0);
+    peer.engine.narrow(false);
+    assert_eq!(told(&mut peer), [window(large)]);
+}
