@@ -32,6 +32,7 @@ pub struct Builder<R> {
     retry_budget: Option<retry::Budget>,
     recording: Option<Recording>,
     hooks: Hooks,
+    trace_queries: bool,
 }
 
 impl<R: Runtime> Builder<R> {
@@ -50,6 +51,7 @@ impl<R: Runtime> Builder<R> {
             retry_budget: Some(retry::Budget::default()),
             recording: None,
             hooks: Hooks::default(),
+            trace_queries: false,
         }
     }
 
@@ -184,6 +186,14 @@ impl<R: Runtime> Builder<R> {
         self
     }
 
+    /// Whether spans of `tracing` tell URLs with their queries, in which secrets may be. Default
+    /// no. Without the feature `tracing` it means nothing.
+    #[must_use]
+    pub const fn trace_queries(mut self, yes: bool) -> Self {
+        self.trace_queries = yes;
+        self
+    }
+
     /// Builds the client and starts its timer task.
     ///
     /// Fails with one sentence when a setting is wrong.
@@ -206,6 +216,7 @@ impl<R: Runtime> Builder<R> {
             retry_budget,
             recording,
             hooks,
+            trace_queries,
         } = self;
         config.clusters = vec![cluster];
         config.profiles = profiles
@@ -224,6 +235,7 @@ impl<R: Runtime> Builder<R> {
             request_timeout,
             retry: Arc::new(retry),
             retry_budget,
+            trace_queries,
             clock: Clock::new(runtime.unix_at_epoch()),
             provider: runtime.tls_provider(),
             tls: Mutex::default(),

@@ -17,11 +17,13 @@ use crate::builder::Builder;
 use crate::closing::Closing;
 use crate::error::{Error, Kind, shown};
 use crate::exchange::{Exchange, Parcel, REPLAY_BUFFER};
+use crate::hooks::Told;
 use crate::hub::Hub;
 use crate::options::RequestOptions;
 use crate::response::{Answers, ResponseFuture, Stage, Start, Tries};
 use crate::runtime::Runtime;
 use crate::server::frames_itself;
+use crate::spans::RequestSpan;
 use crate::stats::Stats;
 
 /// An HTTP client on a pool of connections. Clones share the pool; when the last one is
@@ -118,7 +120,9 @@ impl<R: Runtime> Client<R> {
         let method = MethodClass::of(head.method());
         // A tunnel is opened with nothing said, and speaks later.
         let end = end && *head.method() != Method::CONNECT;
-        let parcel = Parcel::new(head, end, &exchange);
+        let span = RequestSpan::of(&head, &key.origin, settings.trace_queries);
+        let told = Told { span, ..Told::default() };
+        let parcel = Parcel::new(head, end, &exchange, told.clone());
         ResponseFuture {
             inner,
             exchange,
@@ -126,7 +130,7 @@ impl<R: Runtime> Client<R> {
             upload,
             hook: options.on_informational,
             start: Some(Start { parcel, timeout, policy }),
-            tries: Some(Tries { key, method, requested: now, deadline: None, retry: None }),
+            tries: Some(Tries { key, method, requested: now, deadline: None, retry: None, told }),
             stage: Stage::Start,
         }
     }

@@ -11,7 +11,7 @@ use regatta_core::id::{ConnectionId, RequestId, StreamId};
 
 use crate::budget::{Budget, Charge};
 use crate::error::Error;
-use crate::hooks::Facts;
+use crate::hooks::{Facts, Told};
 use crate::mail::Pipe;
 use crate::timeline::{AttemptTrace, ConnectionTrace, Span, Timeline};
 
@@ -308,15 +308,22 @@ pub(crate) struct Parcel {
     /// Whether the head is all there is.
     pub(crate) end: bool,
     pub(crate) exchange: Arc<Exchange>,
-    /// For those who listen.
+    /// For those who listen: what it brings, and what is known since it was made.
+    pub(crate) told: Told,
     pub(crate) facts: Facts,
 }
 
 impl Parcel {
     /// A parcel whose request has no id yet.
-    pub(crate) fn new(head: Request<()>, end: bool, exchange: &Arc<Exchange>) -> Box<Self> {
+    pub(crate) fn new(
+        head: Request<()>,
+        end: bool,
+        exchange: &Arc<Exchange>,
+        told: Told,
+    ) -> Box<Self> {
         let request = RequestId::new(u32::MAX, u32::MAX);
-        Box::new(Self { request, head, end, exchange: Arc::clone(exchange), facts: None })
+        let exchange = Arc::clone(exchange);
+        Box::new(Self { request, head, end, exchange, told, facts: None })
     }
 }
 

@@ -127,14 +127,12 @@ impl<R: Runtime> Hub<R> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Asks for a stream that carries `parcel`, which gets the request's id. `after` is the try
-    /// before this one.
+    /// Asks for a stream that carries `parcel`, which gets the request's id.
     pub(crate) fn request(
         self: &Arc<Self>,
         key: Key,
         method: MethodClass,
         deadline: Option<Instant>,
-        after: Option<RequestId>,
         mut parcel: Box<Parcel>,
     ) -> RequestId {
         let now = self.runtime.now();
@@ -146,7 +144,7 @@ impl<R: Runtime> Hub<R> {
         }
         let request = state.upstream.request(now, &key, method, deadline);
         parcel.request = request;
-        parcel.facts = state.tell.begun(&parcel, &key.origin, after);
+        parcel.facts = state.tell.begun(&parcel, &key.origin);
         let facts = parcel.facts.clone();
         let exchange = Arc::clone(&parcel.exchange);
         let ticket = Ticket { request, parcel: Some(parcel), exchange, key, facts, broke: None };
@@ -261,7 +259,7 @@ impl<R: Runtime> Hub<R> {
         };
         closers.into_iter().for_each(Waker::wake);
         for ticket in tickets.into_iter().flatten() {
-            self.tell.ended(&ticket.facts, Ending::Failed(Cause::ShutDown), &ticket.exchange);
+            self.tell.ended(ticket.facts, Ending::Failed(Cause::ShutDown), &ticket.exchange);
             ticket.exchange.abandon(Error::new(Kind::Gone));
         }
         self.tell.all();
@@ -498,12 +496,13 @@ impl State {
                 self.tell.sent_again(&facts, cause);
             }
             Action::Refuse { request, reason, failed } => {
-                let Some(ticket) = self.take_ticket(request) else { return };
+                let Some(mut ticket) = self.take_ticket(request) else { return };
                 ticket.exchange.ended(now);
                 if let Some(failed) = &failed {
                     ticket.exchange.tried(self.traces.tried(&ticket.key.origin.host, failed));
                 }
-                self.tell.ended(&ticket.facts, Ending::Refused(reason), &ticket.exchange);
+                let facts = ticket.facts.take();
+                self.tell.ended(facts, Ending::Refused(reason), &ticket.exchange);
                 let detail = self.traces.detail_of(failed.as_deref());
                 let error = Error::refused(reason, ticket.key.origin, failed, detail);
                 effects.failures.push((ticket.exchange, error));
@@ -512,7 +511,7 @@ impl State {
             Action::Finished { request, outcome } => {
                 let Some(ticket) = self.take_ticket(request) else { return };
                 ticket.exchange.ended(now);
-                self.tell.ended(&ticket.facts, outcome.into(), &ticket.exchange);
+                self.tell.ended(ticket.facts, outcome.into(), &ticket.exchange);
                 effects.finished.push((ticket.exchange, outcome));
                 effects.parcels.extend(ticket.parcel);
             }
@@ -541,7 +540,7 @@ impl State {
         if let Some((made, _)) = made {
             parcel.exchange.assigned(now, &made, reused);
         }
-        self.tell.assigned(&parcel.facts, connection, reused);
+        self.tell.assigned(&parcel, connection, reused);
         let body = parcel.exchange.up.body_state();
         let returned = match find(&self.connections, connection.slot(), connection) {
             Some(mailbox) => mailbox.push(Letter::Assign(parcel)),

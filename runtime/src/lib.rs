@@ -43,6 +43,7 @@ mod runtime;
 mod server;
 mod settings;
 mod slots;
+mod spans;
 mod stats;
 pub mod system;
 mod timeline;

@@ -19,6 +19,7 @@ use crate::body::{Body, GiveUp, Guard, Length, Side, Upload};
 use crate::client::Inner;
 use crate::error::{Error, Kind};
 use crate::exchange::{Exchange, Parcel, REPLAY_BUFFER, TimelineHandle};
+use crate::hooks::Told;
 use crate::hub::Hub;
 use crate::mail::{Frame, Received, is_interim};
 use crate::options::InformationalHook;
@@ -105,6 +106,8 @@ pub(crate) struct Tries {
     pub(crate) deadline: Option<Instant>,
     /// `None` before the first try.
     pub(crate) retry: Option<Retry>,
+    /// For those who listen, as the current try brought it.
+    pub(crate) told: Told,
 }
 
 impl<R: Runtime> ResponseFuture<R> {
@@ -130,7 +133,7 @@ impl<R: Runtime> ResponseFuture<R> {
         tries.deadline = timeout.map(|timeout| self.inner.hub.runtime.now() + timeout);
         tries.retry = Some(Retry::new(policy, tries.method, tries.deadline));
         let (key, method, deadline) = (tries.key.clone(), tries.method, tries.deadline);
-        Some(self.inner.hub.request(key, method, deadline, None, parcel))
+        Some(self.inner.hub.request(key, method, deadline, parcel))
     }
 
     /// What comes of the current try, when it is known.
@@ -236,11 +239,11 @@ impl<R: Runtime> ResponseFuture<R> {
         (head, end): (Request<()>, bool),
         next: Arc<Exchange>,
     ) -> Option<RequestId> {
-        let tries = self.tries.as_ref()?;
-        let parcel = Parcel::new(head, end, &next);
+        let tries = self.tries.as_mut()?;
+        let parcel = Parcel::new(head, end, &next, tries.told.next(last));
         self.exchange = next;
         let (key, method, deadline) = (tries.key.clone(), tries.method, tries.deadline);
-        Some(self.inner.hub.request(key, method, deadline, Some(last), parcel))
+        Some(self.inner.hub.request(key, method, deadline, parcel))
     }
 
     /// This is what the caller gets.
@@ -252,11 +255,16 @@ impl<R: Runtime> ResponseFuture<R> {
     ) -> Result<Response<Body>, Error> {
         self.end_tries();
         self.exchange.let_go();
+        let told = self.tries.take().map(|tries| tries.told).unwrap_or_default();
         match answer {
-            Ok(head) => Ok(self.response(request, *head, verdict)),
+            Ok(head) => {
+                told.span.answered(head.status(), told.tries, || self.exchange.timeline());
+                Ok(self.response(request, *head, verdict))
+            }
             Err(error) => {
                 self.exchange.up.close();
                 let error = error.with_timeline(self.exchange.timeline());
+                told.span.failed(&error, told.tries);
                 Err(error.with_verdict(verdict))
             }
         }

@@ -24,6 +24,7 @@ use crate::error::{Error, Kind};
 use crate::exchange::Exchange;
 use crate::mail::{Frame, Mailbox, is_interim};
 use crate::runtime::{Address, Listener as _, Runtime};
+use crate::spans::ServerSpan;
 
 /// Answers requests. Every function from a request to a future response is one.
 pub trait Service: Send + Sync + 'static {
@@ -268,13 +269,14 @@ pub(crate) async fn answer<S: Service>(
     let mut unfinished = Unfinished { exchange: Some(&exchange) };
     let head_only = *request.method() == Method::HEAD;
     let connect = *request.method() == Method::CONNECT;
-    let mut call = pin!(service.call(request));
+    let span = ServerSpan::of(&request);
+    let mut call = pin!(span.scope(|| service.call(request)));
     let response = poll_fn(|cx| match exchange.down.poll_gone(cx) {
         Poll::Ready(()) => Poll::Ready(None),
-        Poll::Pending => call.as_mut().poll(cx).map(Some),
+        Poll::Pending => span.scope(|| call.as_mut().poll(cx)).map(Some),
     })
     .await;
-    let Some(response) = response else { return };
+    let Some(response) = response else { return span.given_up() };
     let (parts, body) = response.into_parts();
     let mut head = Response::from_parts(parts, ());
     if is_interim(head.status()) {
@@ -282,9 +284,11 @@ pub(crate) async fn answer<S: Service>(
         head = Response::new(());
         *head.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
         head.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(0));
+        span.answered(head.status());
         exchange.down.write_last(Frame::Head(Box::new(head)));
         return;
     }
+    span.answered(head.status());
     let tunnel =
         head.status() == StatusCode::SWITCHING_PROTOCOLS || (connect && head.status().is_success());
     let exact = body.size_hint().exact();
@@ -309,7 +313,7 @@ pub(crate) async fn answer<S: Service>(
         if !tunnel {
             let mut upload = Upload::new(body, &exchange, Side::Server);
             // The error is in the pipe already, where the connection resets the stream for it.
-            let _ = poll_fn(|cx| upload.poll(cx)).await;
+            let _ = poll_fn(|cx| span.scope(|| upload.poll(cx))).await;
         }
     }
     if tunnel && exchange.begin_tunnel() {

@@ -113,6 +113,8 @@ pub(crate) struct Settings {
     pub(crate) request_timeout: Option<Duration>,
     pub(crate) retry: Arc<retry::Policy>,
     pub(crate) retry_budget: Option<retry::Budget>,
+    /// Whether spans tell queries.
+    pub(crate) trace_queries: bool,
     pub(crate) clock: Clock,
     /// The runtime's.
     pub(crate) provider: Provider,

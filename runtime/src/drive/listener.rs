@@ -22,6 +22,7 @@ use crate::exchange::Exchange;
 use crate::mail::Letters;
 use crate::runtime::{Listener, Runtime, Timer};
 use crate::server::{ConnectionHandle, Service, answer};
+use crate::spans;
 
 /// How long to wait when the system has no socket to give (EMFILE and its like).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -125,6 +126,7 @@ async fn serve<R: Runtime, S: Service>(
     let runtime = gate.runtime.clone();
     let mailbox = Arc::clone(&guest.served.1);
     let secure = wire.tls().is_some();
+    spans::served(guest.peer, protocol, secure);
     let party = Downward { gate, service, guest, protocol, secure, held: 0, paused: false };
     let mut connection = Connection::new(runtime, wire, engine, mailbox, party);
     poll_fn(|cx| connection.poll(cx)).await;
@@ -224,8 +226,9 @@ impl<R: Runtime, S: Service> Party for Downward<R, S> {
         ended.exchange.down.close();
     }
 
-    fn on_closed(&mut self, _: Cause, _: Letters<Letter>) {
+    fn on_closed(&mut self, cause: Cause, _: Letters<Letter>) {
         self.hold(0);
         self.gate.feed(Event::Closed(self.guest.served.0));
+        spans::closed(self.guest.peer, cause);
     }
 }

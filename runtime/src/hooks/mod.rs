@@ -19,7 +19,7 @@ mod teller;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use teller::{Facts, Tell};
+pub(crate) use teller::{Facts, Tell, Told};
 
 /// Which connection an event is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -110,6 +110,8 @@ pub struct RequestFacts {
     pub id: RequestId,
     /// The try before this one, where the policy of retries made this one.
     pub after: Option<RequestId>,
+    /// How many tries of that policy were before this one.
+    pub tries: u32,
     /// Its method.
     pub method: Method,
     /// Whose server it is for: where it connects to.

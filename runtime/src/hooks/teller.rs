@@ -3,22 +3,58 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use core::fmt;
 use core::net::SocketAddr;
+use core::sync::atomic::{AtomicBool, Ordering};
 
 use http::StatusCode;
 use regatta_core::Instant;
 use regatta_core::id::{AttemptId, ConnectionId, RequestId};
 use regatta_core::types::{Cause, Origin};
-use regatta_core::upstream::Event as Told;
+use regatta_core::upstream;
 
 use super::{
     ConnectionEvent, ConnectionFacts, DrainReason, Ended, Ending, Hooks, RequestEvent, RequestFacts,
 };
 use crate::exchange::{Exchange, Parcel};
+use crate::spans::{self, RequestSpan};
+use crate::timeline::Timeline;
 use crate::trace::Traces;
 
 /// What is known of a request whose story is told; most often nobody listens.
-pub(crate) type Facts = Option<Arc<RequestFacts>>;
+pub(crate) type Facts = Option<Arc<Story>>;
+
+/// A request of which somebody hears.
+pub(crate) struct Story {
+    pub(super) facts: RequestFacts,
+    pub(super) span: RequestSpan,
+}
+
+/// What a request brings with it for those who listen.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Told {
+    /// The span of all its tries.
+    pub(crate) span: RequestSpan,
+    /// The try before this one.
+    pub(crate) after: Option<RequestId>,
+    /// How many there were before this one.
+    pub(crate) tries: u32,
+}
+
+impl Told {
+    /// The same for the next try.
+    pub(crate) fn next(&mut self, last: RequestId) -> Self {
+        self.after = Some(last);
+        self.tries += 1;
+        self.clone()
+    }
+}
+
+impl fmt::Debug for Story {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.facts.fmt(f)
+    }
+}
 
 /// Where what happens is said; most often nobody listens.
 #[derive(Clone)]
@@ -27,44 +63,52 @@ pub(crate) struct Tell(pub(super) Option<Arc<Teller>>);
 /// What is said of requests. All but `answered` may be called under the hub's lock.
 impl Tell {
     pub(crate) fn to(hooks: Hooks) -> Self {
-        let listens = hooks.on_connection.is_some() || hooks.on_request.is_some();
-        Self(listens.then(|| Arc::new(Teller { hooks, queue: Mutex::default() })))
+        let hears = hooks.on_connection.is_some() || hooks.on_request.is_some();
+        let listens = hears || cfg!(feature = "tracing");
+        Self(listens.then(|| Arc::new(Teller::new(hooks))))
     }
 
-    pub(crate) fn begun(
-        &self,
-        parcel: &Parcel,
-        origin: &Origin,
-        after: Option<RequestId>,
-    ) -> Facts {
-        let teller = self.0.as_ref().filter(|teller| teller.hooks.on_request.is_some())?;
-        let facts = Arc::new(RequestFacts {
+    pub(crate) fn begun(&self, parcel: &Parcel, origin: &Origin) -> Facts {
+        let Told { span, after, tries } = &parcel.told;
+        let hears = |teller: &&Arc<Teller>| teller.hooks.on_request.is_some() || span.listens();
+        let teller = self.0.as_ref().filter(hears)?;
+        let facts = RequestFacts {
             id: parcel.request,
-            after,
+            after: *after,
+            tries: *tries,
             method: parcel.head.method().clone(),
             origin: origin.clone(),
             path: parcel.head.uri().path().into(),
-        });
-        teller.request(&facts, RequestEvent::Begun);
-        Some(facts)
+        };
+        let story = Arc::new(Story { facts, span: span.clone() });
+        teller.request(Arc::clone(&story), RequestEvent::Begun, None);
+        Some(story)
     }
 
-    pub(crate) fn assigned(&self, facts: &Facts, connection: ConnectionId, reused: bool) {
-        self.request(facts, || RequestEvent::Assigned { connection, reused });
+    pub(crate) fn assigned(&self, parcel: &Parcel, connection: ConnectionId, reused: bool) {
+        if let (Some(teller), Some(story)) = (&self.0, &parcel.facts) {
+            let way = story.span.listens().then(|| Box::new(parcel.exchange.timeline()));
+            let event = RequestEvent::Assigned { connection, reused };
+            teller.request(Arc::clone(story), event, way);
+        }
     }
 
     pub(crate) fn sent_again(&self, facts: &Facts, cause: Option<Cause>) {
-        self.request(facts, || RequestEvent::SentAgain { cause });
+        self.request(facts.as_ref(), || RequestEvent::SentAgain { cause });
     }
 
     /// Tells it at once: called with no lock held.
     pub(crate) fn answered(&self, facts: &Facts, status: StatusCode) {
-        self.request(facts, || RequestEvent::Answered { status });
-        self.all();
+        if facts.is_some() {
+            self.request(facts.as_ref(), || RequestEvent::Answered { status });
+            self.all();
+        }
     }
 
-    pub(crate) fn ended(&self, facts: &Facts, ending: Ending, exchange: &Exchange) {
-        self.request(facts, || {
+    /// Takes the facts, so that nothing of a listener is dropped under the hub's lock.
+    pub(crate) fn ended(&self, facts: Facts, ending: Ending, exchange: &Exchange) {
+        let Some(story) = facts else { return };
+        let event = {
             RequestEvent::Ended(Box::new(Ended {
                 ending,
                 status: exchange.status(),
@@ -72,12 +116,15 @@ impl Tell {
                 received: exchange.received(),
                 timeline: exchange.timeline(),
             }))
-        });
+        };
+        if let Some(teller) = &self.0 {
+            teller.request(story, event, None);
+        }
     }
 
-    fn request(&self, facts: &Facts, event: impl FnOnce() -> RequestEvent) {
-        if let (Some(teller), Some(facts)) = (&self.0, facts) {
-            teller.request(facts, event());
+    fn request(&self, facts: Option<&Arc<Story>>, event: impl FnOnce() -> RequestEvent) {
+        if let (Some(teller), Some(story)) = (&self.0, facts) {
+            teller.request(Arc::clone(story), event(), None);
         }
     }
 }
@@ -118,19 +165,19 @@ impl Tell {
     }
 
     /// What an event means to those who listen to connections.
-    pub(crate) fn event(&self, now: Instant, event: &Told, traces: &Traces) {
+    pub(crate) fn event(&self, now: Instant, event: &upstream::Event, traces: &Traces) {
         self.connection(|| match event {
-            Told::Refusing(connection) => {
+            upstream::Event::Refusing(connection) => {
                 let reason = DrainReason::Peer;
                 Some((traces.facts(*connection)?, ConnectionEvent::Draining { reason }))
             }
-            Told::Closed { connection, cause } => {
+            upstream::Event::Closed { connection, cause } => {
                 let (facts, trace, requests) = traces.life(*connection)?;
                 let (cause, address) = (*cause, trace.address);
                 let lived = now.saturating_since(trace.established);
                 Some((facts, ConnectionEvent::Closed { cause, address, requests, lived }))
             }
-            Told::AttemptFailed { attempt, cause } => {
+            upstream::Event::AttemptFailed { attempt, cause } => {
                 let (facts, aim) = traces.aim(*attempt)?;
                 let event = ConnectionEvent::Failed {
                     attempt: *attempt,
@@ -153,7 +200,10 @@ impl Tell {
     }
 
     fn connection(&self, event: impl FnOnce() -> Option<(ConnectionFacts, ConnectionEvent)>) {
-        if let Some(teller) = self.0.as_ref().filter(|it| it.hooks.on_connection.is_some())
+        let hears = |teller: &&Arc<Teller>| {
+            teller.hooks.on_connection.is_some() || spans::hears_connections()
+        };
+        if let Some(teller) = self.0.as_ref().filter(hears)
             && let Some((facts, event)) = event()
         {
             teller.connection(facts, event);
@@ -165,6 +215,8 @@ impl Tell {
 pub(crate) struct Teller {
     hooks: Hooks,
     queue: Mutex<Queue>,
+    /// Something is in the queue.
+    waiting: AtomicBool,
 }
 
 #[derive(Default)]
@@ -178,10 +230,15 @@ pub(super) struct Queue {
 
 pub(super) enum Event {
     Connection(ConnectionFacts, ConnectionEvent),
-    Request(Arc<RequestFacts>, RequestEvent),
+    /// With what is known of its way to a connection, where somebody asks for that.
+    Request(Arc<Story>, RequestEvent, Option<Box<Timeline>>),
 }
 
 impl Teller {
+    fn new(hooks: Hooks) -> Self {
+        Self { hooks, queue: Mutex::default(), waiting: AtomicBool::new(false) }
+    }
+
     pub(super) fn lock(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -196,15 +253,24 @@ impl Teller {
             _ => {}
         }
         queue.events.push_back(Event::Connection(facts, event));
+        self.waiting.store(true, Ordering::Release);
     }
 
-    pub(super) fn request(&self, facts: &Arc<RequestFacts>, event: RequestEvent) {
-        self.lock().events.push_back(Event::Request(Arc::clone(facts), event));
+    pub(super) fn request(
+        &self,
+        story: Arc<Story>,
+        event: RequestEvent,
+        way: Option<Box<Timeline>>,
+    ) {
+        let mut queue = self.lock();
+        queue.events.push_back(Event::Request(story, event, way));
+        self.waiting.store(true, Ordering::Release);
     }
 
     /// Tells everything that is queued. Never called with a lock held.
     pub(super) fn tell(&self) {
-        if core::mem::replace(&mut self.lock().busy, true) {
+        if !self.waiting.load(Ordering::Acquire) || core::mem::replace(&mut self.lock().busy, true)
+        {
             return;
         }
         // A function that panics must not silence the others for ever.
@@ -214,6 +280,9 @@ impl Teller {
                 let mut queue = self.lock();
                 let next = queue.events.pop_front();
                 queue.busy = next.is_some();
+                if next.is_none() {
+                    self.waiting.store(false, Ordering::Release);
+                }
                 next
             };
             let Some(event) = next else {
@@ -227,11 +296,14 @@ impl Teller {
     fn tell_one(&self, event: &Event) {
         match event {
             Event::Connection(facts, event) => {
+                spans::tell_connection(facts, event);
                 if let Some(told) = &self.hooks.on_connection {
                     told(facts, event);
                 }
             }
-            Event::Request(facts, event) => {
+            Event::Request(story, event, way) => {
+                let Story { facts, span } = &**story;
+                span.tell(facts, event, way.as_deref());
                 if let Some(told) = &self.hooks.on_request {
                     told(facts, event);
                 }

@@ -1,10 +1,13 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock, Weak};
 
+use regatta_core::Instant;
 use regatta_core::types::Scheme;
 
-use super::teller::{Facts, Teller};
+use super::teller::{Story, Teller};
 use super::*;
+use crate::exchange::{Exchange, Parcel};
+use crate::spans::RequestSpan;
 
 fn origin() -> Origin {
     Origin { scheme: Scheme::Http, host: "a.test".into(), port: 80 }
@@ -14,9 +17,10 @@ fn connection(slot: u32) -> ConnectionFacts {
     ConnectionFacts { id: ConnectionId::new(slot, 0), origin: origin() }
 }
 
-fn request() -> Arc<RequestFacts> {
-    let (id, method) = (RequestId::new(0, 0), Method::GET);
-    Arc::new(RequestFacts { id, after: None, method, origin: origin(), path: "/".into() })
+fn request() -> Arc<Story> {
+    let (id, method, path) = (RequestId::new(0, 0), Method::GET, "/".into());
+    let facts = RequestFacts { id, after: None, tries: 0, method, origin: origin(), path };
+    Arc::new(Story { facts, span: RequestSpan::default() })
 }
 
 fn teller(hooks: Hooks) -> Arc<Teller> {
@@ -39,10 +43,13 @@ fn on_connection(told: impl Fn() + Send + Sync + 'static) -> Hooks {
 
 #[test]
 fn nobody_listens_and_nothing_is_kept() {
-    assert!(Tell::to(Hooks::default()).0.is_none());
+    assert_eq!(Tell::to(Hooks::default()).0.is_some(), cfg!(feature = "tracing"));
     let tell = Tell::to(on_connection(|| {}));
-    let none: Facts = None;
-    tell.assigned(&none, ConnectionId::new(0, 0), false);
+    let exchange = Arc::new(Exchange::new(Instant::EPOCH, 0));
+    let head = http::Request::new(());
+    let parcel = Parcel::new(head, true, &exchange, Told::default());
+    assert!(tell.begun(&parcel, &origin()).is_none());
+    tell.assigned(&parcel, ConnectionId::new(0, 0), false);
     assert_eq!(tell.0.unwrap().lock().events.len(), 0);
 }
 
@@ -77,15 +84,15 @@ fn a_function_that_causes_events_hears_of_them_later() {
     let teller = teller(on_request(move |event| {
         if *event == answered(200) {
             let teller = again_by.get().unwrap().upgrade().unwrap();
-            teller.request(&request(), answered(202));
+            teller.request(request(), answered(202), None);
             teller.tell();
             assert!(hears.lock().unwrap().is_empty(), "told while a function runs");
         }
         hears.lock().unwrap().push(event.clone());
     }));
     own.set(Arc::downgrade(&teller)).unwrap();
-    teller.request(&request(), answered(200));
-    teller.request(&request(), answered(201));
+    teller.request(request(), answered(200), None);
+    teller.request(request(), answered(201), None);
     teller.tell();
     assert_eq!(*heard.lock().unwrap(), [answered(200), answered(201), answered(202)]);
     assert!(!teller.lock().busy);
@@ -98,8 +105,8 @@ fn a_function_that_panics_does_not_silence_what_follows() {
     let teller = teller(on_request(move |_| {
         assert!(counts.fetch_add(1, Ordering::Relaxed) > 0, "the first is too much");
     }));
-    teller.request(&request(), answered(200));
-    teller.request(&request(), answered(201));
+    teller.request(request(), answered(200), None);
+    teller.request(request(), answered(201), None);
     let thrown = std::panic::catch_unwind(core::panic::AssertUnwindSafe(|| teller.tell()));
     assert!(thrown.is_err());
     teller.tell();

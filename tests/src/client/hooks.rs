@@ -20,6 +20,9 @@ const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 
 type Heard = Arc<Mutex<Vec<String>>>;
 
+/// Requests and how they ended.
+type Ends = Arc<Mutex<Vec<(RequestFacts, Ended)>>>;
+
 fn word(event: &RequestEvent) -> String {
     match event {
         RequestEvent::Begun => "begun".to_owned(),
@@ -62,8 +65,8 @@ fn taken(heard: &Heard) -> Vec<String> {
 }
 
 /// A client whose requests' ends are kept, and what they were.
-fn ends(builder: Builder<Tokio>) -> (Client, Arc<Mutex<Vec<(RequestFacts, Ended)>>>) {
-    let all: Arc<Mutex<Vec<_>>> = Arc::default();
+fn ends(builder: Builder<Tokio>) -> (Client, Ends) {
+    let all = Ends::default();
     let keeps = Arc::clone(&all);
     let client = builder.on_request(move |request, event| {
         if let RequestEvent::Ended(ended) = event {

@@ -10,4 +10,5 @@ mod interim;
 mod limits;
 mod many;
 mod retries;
+mod spans;
 mod tls;
