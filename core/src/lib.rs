@@ -66,6 +66,7 @@ pub mod limits;
 mod list;
 pub mod machine;
 pub mod pool;
+pub mod proxies;
 pub mod record;
 pub mod retry;
 pub mod rng;

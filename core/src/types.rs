@@ -309,6 +309,8 @@ pub enum Cause {
     GoAway(u32),
     /// The connection ended in the middle of a response.
     Incomplete,
+    /// The proxy refused a tunnel to the origin, with this status.
+    TunnelRefused(u16),
     /// The peer stopped answering PINGs.
     KeepAliveTimeout,
     /// The connection lived longer idle than allowed, or this side shut it down.

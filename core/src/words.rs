@@ -82,6 +82,9 @@ impl fmt::Display for Cause {
                 write!(f, "the peer ended the connection with GOAWAY {}", http2_code(*code))
             }
             Self::Incomplete => f.write_str("the connection ended in the middle of a response"),
+            Self::TunnelRefused(status) => {
+                write!(f, "the proxy refused a tunnel with status {status}")
+            }
             Self::KeepAliveTimeout => f.write_str("the peer stopped answering PINGs"),
             Self::ShutDown => f.write_str("the connection was shut down"),
             Self::Cancelled => f.write_str("cancelled"),

@@ -7,6 +7,9 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use regatta_core::engine::Config as EngineConfig;
 use regatta_core::engine::tls::Clock;
+use regatta_core::id::ProfileId;
+use regatta_core::proxies::{Proxies, Proxy, VariableError};
+use regatta_core::types::Scheme;
 use regatta_core::upstream::{self, Upstream};
 use regatta_core::{eyeballs, limits, pool, retry};
 
@@ -15,6 +18,7 @@ use crate::error::{Error, Kind};
 use crate::hooks::{ConnectionEvent, ConnectionFacts, Hooks, RequestEvent, RequestFacts};
 use crate::hub::Hub;
 use crate::recording::{Journaled, Recording};
+use crate::roads::Roads;
 use crate::runtime::Runtime;
 use crate::settings::{Profile, Roots, Settings};
 
@@ -33,6 +37,8 @@ pub struct Builder<R> {
     recording: Option<Recording>,
     hooks: Hooks,
     trace_queries: bool,
+    proxies: Result<Proxies, VariableError>,
+    proxy_profile: Option<Profile>,
 }
 
 impl<R: Runtime> Builder<R> {
@@ -52,6 +58,8 @@ impl<R: Runtime> Builder<R> {
             recording: None,
             hooks: Hooks::default(),
             trace_queries: false,
+            proxies: Ok(Proxies::new()),
+            proxy_profile: None,
         }
     }
 
@@ -156,6 +164,38 @@ impl<R: Runtime> Builder<R> {
         self.profile(|profile| profile.roots = roots)
     }
 
+    /// This proxy for every request. Default none: the environment is not asked, so that a client
+    /// does the same wherever it runs (Go and reqwest ask it; Envoy and hyper do not).
+    #[must_use]
+    pub fn proxy(self, proxy: Proxy) -> Self {
+        self.proxies(Proxies::new().all(proxy))
+    }
+
+    /// These proxies.
+    #[must_use]
+    pub fn proxies(mut self, proxies: Proxies) -> Self {
+        self.proxies = Ok(proxies);
+        self
+    }
+
+    /// The proxies that the environment's `http_proxy`, `https_proxy`, `all_proxy` and `no_proxy`
+    /// name now, by the rules of [`Proxies::of_variables`]; one that names no port has 80, or 443
+    /// where it is `https` (Go). [`Builder::build`] fails where one of them names no proxy.
+    #[must_use]
+    pub fn proxy_from_env(mut self) -> Self {
+        let port = Scheme::Http.default_port();
+        self.proxies = Proxies::of_variables(|name| std::env::var(name).ok(), port);
+        self
+    }
+
+    /// Trust, identity and key log for TLS with `https` proxies themselves. Default the trust of
+    /// the first profile, never its "any certificate", and nobody's identity. HTTP/1.1 is spoken.
+    #[must_use]
+    pub fn proxy_profile(mut self, profile: Profile) -> Self {
+        self.proxy_profile = Some(profile);
+        self
+    }
+
     /// Keeps a journal of what the client decides, and of what it was told for that.
     #[must_use]
     pub fn record(mut self, recording: &Recording) -> Self {
@@ -198,7 +238,7 @@ impl<R: Runtime> Builder<R> {
     ///
     /// Fails with one sentence when a setting is wrong.
     pub fn build(self) -> Result<Client<R>, Error> {
-        for profile in &self.profiles {
+        for profile in self.profiles.iter().chain(&self.proxy_profile) {
             if let Roots::Pem(pem) = &profile.roots {
                 crate::settings::certificates(pem)
                     .map_err(|text| Error::new(Kind::Config(format!("roots: {text}"))))?;
@@ -217,13 +257,19 @@ impl<R: Runtime> Builder<R> {
             recording,
             hooks,
             trace_queries,
+            proxies,
+            proxy_profile,
         } = self;
+        let proxies = proxies.map_err(|error| Error::new(Kind::Config(error.to_string())))?;
+        let (roads, profiles) = Roads::new(proxies, profiles, proxy_profile)?;
         config.clusters = vec![cluster];
-        config.profiles = profiles
-            .iter()
-            .map(|profile| {
+        let ids = (0..=u16::MAX).map(ProfileId);
+        config.profiles = ids
+            .zip(&profiles)
+            .map(|(id, profile)| {
                 let mut known = upstream::Profile::default();
                 known.protocols = profile.protocols;
+                known.via = roads.via(id).map(|proxy| proxy.origin().clone());
                 known
             })
             .collect();
@@ -231,6 +277,7 @@ impl<R: Runtime> Builder<R> {
         let settings = Settings {
             engine,
             profiles,
+            roads: Arc::new(roads),
             overrides,
             request_timeout,
             retry: Arc::new(retry),

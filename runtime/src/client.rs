@@ -21,6 +21,7 @@ use crate::hooks::Told;
 use crate::hub::Hub;
 use crate::options::RequestOptions;
 use crate::response::{Answers, ResponseFuture, Stage, Start, Tries};
+use crate::roads::Led;
 use crate::runtime::Runtime;
 use crate::server::frames_itself;
 use crate::spans::RequestSpan;
@@ -90,9 +91,13 @@ impl<R: Runtime> Client<R> {
         parts.uri = with_path(parts.uri);
         let mut head = Request::from_parts(parts, ());
         let options = head.extensions_mut().remove::<RequestOptions>().unwrap_or_default();
-        let origin = match options.to.clone().map_or_else(|| inner.origin(head.uri()), Ok) {
-            Ok(origin) => origin,
-            Err(error) => return ResponseFuture::failed(inner, error),
+        let settings = &inner.hub.settings;
+        let led = match options.to.clone() {
+            Some(to) => Led { to, profile: options.profile, asked: None },
+            None => match inner.origin(head.uri()) {
+                Ok(origin) => settings.roads.lead(&mut head, origin, options.profile),
+                Err(error) => return ResponseFuture::failed(inner, error),
+            },
         };
         let exact = body.size_hint().exact();
         let end = body.is_end_stream();
@@ -108,19 +113,16 @@ impl<R: Runtime> Client<R> {
         let exchange = Arc::new(Exchange::held(now, REPLAY_BUFFER));
         let answers = Answers::to(head.method());
         let upload = (!end).then(|| Upload::new(body, &exchange, Side::Client));
-        let key = Key {
-            cluster: ClusterId::new(0, 0),
-            origin,
-            profile: options.profile,
-            priority: options.priority,
-        };
-        let settings = &inner.hub.settings;
+        let Led { to: origin, profile, asked } = led;
+        let key =
+            Key { cluster: ClusterId::new(0, 0), origin, profile, priority: options.priority };
         let timeout = options.timeout.or(settings.request_timeout);
         let policy = options.retry.unwrap_or_else(|| Arc::clone(&settings.retry));
         let method = MethodClass::of(head.method());
         // A tunnel is opened with nothing said, and speaks later.
         let end = end && *head.method() != Method::CONNECT;
-        let span = RequestSpan::of(&head, &key.origin, settings.trace_queries);
+        let span =
+            RequestSpan::of(&head, asked.as_ref().unwrap_or(&key.origin), settings.trace_queries);
         let told = Told { span, ..Told::default() };
         let parcel = Parcel::new(head, end, &exchange, told.clone());
         ResponseFuture {

@@ -4,7 +4,7 @@ use core::fmt;
 use std::sync::Arc;
 
 use regatta_core::retry::Verdict;
-use regatta_core::types::{AllFailed, Cause, Origin, Refusal};
+use regatta_core::types::{AllFailed, Cause, Origin, Outcome, Refusal};
 
 use crate::timeline::Timeline;
 
@@ -16,6 +16,7 @@ pub struct Error {
 struct Inner {
     kind: Kind,
     origin: Option<Origin>,
+    proxy: Option<Origin>,
     detail: Option<Arc<str>>,
     failed: Option<Arc<AllFailed>>,
     timeline: Option<Timeline>,
@@ -44,6 +45,7 @@ impl Error {
             inner: Box::new(Inner {
                 kind,
                 origin: None,
+                proxy: None,
                 detail: None,
                 failed: None,
                 timeline: None,
@@ -63,6 +65,11 @@ impl Error {
         error.inner.failed = failed;
         error.inner.detail = detail;
         error
+    }
+
+    pub(crate) fn with_proxy(mut self, proxy: Option<Origin>) -> Self {
+        self.inner.proxy = proxy;
+        self
     }
 
     pub(crate) fn with_timeline(mut self, timeline: Timeline) -> Self {
@@ -94,6 +101,11 @@ impl Error {
             }
             _ => None,
         }
+    }
+
+    /// The proxy that it was to go through, where there is one.
+    pub fn proxy(&self) -> Option<&Origin> {
+        self.inner.proxy.as_ref()
     }
 
     /// Whether no connection could be made (names, TCP, TLS).
@@ -166,7 +178,12 @@ impl fmt::Display for Error {
 
 impl Inner {
     fn at(&self) -> String {
-        self.origin.as_ref().map_or_else(|| "the origin".to_owned(), ToString::to_string)
+        match (&self.origin, &self.proxy) {
+            (Some(origin), Some(proxy)) if origin == proxy => format!("the proxy {proxy}"),
+            (Some(origin), Some(proxy)) => format!("{origin} through the proxy {proxy}"),
+            (Some(origin), None) => origin.to_string(),
+            (None, _) => "the origin".to_owned(),
+        }
     }
 }
 
@@ -207,6 +224,14 @@ impl Error {
             Some(detail) => write!(f, ": {detail}"),
             None => Ok(()),
         }
+    }
+}
+
+/// What a stream failed with.
+pub(crate) const fn broke(outcome: Outcome) -> Option<Cause> {
+    match outcome {
+        Outcome::Failed(cause) => Some(cause),
+        Outcome::Complete | Outcome::Reset => None,
     }
 }
 

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use http::{Request, StatusCode};
 use regatta_core::Instant;
 use regatta_core::id::{ConnectionId, RequestId, StreamId};
+use regatta_core::types::Origin;
 
 use crate::budget::{Budget, Charge};
 use crate::error::Error;
@@ -72,6 +73,7 @@ struct Trace {
 #[derive(Debug)]
 pub(crate) struct Made {
     pub(crate) resolve: Option<Span>,
+    pub(crate) proxy: Option<Origin>,
     pub(crate) attempts: Vec<AttemptTrace>,
     pub(crate) trace: ConnectionTrace,
 }
@@ -80,6 +82,7 @@ pub(crate) struct Made {
 #[derive(Clone, Debug)]
 pub(crate) struct Tried {
     pub(crate) resolve: Option<Span>,
+    pub(crate) proxy: Option<Origin>,
     pub(crate) attempts: Vec<AttemptTrace>,
 }
 
@@ -280,6 +283,10 @@ impl Exchange {
             requested: trace.requested,
             resolve: resolve.filter(|span| span.ended.is_none_or(|at| at >= trace.requested)),
             attempts: attempts.unwrap_or_default(),
+            proxy: match &trace.tried {
+                Some(tried) => tried.proxy.clone(),
+                None => made.and_then(|made| made.proxy.clone()),
+            },
             connection: made
                 .map(|made| ConnectionTrace { reused: trace.reused, ..made.trace.clone() }),
             assigned: trace.assigned,

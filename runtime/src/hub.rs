@@ -19,14 +19,15 @@ use smallvec::SmallVec;
 use crate::drive::attempt::{self, Job};
 use crate::drive::letter::Letter;
 use crate::drive::resolve;
-use crate::error::{Error, Kind};
+use crate::error::{Error, Kind, broke};
 use crate::exchange::{Exchange, Parcel};
 use crate::hooks::{Ending, Facts, Hooks, Tell};
 use crate::mail::{Mailbox, Wake};
 use crate::recording::{Journaled, Shared};
+use crate::roads::Roads;
 use crate::runtime::Runtime;
 use crate::settings::Settings;
-use crate::slots::place;
+use crate::slots::{find, place};
 use crate::trace::Traces;
 
 /// The shared half of a client.
@@ -50,6 +51,7 @@ struct State {
     connections: Mailboxes<ConnectionId>,
     traces: Traces,
     tell: Tell,
+    roads: Arc<Roads>,
     /// Events that came of actions, to be fed before the lock is let go.
     follow_up: VecDeque<Event>,
     /// What the hub's timer is set to.
@@ -99,6 +101,7 @@ impl<R: Runtime> Hub<R> {
     ) -> Arc<Self> {
         let tell = Tell::to(hooks);
         let retries = Ledger::new(settings.retry_budget, runtime.seed());
+        let roads = Arc::clone(&settings.roads);
         let hub = Arc::new(Self {
             runtime: runtime.clone(),
             settings,
@@ -109,6 +112,7 @@ impl<R: Runtime> Hub<R> {
                 connections: Vec::new(),
                 traces: Traces::default(),
                 tell: tell.clone(),
+                roads,
                 follow_up: VecDeque::new(),
                 armed: None,
                 dead: false,
@@ -207,6 +211,14 @@ impl<R: Runtime> Hub<R> {
         state.tell.event(now, &event, &state.traces);
         state.upstream.handle_event(now, event);
         self.finish(now, state);
+    }
+
+    /// A proxy is asked for a tunnel, or has answered with this status: for timelines, and for the
+    /// race, which sees that it moves.
+    pub(crate) fn tunnel(self: &Arc<Self>, attempt: AttemptId, status: Option<u16>) {
+        let now = self.runtime.now();
+        self.lock().traces.tunnel(now, attempt, status);
+        self.feed(Event::AttemptProgress(attempt));
     }
 
     /// The one end of an assigned request's stream. The parcel comes back beside the event.
@@ -464,7 +476,8 @@ impl State {
                 effects.resolves.push((host, name));
             }
             Action::Connect { attempt, connection, address, origin, profile, .. } => {
-                self.traces.connecting(now, attempt, connection, address, &origin);
+                let proxy = self.roads.proxy_of(&origin, profile);
+                self.traces.connecting(now, attempt, connection, address, &origin, proxy);
                 self.tell.connecting(connection, attempt, address, &origin);
                 let mailbox = Arc::new(Mailbox::new());
                 place(&mut self.attempts, attempt.slot(), (attempt, Arc::clone(&mailbox)));
@@ -498,13 +511,16 @@ impl State {
             Action::Refuse { request, reason, failed } => {
                 let Some(mut ticket) = self.take_ticket(request) else { return };
                 ticket.exchange.ended(now);
+                let origin = &ticket.key.origin;
+                let proxy = self.roads.proxy_of(origin, ticket.key.profile).cloned();
                 if let Some(failed) = &failed {
-                    ticket.exchange.tried(self.traces.tried(&ticket.key.origin.host, failed));
+                    ticket.exchange.tried(self.traces.tried(origin, proxy.as_ref(), failed));
                 }
                 let facts = ticket.facts.take();
                 self.tell.ended(facts, Ending::Refused(reason), &ticket.exchange);
                 let detail = self.traces.detail_of(failed.as_deref());
                 let error = Error::refused(reason, ticket.key.origin, failed, detail);
+                let error = error.with_proxy(proxy);
                 effects.failures.push((ticket.exchange, error));
                 effects.parcels.extend(ticket.parcel);
             }
@@ -578,17 +594,4 @@ fn post(mailbox: &Mailbox<Letter>, letter: Letter, effects: &mut Effects) {
     if let Ok(waker) = mailbox.push(letter) {
         effects.wakers.extend(waker);
     }
-}
-
-/// What a stream failed with.
-const fn broke(outcome: Outcome) -> Option<Cause> {
-    match outcome {
-        Outcome::Failed(cause) => Some(cause),
-        Outcome::Complete | Outcome::Reset => None,
-    }
-}
-
-fn find<I: Eq + Copy>(table: &Mailboxes<I>, slot: usize, id: I) -> Option<Arc<Mailbox<Letter>>> {
-    let (known, mailbox) = table.get(slot)?.as_ref()?;
-    (*known == id).then(|| Arc::clone(mailbox))
 }

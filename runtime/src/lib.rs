@@ -39,6 +39,7 @@ mod mail;
 mod options;
 mod recording;
 mod response;
+mod roads;
 mod runtime;
 mod server;
 mod settings;
@@ -72,8 +73,11 @@ pub use settings::{Profile, Roots};
 pub use stats::{METRICS, Metric, MetricType, PROMETHEUS_CONTENT_TYPE, Stats};
 #[cfg(feature = "system-roots")]
 pub use system::system_roots;
-pub use timeline::{AttemptOutcome, AttemptTrace, ConnectionTrace, Span, Timeline, TlsTrace};
+pub use timeline::{
+    AttemptOutcome, AttemptTrace, ConnectionTrace, Span, Timeline, TlsTrace, TunnelTrace,
+};
 pub use tunnel::Tunnel;
 
 pub use regatta_core;
+pub use regatta_core::proxies::{Bypass, Proxies, Proxy, ProxyError, Route, VariableError};
 pub use regatta_core::retry::{Budget as RetryBudget, Policy as RetryPolicy, Verdict, Why};

@@ -24,7 +24,8 @@ pub struct RequestOptions {
     pub profile: ProfileId,
     /// Which circuit breakers hold.
     pub priority: Priority,
-    /// Where to connect instead of the URI's own origin: a proxy, as CONNECT needs it.
+    /// Where to connect instead of the URI's own origin: as a CONNECT of the caller's needs it.
+    /// The client's own proxies are not asked then.
     pub to: Option<Origin>,
     /// What is tried again, and how often. Default the client's.
     pub retry: Option<Arc<Policy>>,

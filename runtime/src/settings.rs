@@ -16,6 +16,8 @@ use regatta_core::upstream::Protocols;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 
+use crate::roads::Roads;
+
 /// Most origins whose TLS sessions are kept.
 const MOST_SESSIONS: usize = 1_024;
 
@@ -109,6 +111,7 @@ pub(crate) fn certificates(pem: &[u8]) -> Result<Vec<Vec<u8>>, Arc<str>> {
 pub(crate) struct Settings {
     pub(crate) engine: EngineConfig,
     pub(crate) profiles: Vec<Profile>,
+    pub(crate) roads: Arc<Roads>,
     pub(crate) overrides: BTreeMap<String, Vec<IpAddr>>,
     pub(crate) request_timeout: Option<Duration>,
     pub(crate) retry: Arc<retry::Policy>,
@@ -120,7 +123,8 @@ pub(crate) struct Settings {
     pub(crate) provider: Provider,
     /// Sessions belong to one origin and one profile.
     pub(crate) tls: Mutex<BTreeMap<(ProfileId, Origin), ClientConfig>>,
-    /// By profile; made without a lock, because roots are loaded by a caller's function.
+    /// By profile, a tunnel's by that of its origins; made without a lock, because roots are
+    /// loaded by a caller's function.
     pub(crate) bases: Vec<OnceLock<Result<ClientConfig, Arc<str>>>>,
 }
 
@@ -155,7 +159,7 @@ impl Settings {
     }
 
     fn base(&self, profile: ProfileId) -> Result<&ClientConfig, Arc<str>> {
-        let at = usize::from(profile.0);
+        let at = self.roads.base(profile);
         let (Some(place), Some(settings)) = (self.bases.get(at), self.profiles.get(at)) else {
             return Err("no such profile is configured".into());
         };

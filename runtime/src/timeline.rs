@@ -4,7 +4,7 @@ use core::net::SocketAddr;
 
 use regatta_core::Instant;
 use regatta_core::id::{AttemptId, ConnectionId};
-use regatta_core::types::{Cause, Protocol};
+use regatta_core::types::{Cause, Origin, Protocol};
 
 /// What happened to one request so far. Times are since the runtime's epoch; absent ones have
 /// not happened (or did not concern this request: a reused connection has no new attempts).
@@ -17,6 +17,8 @@ pub struct Timeline {
     pub resolve: Option<Span>,
     /// Every attempt of the race that made the connection, when this request waited for it.
     pub attempts: Vec<AttemptTrace>,
+    /// The proxy that its connection goes to, where there is one.
+    pub proxy: Option<Origin>,
     /// The connection that carried it last.
     pub connection: Option<ConnectionTrace>,
     /// It was given to that connection.
@@ -49,10 +51,23 @@ pub struct AttemptTrace {
     pub started: Instant,
     /// When TCP was up.
     pub connected: Option<Instant>,
+    /// The tunnel that a proxy was asked for on it.
+    pub tunnel: Option<TunnelTrace>,
     /// When it won, failed or was given up.
     pub ended: Option<Instant>,
     /// How it ended.
     pub outcome: AttemptOutcome,
+}
+
+/// CONNECT and its answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TunnelTrace {
+    /// When the proxy was asked: TCP was up, and TLS with an `https` proxy done.
+    pub asked: Instant,
+    /// When its answer's head was there.
+    pub answered: Option<Instant>,
+    /// What that said; the tunnel is open with any of 2xx.
+    pub status: Option<u16>,
 }
 
 /// How an attempt ended.

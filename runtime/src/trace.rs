@@ -14,7 +14,7 @@ use regatta_core::upstream::Event;
 use crate::exchange::{Made, Tried};
 use crate::hooks::ConnectionFacts;
 use crate::slots::place;
-use crate::timeline::{AttemptOutcome, AttemptTrace, ConnectionTrace, Span, TlsTrace};
+use crate::timeline::{AttemptOutcome, AttemptTrace, ConnectionTrace, Span, TlsTrace, TunnelTrace};
 
 /// Side tables by slot; a slot's next tenant overwrites the last.
 #[derive(Debug, Default)]
@@ -39,6 +39,8 @@ struct Connection {
     id: ConnectionId,
     attempts: Vec<Attempt>,
     origin: Origin,
+    /// The proxy that it goes to.
+    proxy: Option<Origin>,
     made: Option<Arc<Made>>,
     /// Requests that it was given.
     used: u64,
@@ -88,12 +90,14 @@ impl Traces {
         connection: ConnectionId,
         address: SocketAddr,
         origin: &Origin,
+        proxy: Option<&Origin>,
     ) {
         let trace = AttemptTrace {
             attempt,
             address,
             started: now,
             connected: None,
+            tunnel: None,
             ended: None,
             outcome: AttemptOutcome::UnderWay,
         };
@@ -108,10 +112,21 @@ impl Traces {
                     id: connection,
                     attempts: vec![begun],
                     origin: origin.clone(),
+                    proxy: proxy.cloned(),
                     made: None,
                     used: 0,
                 },
             ),
+        }
+    }
+
+    /// A proxy is asked for a tunnel, or has answered with this status.
+    pub(crate) fn tunnel(&mut self, now: Instant, attempt: AttemptId, status: Option<u16>) {
+        let Some(attempt) = self.attempt(attempt) else { return };
+        let begun = TunnelTrace { asked: now, answered: None, status };
+        let trace = attempt.trace.tunnel.get_or_insert(begun);
+        if status.is_some() {
+            *trace = TunnelTrace { answered: Some(now), status, ..*trace };
         }
     }
 
@@ -155,7 +170,8 @@ impl Traces {
         if let Some(Some(known)) = self.connections.get_mut(connection.slot())
             && known.id == connection
         {
-            known.made = Some(Arc::new(Made { resolve, attempts, trace }));
+            let proxy = known.proxy.clone();
+            known.made = Some(Arc::new(Made { resolve, proxy, attempts, trace }));
         }
     }
 
@@ -221,7 +237,8 @@ impl Traces {
             && let Some(made) = &known.made
         {
             let (resolve, trace) = (made.resolve, made.trace.clone());
-            known.made = Some(Arc::new(Made { resolve, attempts, trace }));
+            let proxy = known.proxy.clone();
+            known.made = Some(Arc::new(Made { resolve, proxy, attempts, trace }));
         }
     }
 
@@ -250,7 +267,7 @@ impl Traces {
 
     fn span_of(&self, connection: ConnectionId) -> Option<Span> {
         let known = self.connections.get(connection.slot())?.as_ref()?;
-        self.span_of_name(&known.origin.host)
+        self.span_of_name(&known.proxy.as_ref().unwrap_or(&known.origin).host)
     }
 
     fn span_of_name(&self, name: &str) -> Option<Span> {
@@ -259,11 +276,17 @@ impl Traces {
         (id == host).then_some(*span)
     }
 
-    /// What was tried for a request that got no connection.
-    pub(crate) fn tried(&self, name: &str, failed: &AllFailed) -> Tried {
+    /// What was tried for a request that got no connection, by way of this proxy.
+    pub(crate) fn tried(
+        &self,
+        origin: &Origin,
+        proxy: Option<&Origin>,
+        failed: &AllFailed,
+    ) -> Tried {
+        let name = &proxy.unwrap_or(origin).host;
         let newest = failed.attempts.last().and_then(|last| self.connection_of(last.attempt));
         let attempts = newest.map(|connection| self.attempts_of(connection)).unwrap_or_default();
-        Tried { resolve: self.span_of_name(name), attempts }
+        Tried { resolve: self.span_of_name(name), proxy: proxy.cloned(), attempts }
     }
 
     fn attempts_of(&self, connection: ConnectionId) -> Vec<AttemptTrace> {
@@ -301,9 +324,9 @@ mod tests {
         traces.resolving(at(0), HostId::new(0, 0), &"a.test".into());
         let resolved = Event::ResolveFinished { host: HostId::new(0, 0), failed: None };
         traces.note(at(1), &resolved);
-        traces.connecting(at(1), first, connection, address(1), &origin());
+        traces.connecting(at(1), first, connection, address(1), &origin(), None);
         traces.note(at(2), &Event::AttemptFailed { attempt: first, cause: Cause::Refused });
-        traces.connecting(at(2), second, connection, address(2), &origin());
+        traces.connecting(at(2), second, connection, address(2), &origin(), None);
         (first, second, connection)
     }
 
@@ -337,7 +360,7 @@ mod tests {
             cause: Cause::Closed,
         };
         let failed = AllFailed { attempts: vec![failed], resolution: None };
-        let tried = traces.tried("a.test", &failed);
+        let tried = traces.tried(&origin(), None, &failed);
         let causes = [Cause::Refused, Cause::Closed].map(AttemptOutcome::Failed);
         assert_eq!(outcomes(&tried.attempts), causes);
         assert_eq!(tried.attempts[1].connected, Some(at(4)));
@@ -347,8 +370,9 @@ mod tests {
     #[test]
     fn an_address_is_not_looked_up() {
         let mut traces = Traces::default();
-        traces.resolving(at(0), HostId::new(0, 0), &"192.0.2.1".into());
+        let origin = Origin { host: "192.0.2.1".into(), ..origin() };
+        traces.resolving(at(0), HostId::new(0, 0), &origin.host);
         let failed = AllFailed { attempts: Vec::new(), resolution: None };
-        assert_eq!(traces.tried("192.0.2.1", &failed).resolve, None);
+        assert_eq!(traces.tried(&origin, None, &failed).resolve, None);
     }
 }

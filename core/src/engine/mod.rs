@@ -33,6 +33,8 @@ use crate::types::{Cause, Limit, Outcome, RetrySafe};
 mod any;
 mod config;
 #[cfg(feature = "http1")]
+pub mod connect;
+#[cfg(feature = "http1")]
 pub mod h1;
 #[cfg(feature = "http2")]
 pub mod h2;
@@ -65,6 +67,11 @@ pub enum Head {
     /// What a client hears: a final response, never a 1xx except 101.
     Response(Box<Response<()>>),
 }
+
+/// In a request's extensions: its target is written whole, as a proxy that forwards it wants it
+/// (RFC 9112 3.2.2). HTTP/2 says scheme and authority always.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AbsoluteForm;
 
 /// What the peer did, or what became of a command.
 #[derive(Debug)]

@@ -152,7 +152,6 @@ lines! {
 parts! {
     Key { cluster, origin, profile, priority }
     Timing { opened, first_byte, ended }
-    Profile { protocols }
     limits::Config {
         max_connections, max_pending_requests, max_requests, max_retries, max_connection_pools
     }
@@ -164,6 +163,28 @@ parts! {
     eyeballs::Config {
         attempt_delay, resolution_delay, first_family, first_family_count, success,
         max_addresses, max_parallel, max_attempts
+    }
+}
+
+/// Where connections go is written only where that is a proxy.
+impl Part for Profile {
+    fn put(&self, _: &str, out: &mut String) {
+        let Self { protocols, via } = self;
+        protocols.put("protocols", out);
+        if let Some(via) = via {
+            via.put("via", out);
+        }
+    }
+
+    fn take(_: &'static str, fields: &mut Fields<'_>) -> Result<Self, Wrong> {
+        let protocols = Part::take("protocols", fields)?;
+        let via = if fields.is_over() { None } else { Some(Part::take("via", fields)?) };
+        Ok(Self { protocols, via })
+    }
+
+    #[cfg(test)]
+    fn all() -> Vec<Self> {
+        (0..SAMPLES).map(|at| Self { protocols: sample(at), via: sample(at) }).collect()
     }
 }
 

@@ -74,6 +74,11 @@ impl<'a> Fields<'a> {
         value.ok_or_else(|| Wrong::line(format!("the field {name}"), field))
     }
 
+    /// Whether nothing is left.
+    pub(super) fn is_over(&self) -> bool {
+        self.rest.clone().next().is_none()
+    }
+
     /// Nothing may be left.
     pub(super) fn end(mut self) -> Result<(), Wrong> {
         match self.rest.next() {

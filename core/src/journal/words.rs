@@ -148,6 +148,7 @@ words! {
         "stream-reset" => StreamReset(code),
         "go-away" => GoAway(code),
         "incomplete" => Incomplete,
+        "tunnel-refused" => TunnelRefused(status),
         "keep-alive-timeout" => KeepAliveTimeout,
         "shut-down" => ShutDown,
         "cancelled" => Cancelled,

@@ -207,6 +207,10 @@ impl Retry {
         let policy = &self.policy;
         policy.retries > 0
             && match outcome {
+                // A proxy's no to CONNECT is as transient as an origin's to a request.
+                Outcome::Refused(Refusal::ConnectFailed(Cause::TunnelRefused(status))) => {
+                    policy.on_connect_failure && policy.statuses.contains(&status)
+                }
                 Outcome::Refused(Refusal::ConnectFailed(_)) => policy.on_connect_failure,
                 Outcome::Refused(Refusal::StreamFailed(cause)) => policy.on_reset && broke(cause),
                 Outcome::Refused(_) => false,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::config::{Cluster, Profile, Protocols};
+use super::config::{Cluster, Protocols};
 use crate::eyeballs;
 use crate::id::{ClusterId, HostId, PoolId};
 use crate::limits::Limits;
@@ -41,8 +41,8 @@ pub(super) const fn breaker_of(cluster: ClusterId, priority: Priority) -> usize 
 }
 
 /// Whether only HTTP/1 can come out of a connection.
-pub(super) const fn is_http1_alone(profile: Profile, scheme: Scheme) -> bool {
-    match profile.protocols {
+pub(super) const fn is_http1_alone(protocols: Protocols, scheme: Scheme) -> bool {
+    match protocols {
         Protocols::Auto | Protocols::Http2 => matches!(scheme, Scheme::Http),
         Protocols::Http1 => true,
         Protocols::Http2PriorKnowledge => false,

@@ -3,6 +3,7 @@
 use core::num::NonZeroU32;
 
 use crate::time::Duration;
+use crate::types::Origin;
 use crate::{eyeballs, limits, pool};
 
 /// Settings of an [`Upstream`](super::Upstream).
@@ -51,12 +52,16 @@ pub struct Cluster {
     pub eyeballs: eyeballs::Config,
 }
 
-/// What core must know of a profile; TLS and ALPN themselves are the driver's.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// What core must know of a profile; TLS, ALPN and CONNECT themselves are the driver's.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Profile {
     /// Which protocols may come out of a connection.
     pub protocols: Protocols,
+    /// The proxy that opens tunnels to the origins: connections go there, and the one whose TCP
+    /// is up first asks for the tunnel ([`Success::Transport`](crate::eyeballs::Success)), so
+    /// that a slow origin is not asked for twice. Default none.
+    pub via: Option<Origin>,
 }
 
 /// Which protocols may come out of a connection.

@@ -343,12 +343,13 @@ impl Upstream {
         let Some((settings, profile)) = settings.zip(profile) else {
             return Err(Refusal::UnknownKey);
         };
-        let http1_alone = cluster::is_http1_alone(*profile, key.origin.scheme);
+        let http1_alone = cluster::is_http1_alone(profile.protocols, key.origin.scheme);
         let config = std::sync::Arc::clone(&settings.pool);
+        let name = std::sync::Arc::clone(&profile.via.as_ref().unwrap_or(&key.origin).host);
         if self.pools.len() >= self.max_pools && !self.evict() {
             return Err(Refusal::PoolOverflow);
         }
-        let host = self.hosts.take(&key.origin.host);
+        let host = self.hosts.take(&name);
         let breaker = u32::try_from(cluster::breaker(key)).unwrap_or(u32::MAX);
         let pool = self.pools.insert_with(|id| {
             Member::new(Pool::new(id, config, breaker, http1_alone), key.clone(), host)

@@ -7,7 +7,7 @@ use super::event::Action;
 use super::host::Found;
 use super::outgoing::Outgoing;
 use super::race::{Attempt, AttemptLine, Race};
-use crate::eyeballs::{self, Eyeballs};
+use crate::eyeballs::{self, Eyeballs, Success};
 use crate::id::{AttemptId, ConnectionId, PoolId, RequestId};
 use crate::machine::{Machine, Outbox};
 use crate::pool;
@@ -96,7 +96,15 @@ impl Upstream {
         let Some(settings) = self.settings.get(member.key.cluster.slot()) else { return };
         let host_id = member.host;
         let Some(host) = self.hosts.get_mut(host_id) else { return };
-        let mut eyeballs = Eyeballs::new(&settings.eyeballs, member.key.origin.port);
+        let profile = self.profiles.get(usize::from(member.key.profile.0));
+        let mut eyeballs = match profile.and_then(|profile| profile.via.as_ref()) {
+            None => Eyeballs::new(&settings.eyeballs, member.key.origin.port),
+            Some(via) => {
+                let success = Success::Transport;
+                let config = eyeballs::Config { success, ..settings.eyeballs.clone() };
+                Eyeballs::new(&config, via.port)
+            }
+        };
         host.racing.push(connection);
         let mut resolved = None;
         let mut resolving = None;

@@ -6,6 +6,7 @@ use super::content::ContentArgs;
 use super::line::Token;
 use super::load::LoadArgs;
 use super::output::OutputArgs;
+use super::proxy::ProxyArgs;
 use super::request::RequestArgs;
 use super::tls::TlsArgs;
 use super::way::WayArgs;
@@ -36,13 +37,16 @@ Examples:
   regatta get --resolve example.org:443:127.0.0.1 --cacert ca.pem https://example.org/
       Ask another server for the same name.
 
-Exit codes are curl's: 0 all well, 1 scheme not supported, 2 wrong usage, 3 malformed URL, 6 name
-not found, 7 cannot connect, 8 not HTTP, 16 HTTP/2 failed, 18 body incomplete, 22 status 400 or
-more with --fail, 23 cannot write, 26 cannot read the data, 28 time is up, 33 cannot resume, 35 TLS
-failed, 43 cannot be sent, 47 too many redirects, 52 empty reply, 55 and 56 connection lost while
-sending and receiving, 58 client certificate unusable, 60 certificate not trusted, 61 unknown
-encoding, 63 larger than --max-filesize, 77 cannot read --cacert, 89 a limit of the pool, 92 HTTP/2
-stream failed. Of several URLs the last one counts.
+Exit codes are curl's: 0 all well, 1 scheme not supported, 2 wrong usage, 3 malformed URL, 5 proxy
+not found, 6 name not found, 7 cannot connect, 8 not HTTP, 16 HTTP/2 failed, 18 body incomplete, 22
+status 400 or more with --fail, 23 cannot write, 26 cannot read the data, 28 time is up, 33 cannot
+resume, 35 TLS failed, 43 cannot be sent, 47 too many redirects, 52 empty reply, 55 and 56
+connection lost while sending and receiving, or a proxy's no to CONNECT, 58 client certificate
+unusable, 60 certificate not trusted, 61 unknown encoding, 63 larger than --max-filesize, 77 cannot
+read --cacert, 89 a limit of the pool, 92 HTTP/2 stream failed. Of several URLs the last one counts.
+
+The environment's http_proxy (in lower case alone), https_proxy, all_proxy and no_proxy, the last
+three in capitals too, are curl's.
 
 If SSLKEYLOGFILE names a file, the secrets of TLS are appended to it, for a packet analyser.";
 
@@ -71,6 +75,9 @@ pub(crate) struct GetArgs {
     pub(crate) way: WayArgs,
 
     #[command(flatten)]
+    pub(crate) proxy: ProxyArgs,
+
+    #[command(flatten)]
     pub(crate) tls: TlsArgs,
 
     #[command(flatten)]
@@ -93,6 +100,7 @@ pub(super) const REQUEST: &str = "What is asked";
 pub(super) const CONTENT: &str = "What is sent";
 pub(super) const OUTPUT: &str = "What is shown";
 pub(super) const CONNECTION: &str = "How it gets there";
+pub(super) const PROXY: &str = "Through which proxy";
 pub(super) const TLS: &str = "Whom to trust";
 pub(super) const LOAD: &str = "How often";
 

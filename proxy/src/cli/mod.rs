@@ -14,6 +14,7 @@ mod load;
 mod origin;
 mod output;
 mod pages;
+mod proxy;
 mod request;
 #[cfg(test)]
 pub(crate) mod tests;

@@ -1,13 +1,14 @@
 //! What the transfers of one part of the line share: options, client, files.
 
 use std::fs;
+use std::path::Path;
 use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 use std::time::Duration;
 
 use regatta_core::engine::tls::{Identity, Versions};
 use regatta_core::upstream::Protocols;
 use regatta_runtime::Client;
-use regatta_tokio::{Recording, Roots, Runtime as _, system_roots};
+use regatta_tokio::{Profile, Proxies, Recording, Roots, Runtime as _, system_roots};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::io::Stdout;
@@ -17,6 +18,7 @@ use super::cookies::Jar;
 use super::exit_code::{Exit, Failure};
 use super::key_log;
 use super::wire::Wire;
+use crate::cli::value::Resolve;
 use crate::cli::{GetArgs, TlsArgs, WayArgs};
 use crate::waterfall::file::Album;
 
@@ -28,6 +30,7 @@ pub(crate) struct Batch {
     pub(crate) args: GetArgs,
     pub(crate) client: Client<Wire>,
     pub(crate) wire: Wire,
+    pub(crate) proxies: Proxies,
     pub(crate) shared: Arc<Shared>,
     /// `-D`, made with the first head.
     pub(crate) heads: Mutex<Option<tokio::fs::File>>,
@@ -98,9 +101,10 @@ impl Batch {
 pub(crate) fn client(
     wire: &Wire,
     args: &GetArgs,
+    proxies: &Proxies,
     recording: Option<&Recording>,
 ) -> Result<Client<Wire>, Failure> {
-    let WayArgs { connect_timeout, happy_eyeballs_timeout_ms, resolve, .. } = &args.way;
+    let WayArgs { connect_timeout, happy_eyeballs_timeout_ms, .. } = &args.way;
     let mut builder = Client::builder(wire.clone()).roots(Roots::Load(system_roots));
     if let Some(recording) = recording {
         builder = builder.record(recording);
@@ -115,19 +119,23 @@ pub(crate) fn client(
     if let Some(time) = args.content.expect100_timeout {
         builder = builder.engine(|engine| engine.expect_timeout = time);
     }
-    for resolve in resolve {
-        // Addresses hold for the whole name, so ports that nobody asks for are left out here.
-        let is_asked = |url: &String| {
-            super::url::Url::parse(url).is_ok_and(|url| url.is_at(&resolve.host, resolve.port))
-        };
-        if args.request.location || args.urls.iter().any(is_asked) {
-            builder = builder.resolve(&resolve.host, resolve.addresses.clone());
-        }
+    for resolve in resolved(args, proxies) {
+        builder = builder.resolve(&resolve.host, resolve.addresses.clone());
     }
     let roots = roots(&args.tls)?;
     let identity = identity(&args.tls)?;
     let versions = versions(&args.tls)?;
     let key_log = key_log::from_environment().map_err(|text| Failure::new(Exit::Write, text))?;
+    if !proxies.is_empty() {
+        let mut profile = Profile::default();
+        profile.key_log.clone_from(&key_log);
+        profile.roots = match &args.proxy.proxy_cacert {
+            Some(path) => Roots::Pem(pem(path)?),
+            None => Roots::Load(system_roots),
+        };
+        profile.danger_accept_any_certificate = args.proxy.proxy_insecure;
+        builder = builder.proxies(proxies.clone()).proxy_profile(profile);
+    }
     builder = builder.profile(|profile| {
         profile.danger_accept_any_certificate = args.tls.insecure;
         profile.key_log = key_log;
@@ -153,16 +161,35 @@ pub(crate) fn client(
         let text = error.to_string();
         let exit = match () {
             () if text.contains("identity") => Exit::ClientCertificate,
-            () if args.tls.cacert.is_some() => Exit::CaFile,
+            () if args.tls.cacert.is_some() || args.proxy.proxy_cacert.is_some() => Exit::CaFile,
             () => Exit::Usage,
         };
         Failure::new(exit, text)
     })
 }
 
+/// The `--resolve` that count. Addresses hold for the whole name, so ports that nobody asks for
+/// are left out.
+fn resolved<'a>(args: &'a GetArgs, proxies: &Proxies) -> impl Iterator<Item = &'a Resolve> {
+    let places = proxies.each();
+    args.way.resolve.iter().filter(move |resolve| {
+        let is_asked = |url: &String| {
+            super::url::Url::parse(url).is_ok_and(|url| url.is_at(&resolve.host, resolve.port))
+        };
+        let is_proxy = places
+            .iter()
+            .map(|proxy| proxy.origin())
+            .any(|origin| origin.port == resolve.port && *origin.host == *resolve.host);
+        args.request.location || is_proxy || args.urls.iter().any(is_asked)
+    })
+}
+
 fn roots(args: &TlsArgs) -> Result<Option<Vec<u8>>, Failure> {
-    let Some(path) = &args.cacert else { return Ok(None) };
-    fs::read(path).map(Some).map_err(|error| {
+    args.cacert.as_deref().map(pem).transpose()
+}
+
+fn pem(path: &Path) -> Result<Vec<u8>, Failure> {
+    fs::read(path).map_err(|error| {
         let text = format!("cannot read the certificates of {}: {error}", path.display());
         Failure::new(Exit::CaFile, text)
     })
@@ -170,7 +197,7 @@ fn roots(args: &TlsArgs) -> Result<Option<Vec<u8>>, Failure> {
 
 fn identity(args: &TlsArgs) -> Result<Option<Identity>, Failure> {
     let Some(cert) = &args.cert else { return Ok(None) };
-    let read = |path: &std::path::Path| {
+    let read = |path: &Path| {
         fs::read(path).map_err(|error| {
             let text = format!("cannot read our own certificate from {}: {error}", path.display());
             Failure::new(Exit::ClientCertificate, text)

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use regatta_core::types::{Cause, ProtocolFault, Refusal, TlsFault};
-use regatta_tokio::{AttemptOutcome, Error, ErrorKind as Kind, Timeline};
+use regatta_tokio::{AttemptOutcome, AttemptTrace, Error, ErrorKind as Kind, Timeline};
 
 /// How `regatta get` ends when something failed. The numbers are curl's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +15,8 @@ pub(crate) enum Exit {
     Usage = 2,
     /// Not a URL.
     MalformedUrl = 3,
+    /// The proxy's name could not be looked up, or is none.
+    CouldNotResolveProxy = 5,
     /// The name could not be looked up.
     CouldNotResolve = 6,
     /// No transport connection.
@@ -85,7 +87,12 @@ impl Failure {
 
     /// The failure that `error` tells.
     pub(crate) fn of(error: &Error) -> Self {
-        let mut failure = Self::new(exit_of(error.kind(), error.timeline()), error.to_string());
+        let exit = match exit_of(error.kind(), error.timeline()) {
+            // With a proxy only its name is looked up.
+            Exit::CouldNotResolve if error.proxy().is_some() => Exit::CouldNotResolveProxy,
+            exit => exit,
+        };
+        let mut failure = Self::new(exit, error.to_string());
         let refused = Kind::Refused(Refusal::ConnectFailed(Cause::Refused));
         failure.refused = *error.kind() == refused;
         failure
@@ -112,13 +119,17 @@ fn exit_of(kind: &Kind, timeline: Option<&Timeline>) -> Exit {
 fn of_refusal(reason: Refusal, timeline: Option<&Timeline>) -> Exit {
     match reason {
         Refusal::ConnectFailed(cause) => {
-            let transport_was_up = timeline.is_some_and(|timeline| {
-                let last = timeline.attempts.iter().rev();
-                let mut failed =
-                    last.filter(|attempt| matches!(attempt.outcome, AttemptOutcome::Failed(_)));
-                failed.next().is_some_and(|attempt| attempt.connected.is_some())
+            let failed = timeline.and_then(|timeline| {
+                let failed = |one: &&AttemptTrace| matches!(one.outcome, AttemptOutcome::Failed(_));
+                timeline.attempts.iter().rev().find(failed)
             });
-            of_connecting(cause, transport_was_up)
+            let tunnel = failed.and_then(|attempt| attempt.tunnel);
+            match cause {
+                // The proxy was asked for a tunnel and opened none.
+                Cause::ConnectTimeout => Exit::Timeout,
+                _ if tunnel.is_some_and(|tunnel| tunnel.answered.is_none()) => Exit::Receive,
+                _ => of_connecting(cause, failed.is_some_and(|one| one.connected.is_some())),
+            }
         }
         Refusal::StreamFailed(cause) => of_stream(cause),
         Refusal::Deadline(_) => Exit::Timeout,
@@ -131,6 +142,7 @@ fn of_connecting(cause: Cause, transport_was_up: bool) -> Exit {
         Cause::NameNotFound | Cause::ResolveFailed | Cause::NoAddress => Exit::CouldNotResolve,
         Cause::ConnectTimeout => Exit::Timeout,
         Cause::Tls(fault) => of_tls(fault),
+        Cause::TunnelRefused(_) => Exit::Receive,
         Cause::Protocol(_) => Exit::Http2,
         _ if transport_was_up => Exit::TlsHandshake,
         _ => Exit::CouldNotConnect,
@@ -186,6 +198,7 @@ mod tests {
             (ConnectFailed(Cause::Tls(TlsFault::Alert(40))), 35),
             (ConnectFailed(Cause::Tls(TlsFault::UnknownIssuer)), 60),
             (ConnectFailed(Cause::Tls(TlsFault::NameMismatch)), 60),
+            (ConnectFailed(Cause::TunnelRefused(407)), 56),
             (StreamFailed(Cause::Closed), 52),
             (StreamFailed(Cause::ConnectionReset), 56),
             (StreamFailed(Cause::Os(32)), 55),

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use http::{HeaderMap, Method, Request, Response};
 use regatta_core::Instant;
-use regatta_tokio::{Body, Error, RequestOptions, Runtime as _, Timeline, TimelineHandle};
+use regatta_core::types::{Cause::TunnelRefused, Origin};
+use regatta_tokio::{Body, Error, RequestOptions, Route, Runtime as _, Timeline, TimelineHandle};
 
 use super::batch::Batch;
 use super::exit_code::{Exit, Failure};
@@ -105,7 +106,11 @@ impl Hop<'_> {
             let protocol = timeline.and_then(|timeline| timeline.connection.as_ref());
             let protocol =
                 protocol.map_or_else(|| "HTTP/1.1".to_owned(), |used| used.protocol.to_string());
-            text.push_str(&verbose::request(&self.method, uri, &protocol, headers));
+            let origin = Origin::of(uri).ok();
+            let is_whole = origin.is_some_and(|origin| {
+                matches!(self.batch.proxies.route(&origin), Route::Forward(_))
+            });
+            text.push_str(&verbose::request(&self.method, uri, is_whole, &protocol, headers));
         }
         text.push_str(interim);
         say::err(&text);
@@ -116,7 +121,11 @@ impl Hop<'_> {
         if let Some(timeline) = error.timeline() {
             self.draw("failed", timeline);
         }
-        Failure::of(error)
+        let mut failure = Failure::of(error);
+        if self.batch.args.output.fail && matches!(error.cause(), Some(TunnelRefused(400..))) {
+            failure.exit = Exit::Status;
+        }
+        failure
     }
 
     /// `--timeline`.

@@ -31,6 +31,7 @@ mod journal;
 mod key_log;
 mod output;
 pub(crate) mod payload;
+mod proxies;
 mod rate;
 mod redirect;
 pub(crate) mod report;
@@ -163,9 +164,12 @@ fn transfers(
     let mut transfers = Vec::new();
     let mut number = 0;
     for args in parts {
+        let proxies = proxies::of(&args, |name| std::env::var(name).ok())?;
         let same = batches.iter().find(|known| {
             known.args.way == args.way
                 && known.args.tls == args.tls
+                && known.args.proxy == args.proxy
+                && known.proxies == proxies
                 && known.args.content.expect100_timeout == args.content.expect100_timeout
         });
         let (wire, client) = match same {
@@ -174,7 +178,7 @@ fn transfers(
                 let wire = Wire::new(&args.way);
                 // A journal is of one client.
                 let recording = recording.filter(|_| batches.is_empty());
-                let client = batch::client(&wire, &args, recording)?;
+                let client = batch::client(&wire, &args, &proxies, recording)?;
                 (wire, client)
             }
         };
@@ -185,9 +189,8 @@ fn transfers(
             },
             None => None,
         };
-        let shared = Arc::clone(&shared);
-        let batch =
-            Arc::new(Batch { args, client, wire, shared, heads: Mutex::default(), write_out });
+        let (shared, heads) = (Arc::clone(&shared), Mutex::default());
+        let batch = Arc::new(Batch { args, client, wire, proxies, shared, heads, write_out });
         batch.read_cookies()?;
         batches.push(Arc::clone(&batch));
         for _ in 0..batch.args.load.repeat.get() {

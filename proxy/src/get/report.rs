@@ -21,6 +21,8 @@ pub(crate) struct Report {
     pub(crate) method: String,
     pub(crate) is_https: bool,
     pub(crate) status: Option<u16>,
+    /// What a proxy said to the last CONNECT.
+    pub(crate) tunnel_status: Option<u16>,
     pub(crate) version: Option<Version>,
     /// Of the last response.
     pub(crate) headers: HeaderMap,

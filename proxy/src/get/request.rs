@@ -17,6 +17,9 @@ use super::{data, form};
 use crate::cli::GetArgs;
 use crate::cli::value::HeaderLine;
 
+/// Our User-Agent.
+pub(crate) const PRODUCT: &str = concat!("regatta/", env!("CARGO_PKG_VERSION"));
+
 /// A POST larger than this asks whether it may go (curl's own).
 const EXPECT_ABOVE: u64 = 1 << 20;
 
@@ -89,7 +92,7 @@ impl Template {
         let template = Self {
             kind,
             method: request.method.clone(),
-            lines: lines(args)?,
+            lines: lines(&args.request.headers)?,
             payload,
             content_type: content_type.and_then(|text| HeaderValue::from_str(&text).ok()),
             accepts: if is_json { "application/json" } else { "*/*" },
@@ -184,7 +187,6 @@ impl Template {
 
     /// What is sent unless a line says otherwise.
     fn defaults(&self, url: &Url, is_first: bool) -> HeaderMap {
-        const PRODUCT: &str = concat!("regatta/", env!("CARGO_PKG_VERSION"));
         let mut headers = HeaderMap::new();
         let product = self.product.clone();
         let product = product.unwrap_or_else(|| HeaderValue::from_static(PRODUCT));
@@ -302,10 +304,10 @@ fn content(
     Ok((url, Kind::Post, Payload(vec![Part::Bytes(joined.into())]), Some(kind)))
 }
 
-/// All `-H`; a file has one a line.
-fn lines(args: &GetArgs) -> Result<Vec<HeaderLine>, Failure> {
+/// All `-H` or `--proxy-header`; a file has one a line.
+pub(crate) fn lines(given: &[HeaderLine]) -> Result<Vec<HeaderLine>, Failure> {
     let mut lines = Vec::new();
-    for line in &args.request.headers {
+    for line in given {
         let HeaderLine::File(file) = line else {
             lines.push(line.clone());
             continue;

@@ -256,6 +256,8 @@ impl Transfer {
         if let Some(timeline) = &answer.timeline {
             report.times = Times { redirects: report.times.redirects, ..report.times };
             report.times.take(course.begun, timeline, report.is_https);
+            let mut tunnels = timeline.attempts.iter().filter_map(|attempt| attempt.tunnel?.status);
+            report.tunnel_status = tunnels.next_back().or(report.tunnel_status);
             if let Some(used) = &timeline.connection {
                 report.connects += u64::from(!used.reused);
                 report.ends = batch.wire.ends(used.address);

@@ -8,6 +8,13 @@ use regatta_tokio::{AttemptOutcome, ConnectionTrace, Timeline};
 /// How the connection came about: `*` lines.
 pub(crate) fn connection(timeline: &Timeline, host: &str) -> String {
     let mut text = String::new();
+    let host = match &timeline.proxy {
+        Some(proxy) => {
+            let _ = writeln!(text, "* Going through the proxy {proxy}");
+            &proxy.host
+        }
+        None => host,
+    };
     if let Some(took) = timeline.resolve.and_then(|span| Some((span.started, span.ended?))) {
         let millis = took.1.saturating_since(took.0).as_secs_f64() * 1e3;
         if timeline.attempts.is_empty() && timeline.connection.is_none() {
@@ -18,6 +25,9 @@ pub(crate) fn connection(timeline: &Timeline, host: &str) -> String {
     }
     for attempt in &timeline.attempts {
         let _ = writeln!(text, "*   Trying {}...", attempt.address);
+        if let Some(status) = attempt.tunnel.and_then(|tunnel| tunnel.status) {
+            let _ = writeln!(text, "* CONNECT was answered with {status}");
+        }
         match attempt.outcome {
             AttemptOutcome::Failed(cause) => {
                 let _ = writeln!(text, "* {} failed: {cause}", attempt.address);
@@ -51,10 +61,19 @@ fn established(connection: &ConnectionTrace, host: &str, text: &mut String) {
     let _ = writeln!(text, "* using {}", connection.protocol);
 }
 
-/// The request's head: `>` lines.
-pub(crate) fn request(method: &Method, uri: &Uri, version: &str, headers: &HeaderMap) -> String {
+/// The request's head: `>` lines; `is_whole` as a proxy is asked for it.
+pub(crate) fn request(
+    method: &Method,
+    uri: &Uri,
+    is_whole: bool,
+    version: &str,
+    headers: &HeaderMap,
+) -> String {
     let path = uri.path_and_query().map_or("/", |path| path.as_str());
-    let mut text = format!("> {method} {path} {version}\n");
+    let mut text = match uri.authority().filter(|_| is_whole) {
+        Some(authority) => format!("> {method} http://{authority}{path} {version}\n"),
+        None => format!("> {method} {path} {version}\n"),
+    };
     if let Some(authority) = uri.authority().filter(|_| !headers.contains_key("host")) {
         let _ = writeln!(text, "> host: {authority}");
     }
@@ -148,6 +167,7 @@ mod tests {
             address: address.parse().unwrap(),
             started: Instant::EPOCH,
             connected: None,
+            tunnel: None,
             ended: None,
             outcome,
         }
@@ -223,9 +243,11 @@ mod tests {
         headers.insert("accept", HeaderValue::from_static("*/*"));
         let uri = Uri::from_static("http://a:81/b?c");
         let expected = "> GET /b?c HTTP/1.1\n> host: a:81\n> accept: */*\n>\n";
-        assert_eq!(request(&Method::GET, &uri, "HTTP/1.1", &headers), expected);
+        assert_eq!(request(&Method::GET, &uri, false, "HTTP/1.1", &headers), expected);
+        let whole = request(&Method::GET, &uri, true, "HTTP/1.1", &headers);
+        assert!(whole.starts_with("> GET http://"), "{whole}");
         headers.insert("host", HeaderValue::from_static("other"));
-        assert!(!request(&Method::GET, &uri, "HTTP/1.1", &headers).contains("a:81"));
+        assert!(!request(&Method::GET, &uri, false, "HTTP/1.1", &headers).contains("a:81"));
 
         let mut answer = Response::builder().status(404).header("x-a", "b").body(()).unwrap();
         assert_eq!(response(&answer), "< HTTP/1.1 404 Not Found\n< x-a: b\n<\n");

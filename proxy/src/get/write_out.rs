@@ -171,7 +171,7 @@ fn value(name: &str, report: &Report) -> Option<Value> {
             Value::Text(report.file.as_ref().map(|file| file.display().to_string()))
         }
         "http_code" | "response_code" => Value::Status(report.status.unwrap_or(0)),
-        "http_connect" => Value::Status(0),
+        "http_connect" => Value::Status(report.tunnel_status.unwrap_or(0)),
         "http_version" => Value::Text(Some(version(report.version).to_owned())),
         "local_ip" => Value::Text(ip(report.ends.local)),
         "local_port" => Value::Number(port(report.ends.local)),

@@ -32,13 +32,15 @@ fn request(one: &Drawn, zero: Instant) -> String {
             format!("{{\"start_ms\":{start},\"end_ms\":{end}}}")
         },
     );
+    let proxy = one.timeline.proxy.as_ref();
+    let proxy = proxy.map_or_else(|| "null".to_owned(), |proxy| string(&proxy.to_string()));
     let attempts: Vec<_> = attempts.iter().map(|one| attempt(one, zero)).collect();
     let connection =
         connection.as_ref().map_or_else(|| "null".to_owned(), |used| connected(used, zero));
     format!(
         "{{\"method\":{},\"url\":{},\"outcome\":{},\"requested_ms\":{},\"resolve\":{resolve},\
-         \"attempts\":[{}],\"connection\":{connection},\"assigned_ms\":{},\"first_byte_ms\":{},\
-         \"ended_ms\":{},\"resends\":{}}}",
+         \"proxy\":{proxy},\"attempts\":[{}],\"connection\":{connection},\"assigned_ms\":{},\
+         \"first_byte_ms\":{},\"ended_ms\":{},\"resends\":{}}}",
         string(&one.method),
         string(&one.url),
         string(&one.outcome),
@@ -58,8 +60,16 @@ fn attempt(attempt: &AttemptTrace, zero: Instant) -> String {
         AttemptOutcome::Failed(cause) => ("failed", Some(cause.to_string())),
         AttemptOutcome::Aborted => ("given_up", None),
     };
+    let tunnel = attempt.tunnel.map_or_else(
+        || "null".to_owned(),
+        |tunnel| {
+            let status = tunnel.status.map_or_else(|| "null".to_owned(), |code| code.to_string());
+            let (asked, answered) = (time(Some(tunnel.asked), zero), time(tunnel.answered, zero));
+            format!("{{\"asked_ms\":{asked},\"answered_ms\":{answered},\"status\":{status}}}")
+        },
+    );
     format!(
-        "{{\"address\":{},\"start_ms\":{},\"connected_ms\":{},\"end_ms\":{},\
+        "{{\"address\":{},\"start_ms\":{},\"connected_ms\":{},\"tunnel\":{tunnel},\"end_ms\":{},\
          \"outcome\":\"{outcome}\",\"cause\":{}}}",
         string(&attempt.address.to_string()),
         time(Some(attempt.started), zero),

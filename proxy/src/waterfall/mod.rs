@@ -37,7 +37,7 @@ const LABEL: usize = 24;
 
 /// What the characters of the bars mean, in one line.
 pub(crate) const LEGEND: &str =
-    "? name  - TCP  = TLS  : queue  . waiting for the first byte  # body  x failed";
+    "? name  - TCP  ~ proxy  = TLS  : queue  . first byte  # body  x failed";
 
 /// From here on times are shown in seconds.
 const LONG: Duration = Duration::from_secs(100);
@@ -256,17 +256,23 @@ fn attempt_row(attempt: &AttemptTrace, end: Instant) -> Row {
     let ended = attempt.ended.unwrap_or(end);
     let connected = attempt.connected.unwrap_or(ended).min(ended);
     let mut row = Row::new(format!("try {}", attempt.address), attempt.started, connected, '-');
+    let mut connected = connected;
+    let mut steps = format!("TCP {:.1}", millis(attempt.started, connected));
+    if let Some(tunnel) = attempt.tunnel {
+        // TLS with an https proxy is the proxy's part.
+        let opened = tunnel.answered.unwrap_or(ended).min(ended);
+        row.stretches.push(Stretch { from: connected, to: opened, fill: '~' });
+        let _ = write!(steps, ", proxy {:.1}", millis(connected, opened));
+        connected = opened;
+    }
     let has_tls = !negligible(connected, ended);
     if has_tls {
         row.stretches.push(Stretch { from: connected, to: ended, fill: '=' });
+        let _ = write!(steps, ", TLS {:.1}", millis(connected, ended));
     }
     let (mark, note) = match attempt.outcome {
         AttemptOutcome::UnderWay => (Some('>'), "under way".to_owned()),
-        AttemptOutcome::Won if has_tls => {
-            let tcp = connected.saturating_since(attempt.started).as_secs_f64() * 1e3;
-            let tls = ended.saturating_since(connected).as_secs_f64() * 1e3;
-            (None, format!("won: TCP {tcp:.1}, TLS {tls:.1} ms"))
-        }
+        AttemptOutcome::Won if row.stretches.len() > 1 => (None, format!("won: {steps} ms")),
         AttemptOutcome::Won => (None, "won".to_owned()),
         AttemptOutcome::Failed(cause) => (Some('x'), format!("failed: {cause}")),
         AttemptOutcome::Aborted => (None, "given up, another won".to_owned()),
@@ -274,6 +280,10 @@ fn attempt_row(attempt: &AttemptTrace, end: Instant) -> Row {
     row.mark = mark;
     row.note = note;
     row
+}
+
+fn millis(from: Instant, to: Instant) -> f64 {
+    to.saturating_since(from).as_secs_f64() * 1e3
 }
 
 /// The newest instant that the timeline knows: where what is under way is drawn to.
@@ -293,6 +303,9 @@ pub(crate) fn summary(timeline: &Timeline) -> String {
     let took = timeline.ended.map(|ended| ended.saturating_since(timeline.requested));
     if let Some(took) = took {
         let _ = write!(text, "{:.1} ms", took.as_secs_f64() * 1e3);
+    }
+    if let Some(proxy) = &timeline.proxy {
+        let _ = write!(text, ", through the proxy {proxy}");
     }
     if let Some(connection) = &timeline.connection {
         // A new one may have carried others first that waited for it too.

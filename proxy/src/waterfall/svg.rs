@@ -15,10 +15,11 @@ const AXIS: u32 = 500;
 const LINE: u32 = 22;
 
 /// What each character of the text stands for, its colour, and its name in the legend.
-const FILLS: [(char, &str, &str); 6] = [
+const FILLS: [(char, &str, &str); 7] = [
     ('?', "#8e6bbf", "look up the name"),
     (':', "#b8b8b8", "queue"),
     ('-', "#e8973a", "TCP"),
+    ('~', "#7a8b3d", "proxy"),
     ('=', "#c2569b", "TLS"),
     ('.', "#53a567", "wait for the first byte"),
     ('#', "#4a86c8", "body"),

@@ -22,6 +22,7 @@ fn attempt(
         address: address.parse::<SocketAddr>().unwrap(),
         started: ms(times[0].unwrap()),
         connected: times[1].map(ms),
+        tunnel: None,
         ended: times[2].map(ms),
         outcome,
     }

@@ -97,6 +97,7 @@ mod io;
 mod names;
 mod peers;
 mod pressure;
+mod proxies;
 mod races;
 mod scene;
 mod shapes;
@@ -154,6 +155,10 @@ pub use peers::{
 pub use pressure::{
     slow_readers_and_writers_lose_nothing, small_windows_let_much_through,
     stopped_reader_stops_nobody, unread_request_is_held_up, unread_response_is_held_up,
+};
+pub use proxies::{
+    proxy_forwards_plain_requests, refused_tunnel_is_an_error, tunnel_leads_to_the_origin,
+    tunnel_may_open_byte_by_byte, tunnel_that_never_opens_is_an_error,
 };
 pub use races::{
     all_addresses_refuse, one_of_two_good_addresses_serves, requests_by_name, requests_over_ipv6,
@@ -281,6 +286,9 @@ macro_rules! conformance_tests {
             connect_makes_a_tunnel, upgrade_makes_a_tunnel, tunnel_carries_much,
             far_half_of_a_tunnel_may_end_first, dropped_tunnel_ends_at_the_other_end,
             tunnels_live_side_by_side,
+            proxy_forwards_plain_requests, tunnel_leads_to_the_origin,
+            refused_tunnel_is_an_error, tunnel_may_open_byte_by_byte,
+            tunnel_that_never_opens_is_an_error,
             interim_responses_are_told, answer_may_come_byte_by_byte,
             connection_that_ends_unsaid_is_replaced, cut_answer_is_an_error,
             nonsense_is_an_error, pipelined_requests_are_answered_in_order,

@@ -48,7 +48,7 @@ impl<R: Runtime> Peer<'_, R> {
 }
 
 /// Reads one head, which is all that its sender has said.
-async fn head<S: crate::runtime::Stream>(line: &mut S) -> Result<Vec<u8>, String> {
+pub(super) async fn head<S: crate::runtime::Stream>(line: &mut S) -> Result<Vec<u8>, String> {
     let (mut all, mut buffer) = (Vec::new(), [0; 1_024]);
     while !all.ends_with(b"\r\n\r\n") {
         let count = read(line, &mut buffer).await.map_err(|error| error.to_string())?;

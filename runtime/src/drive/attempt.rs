@@ -1,5 +1,5 @@
-//! One handshake: TCP, then TLS where the origin asks for it; the winner goes on as its
-//! connection, in the same task and with the same mailbox.
+//! One handshake: TCP, a proxy's tunnel, then TLS where the origin asks for it; the winner goes on
+//! as its connection, in the same task and with the same mailbox.
 
 use core::future::{Future, poll_fn};
 use core::net::SocketAddr;
@@ -8,7 +8,7 @@ use core::pin::pin;
 use core::task::{Context, Poll};
 use std::sync::Arc;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use http::StatusCode;
 use regatta_core::Instant;
 use regatta_core::engine::tls::Tls;
@@ -22,6 +22,7 @@ use regatta_core::upstream::{Event, Protocols};
 use super::connection::Connection;
 use super::letter::Letter;
 use super::party::{Ended, Party};
+use super::tunnel;
 use super::wire::{Flushed, Heard, Sink, Wire};
 use crate::body::Side;
 use crate::exchange::Exchange;
@@ -43,9 +44,20 @@ pub(crate) struct Job {
 }
 
 /// Why an attempt ended without a connection.
-struct Failed {
+pub(super) struct Failed {
     cause: Cause,
     detail: Option<Arc<str>>,
+}
+
+impl Failed {
+    /// Says also where it was.
+    pub(super) fn at(mut self, place: &str) -> Self {
+        self.detail = Some(match self.detail {
+            Some(detail) => format!("{place}: {detail}").into(),
+            None => place.into(),
+        });
+        self
+    }
 }
 
 impl From<Cause> for Failed {
@@ -128,7 +140,7 @@ fn protocol<R: Runtime>(hub: &Hub<R>, job: &Job, wire: &Wire<R::Stream>) -> Opti
     }
 }
 
-/// TCP and TLS; what came behind the handshake is returned beside them.
+/// TCP, tunnel and TLS; what came behind the handshake is returned beside them.
 async fn establish<R: Runtime>(
     hub: &Arc<Hub<R>>,
     job: &Job,
@@ -136,21 +148,42 @@ async fn establish<R: Runtime>(
     let connect = hub.runtime.connect(Address::Ip(job.address));
     let socket = connect.await.map_err(|error| Failed::from(Cause::from(&error)))?;
     hub.feed(Event::AttemptProgress(job.attempt));
+    let mut wire = Wire::new(socket, None);
+    let begun = match hub.settings.roads.via(job.profile) {
+        Some(proxy) => tunnel::open(hub, job, &mut wire, proxy).await?,
+        None => Bytes::new(),
+    };
     if job.origin.scheme == Scheme::Http {
-        return Ok((Wire::new(socket, None), BytesMut::new()));
+        return Ok((wire, BytesMut::from(&begun[..])));
     }
+    let early = secure(hub, job, &mut wire, job.profile, &job.origin, &begun).await?;
+    Ok((wire, early))
+}
+
+/// Speaks TLS with `peer`, of whose bytes `begun` came already; what came behind the handshake.
+pub(super) async fn secure<R: Runtime>(
+    hub: &Arc<Hub<R>>,
+    job: &Job,
+    wire: &mut Wire<R::Stream>,
+    profile: ProfileId,
+    peer: &Origin,
+    begun: &[u8],
+) -> Result<BytesMut, Failed> {
     let now = hub.runtime.now();
     let config = hub
         .settings
-        .tls_client(job.profile, &job.origin)
+        .tls_client(profile, peer)
         .map_err(|detail| Failed { cause: Cause::Tls(TlsFault::Other), detail: Some(detail) })?;
-    let tls = Tls::client(&config, &job.origin.host, now)
+    let tls = Tls::client(&config, &peer.host, now)
         .map_err(|error| Failed { cause: error.cause, detail: Some(error.to_string().into()) })?;
-    let mut wire = Wire::new(socket, Some(tls));
     let mut early = Early::default();
     let mut told = false;
-    poll_fn(|cx| poll_handshake(hub, job, &mut wire, &mut early, &mut told, cx)).await?;
-    Ok((wire, early.bytes))
+    if let Heard::End { cause, error, .. } = wire.secure(now, tls, begun, &mut early) {
+        let detail = error.map(|error| error.to_string().into());
+        return Err(Failed { cause, detail });
+    }
+    poll_fn(|cx| poll_handshake(hub, job, wire, &mut early, &mut told, cx)).await?;
+    Ok(early.bytes)
 }
 
 fn poll_handshake<R: Runtime>(
@@ -205,7 +238,7 @@ impl Sink for Early {
         self.bytes.extend_from_slice(bytes);
     }
 
-    fn take_direct(&mut self, bytes: bytes::Bytes) {
+    fn take_direct(&mut self, bytes: Bytes) {
         self.take(&bytes);
     }
 }

@@ -15,4 +15,5 @@ mod stage;
 #[cfg(all(test, not(loom)))]
 mod tests;
 pub(crate) mod timer;
+mod tunnel;
 pub(crate) mod wire;

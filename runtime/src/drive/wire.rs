@@ -32,6 +32,8 @@ thread_local! {
 #[derive(Debug)]
 pub(crate) struct Wire<S> {
     socket: S,
+    /// With the proxy whose tunnel this is, where TLS is spoken with it: below all else.
+    outer: Option<Box<Outer>>,
     tls: Option<Tls>,
     /// What the engine wants to say.
     pub(crate) plain: Output,
@@ -41,6 +43,17 @@ pub(crate) struct Wire<S> {
     write: WriteHalf,
     /// Bytes that the socket has taken.
     written: u64,
+}
+
+/// The TLS that a tunnel lies in.
+#[derive(Debug)]
+struct Outer {
+    tls: Tls,
+    /// Encrypted by it.
+    sealed: Output,
+    /// Decrypted by it, for a moment.
+    opened: BytesMut,
+    is_closed: bool,
 }
 
 /// What may still be said.
@@ -78,6 +91,7 @@ impl<S: Stream> Wire<S> {
     pub(crate) fn new(socket: S, tls: Option<Tls>) -> Self {
         Self {
             socket,
+            outer: None,
             tls,
             plain: Output::new(),
             sealed: Output::new(),
@@ -97,7 +111,7 @@ impl<S: Stream> Wire<S> {
 
     /// Whether all that was said has left.
     pub(crate) fn is_flushed(&self) -> bool {
-        self.is_write_closed() || (self.plain.is_empty() && self.sealed.is_empty())
+        self.is_write_closed() || self.backlog() == 0
     }
 
     /// Whether FIN was sent, or nothing can be written any more.
@@ -111,8 +125,9 @@ impl<S: Stream> Wire<S> {
     }
 
     /// How many bytes wait for the socket.
-    pub(crate) const fn backlog(&self) -> usize {
-        self.plain.len() + self.sealed.len()
+    pub(crate) fn backlog(&self) -> usize {
+        let outer = self.outer.as_ref().map_or(0, |outer| outer.sealed.len());
+        self.plain.len() + self.sealed.len() + outer
     }
 
     /// Nothing more is written; what is left is dropped, here and with every later flush.
@@ -120,6 +135,18 @@ impl<S: Stream> Wire<S> {
         self.write = WriteHalf::Broken;
         self.plain.clear();
         self.sealed.clear();
+        if let Some(outer) = &mut self.outer {
+            outer.sealed.clear();
+        }
+    }
+
+    /// What is said from now on goes through a tunnel in the TLS that was spoken so far, if any
+    /// was: it is as a socket without TLS.
+    pub(crate) fn begin_tunnel(&mut self) {
+        self.outer = self.tls.take().map(|tls| {
+            let (sealed, opened) = (Output::new(), BytesMut::new());
+            Box::new(Outer { tls, sealed, opened, is_closed: false })
+        });
     }
 
     /// Begins TLS on what was plain text so far, with the bytes that came of it already.
@@ -146,7 +173,7 @@ impl<S: Stream> Wire<S> {
         now: Instant,
         sink: &mut impl Sink,
     ) -> Poll<Heard> {
-        if self.tls.is_none() && sink.direct() >= DIRECT_LEAST {
+        if self.tls.is_none() && self.outer.is_none() && sink.direct() >= DIRECT_LEAST {
             return self.read_direct(cx, sink);
         }
         READ.with_borrow_mut(|scratch| {
@@ -159,12 +186,44 @@ impl<S: Stream> Wire<S> {
             if count == 0 {
                 return Poll::Ready(self.fin());
             }
-            if self.tls.is_none() {
-                sink.take(bytes);
-                return Poll::Ready(Heard::Bytes);
-            }
-            Poll::Ready(self.decrypt(now, bytes, sink))
+            Poll::Ready(match &self.outer {
+                None => self.hear(now, bytes, sink),
+                Some(_) => self.hear_inside(now, bytes, sink),
+            })
         })
+    }
+
+    fn hear(&mut self, now: Instant, bytes: &[u8], sink: &mut impl Sink) -> Heard {
+        if self.tls.is_none() {
+            sink.take(bytes);
+            return Heard::Bytes;
+        }
+        self.decrypt(now, bytes, sink)
+    }
+
+    /// What the proxy's TLS has in it is what a socket would have brought; its end is the
+    /// tunnel's.
+    fn hear_inside(&mut self, now: Instant, bytes: &[u8], sink: &mut impl Sink) -> Heard {
+        let Some(outer) = &mut self.outer else { return Heard::Bytes };
+        let mut opened = core::mem::take(&mut outer.opened);
+        let result = outer.tls.receive(now, bytes, &mut opened);
+        let is_over = outer.tls.is_peer_closed();
+        let heard = match opened.is_empty() {
+            true => Heard::Bytes,
+            false => self.hear(now, &opened, sink),
+        };
+        opened.clear();
+        if let Some(outer) = &mut self.outer {
+            outer.opened = opened;
+        }
+        match (heard, result) {
+            (Heard::Bytes, Err(error)) => {
+                self.read_open = false;
+                Heard::End { clean: false, cause: error.cause, error: Some(error) }
+            }
+            (Heard::Bytes, Ok(())) if is_over => self.fin(),
+            (heard, _) => heard,
+        }
     }
 
     fn decrypt(&mut self, now: Instant, bytes: &[u8], sink: &mut impl Sink) -> Heard {
@@ -208,7 +267,8 @@ impl<S: Stream> Wire<S> {
 
     fn fin(&mut self) -> Heard {
         self.read_open = false;
-        let clean = self.tls.as_ref().is_none_or(Tls::is_peer_closed);
+        let innermost = self.tls.as_ref().or_else(|| Some(&self.outer.as_ref()?.tls));
+        let clean = innermost.is_none_or(Tls::is_peer_closed);
         Heard::End { clean, cause: Cause::Closed, error: None }
     }
 
@@ -239,6 +299,13 @@ impl<S: Stream> Wire<S> {
                 }
                 None => &mut self.plain,
             };
+            let out = match &mut self.outer {
+                Some(outer) => {
+                    outer.tls.send(now, out, &mut outer.sealed);
+                    &mut outer.sealed
+                }
+                None => out,
+            };
             let written = if out.is_empty() {
                 out.shrink();
                 if self.write == WriteHalf::Open {
@@ -268,11 +335,16 @@ impl<S: Stream> Wire<S> {
         Poll::Ready(if wrote { Flushed::Some } else { Flushed::Nothing })
     }
 
-    /// One step of the end: `close_notify`, then FIN.
+    /// One step of the end: `close_notify`, that of the proxy's TLS, then FIN.
     fn poll_goodbye(&mut self, cx: &mut Context<'_>) -> Poll<Option<()>> {
         if let (WriteHalf::Closing, Some(tls)) = (self.write, &mut self.tls) {
             tls.close();
             self.write = WriteHalf::Goodbye;
+            return Poll::Ready(Some(()));
+        }
+        if let Some(outer) = self.outer.as_mut().filter(|outer| !outer.is_closed) {
+            outer.tls.close();
+            outer.is_closed = true;
             return Poll::Ready(Some(()));
         }
         self.socket.poll_shutdown(cx).map(|done| {

@@ -17,6 +17,7 @@ const ROW: f64 = 18.0;
 
 const NAME: &str = "#8c6bb1";
 const TCP: &str = "#e69f00";
+const PROXY: &str = "#999933";
 const TLS: &str = "#cc79a7";
 const QUEUE: &str = "#8a8a8a";
 const WAIT: &str = "#56b4e9";
@@ -150,6 +151,12 @@ fn attempt_row(attempt: &AttemptTrace, end: Instant) -> Row {
     let ended = attempt.ended.unwrap_or(end);
     let connected = attempt.connected.unwrap_or(ended).min(ended);
     let mut bars = vec![Bar { from: attempt.started, to: connected, colour: TCP, what: "TCP" }];
+    let mut connected = connected;
+    if let Some(tunnel) = attempt.tunnel {
+        let opened = tunnel.answered.unwrap_or(ended).min(ended);
+        bars.push(Bar { from: connected, to: opened, colour: PROXY, what: "proxy" });
+        connected = opened;
+    }
     if ended > connected {
         bars.push(Bar { from: connected, to: ended, colour: TLS, what: "TLS" });
     }

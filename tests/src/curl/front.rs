@@ -1,5 +1,6 @@
 //! What stands in front of the origin: it writes down what each client sends, hands it on, and
-//! answers some paths itself, byte by byte.
+//! answers some paths itself, byte by byte. It is a proxy too: what is asked for in absolute-form
+//! it hands on to the origin, and CONNECT leads where it says.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -101,13 +102,21 @@ impl Front {
         let mut lines = text.lines();
         let line = lines.next()?.to_owned();
         let mut fields: Vec<String> = lines.filter(|line| !line.is_empty()).map(field).collect();
-        fields.retain(|field| !field.starts_with("user-agent:"));
+        // Proxy-Connection is curl's alone: RFC 9112 C.2.2 would not have it sent.
+        fields.retain(|field| {
+            !field.starts_with("user-agent:") && !field.starts_with("proxy-connection:")
+        });
         fields.sort();
         let place = {
             let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
             seen.push(Seen { line: line.clone(), fields: fields.clone(), body: Vec::new() });
             seen.len() - 1
         };
+        if let Some(target) = line.strip_prefix("CONNECT ").and_then(|rest| rest.split(' ').next())
+        {
+            tunnel(target, from, client);
+            return None;
+        }
         if let Some(script) = line.split(' ').nth(1).and_then(|path| path.strip_prefix("/raw/")) {
             let earlier = {
                 let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
@@ -183,6 +192,26 @@ impl Front {
         }
         Some(())
     }
+}
+
+/// What CONNECT brings: the scripts' answer for names of `.answers`, else a tunnel.
+fn tunnel(target: &str, from: &mut BufReader<TcpStream>, client: &TcpStream) -> Option<()> {
+    let mut to = client;
+    if let Some((name, _)) = target.split_once(".answers") {
+        let (bytes, end) = scripts::find_connect(name);
+        to.write_all(&bytes).ok()?;
+        finish(from, client, end);
+        return Some(());
+    }
+    let Ok(server) = TcpStream::connect(target) else {
+        return to.write_all(b"HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\n\r\n").ok();
+    };
+    server.set_nodelay(true).ok()?;
+    to.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n").ok()?;
+    let (back, near) = (server.try_clone().ok()?, client.try_clone().ok()?);
+    let behind = thread::spawn(move || relay(back, near));
+    relay(from, server);
+    behind.join().ok()
 }
 
 /// A request that is handed on in one piece.

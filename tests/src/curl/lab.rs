@@ -14,6 +14,8 @@ use crate::peers::program::{Folder, Origin, find, regatta};
 pub(super) struct Row {
     line: &'static str,
     stdin: &'static str,
+    /// Of the environment.
+    variables: &'static [(&'static str, &'static str)],
     /// Digits may differ, but not where they stand.
     shape: bool,
     /// Requests may come in another order.
@@ -26,12 +28,17 @@ pub(super) struct Row {
 
 /// A line whose outcomes must be the same.
 pub(super) const fn row(line: &'static str) -> Row {
-    Row { line, stdin: "", shape: false, unordered: false, but: None, code: None }
+    Row { line, stdin: "", variables: &[], shape: false, unordered: false, but: None, code: None }
 }
 
 impl Row {
     pub(super) const fn stdin(mut self, text: &'static str) -> Self {
         self.stdin = text;
+        self
+    }
+
+    pub(super) const fn env(mut self, variables: &'static [(&'static str, &'static str)]) -> Self {
+        self.variables = variables;
         self
     }
 
@@ -165,9 +172,11 @@ impl Lab {
         command.arg("20").arg(program).args(before);
         command.args(words(row.line).iter().map(|word| self.filled(word)));
         command.current_dir(folder.path()).env("TZ", "UTC");
-        for proxy in ["http_proxy", "https_proxy", "all_proxy", "ALL_PROXY", "HTTPS_PROXY"] {
-            command.env_remove(proxy);
+        for scheme in ["http", "https", "all", "no"] {
+            let name = format!("{scheme}_proxy");
+            command.env_remove(name.to_uppercase()).env_remove(name);
         }
+        command.envs(row.variables.iter().map(|(name, value)| (name, self.filled(value))));
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let mut stdin = child.stdin.take().unwrap();

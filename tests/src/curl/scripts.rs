@@ -9,6 +9,23 @@ pub(super) enum End {
     Hang,
 }
 
+/// What `CONNECT <name>.answers:..` is answered with.
+pub(super) fn find_connect(name: &str) -> (Vec<u8>, End) {
+    let close = |text: &str| (text.as_bytes().to_vec(), End::Close);
+    match name {
+        "nothing" => close(""),
+        "nonsense" => close("nonsense\r\n\r\n"),
+        "half" => close("HTTP/1.1 200 OK\r\nvia: x"),
+        "hang" => (b"HTTP/1.1 200 OK\r\n".to_vec(), End::Hang),
+        "short" => close("HTTP/1.1 403 Forbidden\r\ncontent-length: 9\r\n\r\nab"),
+        "chunked" => close(
+            "HTTP/1.1 503 Unavailable\r\ntransfer-encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n",
+        ),
+        "closed" => close("HTTP/1.0 200 OK\r\n\r\n"),
+        status => close(&format!("HTTP/1.1 {status} No\r\ncontent-length: 5\r\n\r\nsorry")),
+    }
+}
+
 /// The answer of `/raw/<name>`; `earlier` requests for the same have been answered.
 pub(super) fn find(name: &str, earlier: usize) -> (Vec<u8>, End) {
     let name = name.split('?').next().unwrap_or_default();

@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderName, Request, Response, StatusCode, Uri, Version, h
 
 use super::exchange::{Tx, Verb};
 use super::framing::{self, Options};
-use crate::engine::Output;
+use crate::engine::{AbsoluteForm, Output};
 
 /// How a message is framed and what its connection fields say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,6 +130,7 @@ pub(super) fn request(out: &mut Output, head: &Request<()>, plan: &Plan) -> Opti
     out.put(b" ");
     match verb {
         Verb::Connect => put_target(out, uri),
+        _ if head.extensions().get::<AbsoluteForm>().is_some() => put_absolute(out, head),
         _ => out.put(uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str).as_bytes()),
     }
     out.put(if old { b" HTTP/1.0\r\n" } else { b" HTTP/1.1\r\n" });
@@ -277,6 +278,19 @@ fn put_target(out: &mut Output, uri: &Uri) {
     let host = uri.host().unwrap_or_default();
     let port = uri.port_u16().or_else(|| default_port(uri)).unwrap_or_default();
     put(out, format_args!("{host}:{port}"));
+}
+
+/// The absolute-form for a proxy, without userinfo. OPTIONS of the whole server has no path there
+/// (RFC 9112 3.2.4).
+fn put_absolute(out: &mut Output, head: &Request<()>) {
+    let uri = head.uri();
+    out.put(uri.scheme_str().unwrap_or("http").as_bytes());
+    out.put(b"://");
+    out.put(plain(uri.authority().map_or("", |authority| authority.as_str())).as_bytes());
+    let target = uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
+    if target != "*" {
+        out.put(target.as_bytes());
+    }
 }
 
 fn size(headers: &HeaderMap) -> usize {

@@ -6,6 +6,7 @@ mod failures;
 mod forms;
 mod load;
 mod output;
+mod proxies;
 mod ranges;
 mod redirects;
 mod requests;

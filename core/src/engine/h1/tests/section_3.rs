@@ -187,3 +187,31 @@ fn status_line() {
         assert_eq!(client(&get(), &format!("{line}\r\n\r\n"), Then::Open), expected, "{line:?}");
     }
 }
+
+/// 3.2.2, 3.2.4: what a proxy forwards is asked for whole, whatever its Host says.
+#[test]
+fn targets_for_a_proxy_are_whole() {
+    for (method, uri, line) in [
+        ("GET", "http://a.test", "GET http://a.test/ HTTP/1.1"),
+        ("GET", "http://a.test:81/b?c", "GET http://a.test:81/b?c HTTP/1.1"),
+        ("GET", "http://user:secret@a.test/b", "GET http://a.test/b HTTP/1.1"),
+        ("GET", "http://[2001:db8::1]/", "GET http://[2001:db8::1]/ HTTP/1.1"),
+        ("OPTIONS", "http://a.test/", "OPTIONS http://a.test/ HTTP/1.1"),
+        ("CONNECT", "a.test:443", "CONNECT a.test:443 HTTP/1.1"),
+    ] {
+        let mut head = request(method, uri);
+        head.headers_mut().insert("host", "b.test".parse().unwrap());
+        head.extensions_mut().insert(crate::engine::AbsoluteForm);
+        let mut engine = H1::client(&Config::default(), NOW);
+        engine.open(NOW, &head, true).unwrap();
+        assert_eq!(written(&mut engine), format!("{line}\r\nhost: b.test\r\n\r\n"), "{uri}");
+    }
+    let mut parts = "http://a.test/".parse::<http::Uri>().unwrap().into_parts();
+    parts.path_and_query = Some(http::uri::PathAndQuery::from_static("*"));
+    let mut head = request("OPTIONS", "http://a.test/");
+    *head.uri_mut() = http::Uri::from_parts(parts).unwrap();
+    head.extensions_mut().insert(crate::engine::AbsoluteForm);
+    let mut engine = H1::client(&Config::default(), NOW);
+    engine.open(NOW, &head, true).unwrap();
+    assert!(written(&mut engine).starts_with("OPTIONS http://a.test HTTP/1.1\r\n"));
+}
