@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use regatta_core::engine::Config as EngineConfig;
 use regatta_core::engine::tls::Clock;
 use regatta_core::id::ProfileId;
+use regatta_core::limits::Memory;
 use regatta_core::proxies::{Proxies, Proxy, VariableError};
 use regatta_core::types::Scheme;
 use regatta_core::upstream::{self, Upstream};
@@ -17,10 +18,14 @@ use crate::client::Client;
 use crate::error::{Error, Kind};
 use crate::hooks::{ConnectionEvent, ConnectionFacts, Hooks, RequestEvent, RequestFacts};
 use crate::hub::Hub;
+use crate::mail::Account;
 use crate::recording::{Journaled, Recording};
 use crate::roads::Roads;
 use crate::runtime::Runtime;
 use crate::settings::{Profile, Roots, Settings};
+
+/// Bytes that all bodies may hold together.
+const BODY_MEMORY: usize = 256 << 20;
 
 /// Builds a [`Client`].
 #[derive(Clone, Debug)]
@@ -34,6 +39,7 @@ pub struct Builder<R> {
     request_timeout: Option<Duration>,
     retry: retry::Policy,
     retry_budget: Option<retry::Budget>,
+    body_memory: Option<usize>,
     recording: Option<Recording>,
     hooks: Hooks,
     trace_queries: bool,
@@ -55,6 +61,7 @@ impl<R: Runtime> Builder<R> {
             request_timeout: None,
             retry: retry::Policy::default(),
             retry_budget: Some(retry::Budget::default()),
+            body_memory: Some(BODY_MEMORY),
             recording: None,
             hooks: Hooks::default(),
             trace_queries: false,
@@ -97,6 +104,26 @@ impl<R: Runtime> Builder<R> {
     #[must_use]
     pub fn retry_budget(mut self, budget: Option<retry::Budget>) -> Self {
         self.retry_budget = budget;
+        self
+    }
+
+    /// How many bytes all bodies may hold together: what waits for its reader, up or down, and
+    /// what is kept for sending it again. Default 256 MiB (ours: 64 KiB for each of 4,096
+    /// streams); `None` is without a limit.
+    ///
+    /// - From half of it on HTTP/2 grants new streams 64 KiB each, and no window grows; below a
+    ///   quarter again as before. No stream's window is above a quarter.
+    /// - At the limit a stream takes more in only while it holds nothing: uploads are not polled,
+    ///   HTTP/1 stops reading, HTTP/2 grants nothing more. What HTTP/2 had granted may still
+    ///   come: one window of each stream that was under way.
+    /// - At twice the limit a response over HTTP/2 ends of which more than 64 KiB wait for their
+    ///   reader: [`ErrorKind::BodyMemory`](crate::ErrorKind::BodyMemory).
+    ///
+    /// So all bodies together never hold more than twice the limit and 80 KiB for each request,
+    /// and whoever reads goes on.
+    #[must_use]
+    pub fn body_memory(mut self, bytes: Option<usize>) -> Self {
+        self.body_memory = bytes;
         self
     }
 
@@ -254,6 +281,7 @@ impl<R: Runtime> Builder<R> {
             request_timeout,
             retry,
             retry_budget,
+            body_memory,
             recording,
             hooks,
             trace_queries,
@@ -283,6 +311,7 @@ impl<R: Runtime> Builder<R> {
             retry: Arc::new(retry),
             retry_budget,
             trace_queries,
+            bodies: Arc::new(Account::new(Memory::new(body_memory.unwrap_or(usize::MAX)))),
             clock: Clock::new(runtime.unix_at_epoch()),
             provider: runtime.tls_provider(),
             tls: Mutex::default(),

@@ -121,6 +121,7 @@ impl<R: Runtime> Client<R> {
         let method = MethodClass::of(head.method());
         // A tunnel is opened with nothing said, and speaks later.
         let end = end && *head.method() != Method::CONNECT;
+        exchange.count_in(&settings.bodies);
         let span =
             RequestSpan::of(&head, asked.as_ref().unwrap_or(&key.origin), settings.trace_queries);
         let told = Told { span, ..Told::default() };
@@ -180,6 +181,13 @@ impl<R: Runtime> Client<R> {
     /// from it.
     pub fn retries(&self) -> (u64, u64) {
         self.inner.hub.retries()
+    }
+
+    /// Bytes of bodies that all requests hold together, now and at most so far: what waits for its
+    /// reader, and what is kept for sending it again.
+    pub fn body_memory(&self) -> (usize, usize) {
+        let bodies = &self.inner.hub.settings.bodies;
+        (bodies.used(), bodies.most())
     }
 
     /// The most bytes that one direction of one request holds between its two tasks now, what is

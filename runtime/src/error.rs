@@ -35,6 +35,9 @@ pub enum Kind {
     Body(String),
     /// The configuration is wrong; the text names the field.
     Config(String),
+    /// Nobody read the body, and those of all requests hold twice what
+    /// [`Builder::body_memory`](crate::Builder::body_memory) allows.
+    BodyMemory,
     /// The peer, the connection or its runtime went away before the message had ended.
     Gone,
 }
@@ -169,6 +172,10 @@ impl fmt::Display for Error {
             Kind::Request(text) => write!(f, "the request cannot be sent: {text}"),
             Kind::Body(text) => write!(f, "the request's body failed: {text}"),
             Kind::Config(text) => write!(f, "the configuration is wrong: {text}"),
+            Kind::BodyMemory => f.write_str(
+                "the response was not read, and the bodies of all requests hold twice the memory \
+                 that they may",
+            ),
             Kind::Gone => f.write_str(
                 "the peer, the connection or its runtime went away before the message had ended",
             ),

@@ -13,7 +13,7 @@ use regatta_core::types::Origin;
 use crate::budget::{Budget, Charge};
 use crate::error::Error;
 use crate::hooks::{Facts, Told};
-use crate::mail::Pipe;
+use crate::mail::{Account, Pipe};
 use crate::timeline::{AttemptTrace, ConnectionTrace, Span, Timeline};
 
 /// Bytes that one direction of one stream may hold between its two tasks.
@@ -118,6 +118,12 @@ impl Exchange {
     pub(crate) fn fail(&self, error: Error) {
         self.close_up();
         self.down.fail(Some(error));
+    }
+
+    /// Both bodies count in this account.
+    pub(crate) fn count_in(&self, account: &Arc<Account>) {
+        self.up.count_in(account);
+        self.down.count_in(account);
     }
 
     /// As [`Exchange::fail`], and nothing comes back.

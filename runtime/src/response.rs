@@ -205,6 +205,7 @@ impl<R: Runtime> ResponseFuture<R> {
             return Err(tries.retry.as_mut().map(|retry| retry.unmade(elsewhere)));
         };
         let next = Arc::new(Exchange::held(tries.requested, REPLAY_BUFFER));
+        next.count_in(&self.inner.hub.settings.bodies);
         for frame in frames {
             next.up.write(frame);
         }

@@ -16,6 +16,7 @@ use regatta_core::upstream::Protocols;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 
+use crate::mail::Account;
 use crate::roads::Roads;
 
 /// Most origins whose TLS sessions are kept.
@@ -115,6 +116,8 @@ pub(crate) struct Settings {
     pub(crate) overrides: BTreeMap<String, Vec<IpAddr>>,
     pub(crate) request_timeout: Option<Duration>,
     pub(crate) retry: Arc<retry::Policy>,
+    /// What all bodies hold together.
+    pub(crate) bodies: Arc<Account>,
     pub(crate) retry_budget: Option<retry::Budget>,
     /// Whether spans tell queries.
     pub(crate) trace_queries: bool,

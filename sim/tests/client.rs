@@ -431,3 +431,126 @@ fn a_peer_that_vanished_while_idle_costs_a_request_no_more_than_the_connect_time
     // 5 s for the PING, 300 ms until the second address is tried, a handshake, the request.
     assert_eq!(after_idle(11 * second, Peer::Moved), (5_340 * MS, 2));
 }
+
+/// What 40 bodies of 1 MB each hold together, on `hosts` connections each of one protocol, while
+/// nobody reads them, and at most until all are read.
+fn bodies_held(protocols: Protocols, origins: u16, most: Option<usize>) -> (usize, usize) {
+    const LONG: usize = 1_000_000;
+    let net = Net::seeded(1);
+    let (server, host) = two_hosts(&net);
+    net.run(async {
+        for port in 80..80 + origins {
+            let at = std::net::SocketAddr::new("192.0.2.1".parse().unwrap(), port);
+            let listening = Server::builder(server.clone()).bind(at).await.unwrap();
+            let long = Bytes::from(vec![7; LONG]);
+            server.spawn(listening.serve(move |_| {
+                let long = long.clone();
+                async move { Response::new(Full::new(long)) }
+            }));
+        }
+        let builder = Client::builder(host.clone()).body_memory(most);
+        let client = builder.profile(|profile| profile.protocols = protocols).build().unwrap();
+        let mut bodies = Vec::new();
+        for n in 0..40 {
+            let url = format!("http://www.test:{}/", 80 + n % origins);
+            let request = Request::get(url).body(Empty::<Bytes>::new()).unwrap();
+            bodies.push(client.request(request).await.unwrap().into_body());
+        }
+        sleep(&host, Duration::from_secs(5)).await;
+        let unread = client.body_memory().0;
+        // Each goes on as soon as somebody reads it, whatever the others hold.
+        for body in bodies.into_iter().rev() {
+            assert_eq!(body.collect().await.unwrap().to_bytes().len(), LONG);
+        }
+        client.check();
+        assert_eq!(client.body_memory().0, 0);
+        (unread, client.body_memory().1)
+    })
+    .unwrap()
+}
+
+/// Rows: protocol, origins, limit, and between what the unread bodies must hold.
+#[test]
+fn all_bodies_together_are_bounded_and_each_goes_on_when_it_is_read() {
+    const K: usize = 1 << 10;
+    let http1 = Protocols::Http1;
+    let http2 = Protocols::Http2PriorKnowledge;
+    let rows = [
+        // 40 pipes of 64 KiB without a limit; with one, a single read each beyond it.
+        (http1, 1, None, 40 * 64 * K..=40 * 128 * K),
+        (http1, 1, Some(256 * K), 256 * K..=256 * K + 40 * 16 * K),
+        // A body that fits a stream's window comes whole; with a limit 64 KiB of it.
+        (http2, 1, None, 40_000_000..=40_000_000),
+        (http2, 1, Some(256 * K), 256 * K..=40 * 64 * K),
+        (http2, 1, Some(8 << 20), 4 << 20..=(8 << 20) + 40 * 64 * K),
+        (http2, 8, None, 40_000_000..=40_000_000),
+        (http2, 8, Some(8 << 20), 4 << 20..=(8 << 20) + 40 * 64 * K),
+    ];
+    for (protocol, origins, most, expected) in rows {
+        let (unread, peak) = bodies_held(protocol, origins, most);
+        println!("{protocol:?}, {origins} origins, limit {most:?}: {unread}, at most {peak}");
+        assert!(expected.contains(&unread), "{protocol:?} {origins} {most:?}: {unread}");
+        assert!(most.is_none_or(|most| peak <= *expected.end() + most), "{peak}");
+    }
+}
+
+/// Forty peers answer at the same moment and one of them is read: what was granted before anyone
+/// knew is more than twice the limit. Those that hold more than 64 KiB end, with a sentence; the
+/// one that is read goes on.
+#[test]
+fn bodies_that_nobody_reads_end_at_twice_what_all_may_hold() {
+    const LONG: usize = 1_000_000;
+    const LIMIT: usize = 512 << 10;
+    let net = Net::seeded(1);
+    let (server, host) = two_hosts(&net);
+    net.run(async {
+        let builder = Client::builder(host.clone()).body_memory(Some(LIMIT));
+        let protocols = Protocols::Http2PriorKnowledge;
+        let client = builder.profile(|profile| profile.protocols = protocols).build().unwrap();
+        let bodies = Arc::new(Mutex::new(Vec::new()));
+        for port in 80..120 {
+            let at = std::net::SocketAddr::new("192.0.2.1".parse().unwrap(), port);
+            let listening = Server::builder(server.clone()).bind(at).await.unwrap();
+            let long = Bytes::from(vec![7; LONG]);
+            server.spawn(listening.serve(move |_| {
+                let long = long.clone();
+                async move { Response::new(Full::new(long)) }
+            }));
+            let (client, bodies) = (client.clone(), Arc::clone(&bodies));
+            host.spawn(async move {
+                let request = Request::get(format!("http://www.test:{port}/"));
+                let response = client.request(request.body(Empty::<Bytes>::new()).unwrap()).await;
+                let mut body = response.unwrap().into_body();
+                if port == 80 {
+                    let mut read = 0;
+                    while let Some(frame) = body.frame().await {
+                        read += frame.unwrap().into_data().map_or(0, |bytes| bytes.len());
+                    }
+                    assert_eq!(read, LONG);
+                }
+                bodies.lock().unwrap().push(body);
+            });
+        }
+        sleep(&host, Duration::from_secs(5)).await;
+        let (unread, _) = client.body_memory();
+        let (mut whole, mut cut) = (0, 0);
+        let bodies = core::mem::take(&mut *bodies.lock().unwrap());
+        for body in bodies {
+            match body.collect().await {
+                Ok(_) => whole += 1,
+                Err(error) => {
+                    assert_eq!(*error.kind(), ErrorKind::BodyMemory, "{error}");
+                    cut += 1;
+                }
+            }
+        }
+        let most = client.body_memory().1;
+        println!("limit {LIMIT}: {unread} unread, at most {most}; {whole} read, {cut} cut");
+        assert_eq!((whole, cut), (1, 39));
+        assert!(most <= 2 * LIMIT + 40 * (80 << 10), "{most}");
+        client.check();
+        assert_eq!(client.body_memory().0, 0);
+        assert_eq!(get(client.clone(), "").await.unwrap().len(), LONG, "the next is served");
+    })
+    .unwrap();
+}

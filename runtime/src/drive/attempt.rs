@@ -14,6 +14,7 @@ use regatta_core::Instant;
 use regatta_core::engine::tls::Tls;
 use regatta_core::engine::{Config as EngineConfig, Engine, h1::H1, h2::H2};
 use regatta_core::id::{AttemptId, ConnectionId, ProfileId};
+use regatta_core::limits::Windows;
 use regatta_core::types::{
     Cause, Limit, Origin, Outcome, Protocol, RetrySafe, Scheme, Timing, TlsFault,
 };
@@ -108,7 +109,8 @@ pub(crate) async fn run<R: Runtime>(hub: Arc<Hub<R>>, job: Job) {
     if !hub.connected(connected, job.connection, &job.mailbox, tls) {
         return;
     }
-    let party = Upward { hub: Arc::clone(&hub), connection: job.connection, protocol };
+    let connection = job.connection;
+    let party = Upward { hub: Arc::clone(&hub), connection, protocol, narrow: false };
     let runtime = hub.runtime.clone();
     drop(hub);
     let mut connection = Connection::new(runtime, wire, engine, job.mailbox, party);
@@ -116,13 +118,20 @@ pub(crate) async fn run<R: Runtime>(hub: Arc<Hub<R>>, job: Job) {
 }
 
 /// An origin that granted few streams is not sent a hundred before its SETTINGS come: it would
-/// refuse them, and those that go again by themselves would be refused elsewhere.
+/// refuse them, and those that go again by themselves would be refused elsewhere. Its
+/// windows are in proportion to what all bodies may hold.
 fn http2_config<R: Runtime>(hub: &Hub<R>, job: &Job) -> EngineConfig {
     let mut config = hub.settings.engine.clone();
     let assumed = hub.look(|upstream| upstream.assumed_streams(job.connection));
     if let Some(assumed) = assumed.and_then(NonZeroU32::new) {
         config.initial_streams = assumed;
     }
+    let windows = hub
+        .settings
+        .bodies
+        .windows(Windows { stream: config.stream_window, stream_most: config.stream_window_max });
+    config.stream_window = windows.stream;
+    config.stream_window_max = windows.stream_most;
     config
 }
 
@@ -257,6 +266,8 @@ struct Upward<R: Runtime> {
     hub: Arc<Hub<R>>,
     connection: ConnectionId,
     protocol: Protocol,
+    /// New streams are granted little.
+    narrow: bool,
 }
 
 impl<R: Runtime> Party for Upward<R> {
@@ -264,6 +275,11 @@ impl<R: Runtime> Party for Upward<R> {
 
     fn on_request(&mut self, _: Instant, _: http::Request<()>, _: bool) -> Option<Arc<Exchange>> {
         None
+    }
+
+    fn narrow(&mut self, engine: &mut Engine) {
+        self.narrow = self.hub.settings.bodies.is_narrow(self.narrow);
+        engine.narrow(self.narrow);
     }
 
     fn on_limit(&mut self, limit: Limit) {

@@ -14,7 +14,7 @@ use regatta_core::id::{RequestId, StreamId};
 use regatta_core::types::{Cause, Outcome, RetrySafe, Timing};
 use smallvec::SmallVec;
 
-use super::lane::{EngineSink, Lane, unsayable};
+use super::lane::{EngineSink, Lane, unsayable, wants_input};
 use super::last::{LastFrames, write_last};
 use super::letter::Letter;
 use super::party::{Ended, Party};
@@ -105,6 +105,8 @@ impl<R: Runtime, P: Party> Connection<R, P> {
             if round > 1 {
                 now = self.runtime.now();
             }
+            // Before anything is opened, so that the peer hears of it first.
+            self.party.narrow(&mut self.engine);
             let mut progress = self.read_letters(cx, now);
             progress |= self.run_timer(now);
             progress |= self.read(cx, now);
@@ -180,17 +182,10 @@ impl<R: Runtime, P: Party> Connection<R, P> {
             }
         };
         parcel.exchange.set_lane(opened);
-        let lane = Lane {
-            stream: opened,
-            exchange: Arc::clone(&parcel.exchange),
-            may_send: !parcel.end,
-            sent: parcel.end,
-            connect: parcel.head.method() == Method::CONNECT,
-            parcel: Some(parcel),
-            opened: Some(now),
-            first_byte: None,
-            charged: 0,
-        };
+        let connect = parcel.head.method() == Method::CONNECT;
+        let mut lane = Lane::new(opened, Arc::clone(&parcel.exchange), connect, now);
+        (lane.may_send, lane.sent) = (!parcel.end, parcel.end);
+        lane.parcel = Some(parcel);
         self.place(lane);
     }
 
@@ -239,7 +234,7 @@ impl<R: Runtime, P: Party> Connection<R, P> {
             return false;
         }
         let open = self.stage == Stage::Open;
-        if open && !self.engine.wants_input() {
+        if open && !wants_input(&self.engine, &self.lanes) {
             return false;
         }
         if open && P::SIDE == Side::Server && !self.party.may_read(self.engine.unread(), cx) {
@@ -267,7 +262,7 @@ impl<R: Runtime, P: Party> Connection<R, P> {
                         lane.incoming(P::SIDE).write(Frame::Head(head));
                     }
                 }
-                Event::Data { stream, bytes, end } => self.on_data(stream, bytes, end),
+                Event::Data { stream, bytes, end } => self.on_data(now, stream, bytes, end),
                 Event::Trailers { stream, trailers } => {
                     self.on_last(stream, Frame::Trailers(trailers));
                 }
@@ -339,24 +334,17 @@ impl<R: Runtime, P: Party> Connection<R, P> {
                     return;
                 };
                 exchange.set_lane(stream);
-                self.place(Lane {
-                    stream,
-                    exchange,
-                    parcel: None,
-                    may_send: true,
-                    sent: false,
-                    connect,
-                    opened: Some(now),
-                    first_byte: None,
-                    charged: 0,
-                });
+                self.place(Lane::new(stream, exchange, connect, now));
             }
         }
     }
 
-    fn on_data(&mut self, stream: StreamId, bytes: Bytes, end: bool) {
+    fn on_data(&mut self, now: Instant, stream: StreamId, bytes: Bytes, end: bool) {
         let Some(lane) = self.lane(stream) else { return };
         lane.exchange.receive(bytes.len());
+        if lane.is_too_much() {
+            return self.engine.reset(now, stream);
+        }
         if end {
             let frame = if bytes.is_empty() { Frame::End } else { Frame::Data(bytes) };
             return self.on_last(stream, frame);
@@ -420,8 +408,8 @@ impl<R: Runtime, P: Party> Connection<R, P> {
         let mut cx = Context::from_waker(&waker);
         let taken = lane.incoming(P::SIDE).poll_taken(&mut cx);
         let mut progress = taken.is_some();
-        if let Some(taken) = taken {
-            self.engine.allow(now, lane.stream, taken);
+        if let Some(n) = lane.allowance(P::SIDE, taken) {
+            self.engine.allow(now, lane.stream, n);
         }
         while lane.may_send && !lane.sent {
             let pipe = lane.outgoing(P::SIDE);

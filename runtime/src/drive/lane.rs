@@ -23,6 +23,8 @@ pub(super) struct Lane {
     pub(super) exchange: Arc<Exchange>,
     /// Client: the request, to be given back at the end.
     pub(super) parcel: Option<Box<Parcel>>,
+    /// What was read and not yet allowed on: all bodies together hold too much.
+    pub(super) owed: usize,
     /// The engine takes a frame.
     pub(super) may_send: bool,
     /// Nothing more is to be sent.
@@ -36,6 +38,27 @@ pub(super) struct Lane {
 }
 
 impl Lane {
+    /// A stream that has just begun and may send.
+    pub(super) const fn new(
+        stream: StreamId,
+        exchange: Arc<Exchange>,
+        connect: bool,
+        now: Instant,
+    ) -> Self {
+        Self {
+            stream,
+            exchange,
+            parcel: None,
+            owed: 0,
+            may_send: true,
+            sent: false,
+            connect,
+            opened: Some(now),
+            first_byte: None,
+            charged: 0,
+        }
+    }
+
     /// Client: the final response's head came. Who listens is told so.
     pub(super) fn answered(&mut self, now: Instant, status: StatusCode) -> Facts {
         self.first_byte = Some(now);
@@ -50,12 +73,38 @@ impl Lane {
         }
     }
 
+    /// How many bytes the peer may send more, if that is to be said: what was `taken`, unless all
+    /// bodies together hold too much and this one some of it.
+    pub(super) fn allowance(&mut self, side: Side, taken: Option<usize>) -> Option<usize> {
+        let taken = taken?;
+        self.owed += taken;
+        let may = self.incoming(side).may_grow();
+        may.then(|| core::mem::take(&mut self.owed))
+    }
+
+    /// Whether a client's response has to end, because nobody reads it and all bodies together
+    /// hold far too much; its reader hears why.
+    pub(super) fn is_too_much(&self) -> bool {
+        let is_too_much = self.exchange.down.is_too_much();
+        if is_too_much {
+            self.exchange.down.fail(Some(Error::new(Kind::BodyMemory)));
+        }
+        is_too_much
+    }
+
     pub(super) fn outgoing(&self, side: Side) -> &Pipe<Error> {
         match side {
             Side::Client => &self.exchange.up,
             Side::Server => &self.exchange.down,
         }
     }
+}
+
+/// Whether reading on is welcome. HTTP/1 is not read while all bodies together hold too much, and
+/// a client's connection some of it; HTTP/2 is, what it has granted: its streams are many.
+pub(super) fn wants_input(engine: &Engine, lanes: &[Option<Lane>]) -> bool {
+    let held_back = || lanes.iter().flatten().any(|lane| !lane.exchange.down.may_grow());
+    engine.wants_input() && !(engine.protocol() == Protocol::Http1 && held_back())
 }
 
 /// What the caller hears of a request whose head the connection's protocol cannot say.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use http::StatusCode;
 use regatta_core::Instant;
 use regatta_core::downstream::Cut;
-use regatta_core::engine::Pace;
+use regatta_core::engine::{Engine, Pace};
 use regatta_core::types::{Cause, Limit, Outcome, RetrySafe, Timing};
 
 use super::letter::Letter;
@@ -50,6 +50,9 @@ pub(crate) trait Party: Send + Unpin + 'static {
     fn pace(&self) -> Option<Pace> {
         None
     }
+
+    /// Client: new streams of HTTP/2 are granted little while all bodies together hold much.
+    fn narrow(&mut self, _: &mut Engine) {}
 
     /// Server: so many bytes of bodies are held by the connection itself.
     fn hold(&mut self, _: usize) {}

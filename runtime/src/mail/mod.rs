@@ -14,6 +14,7 @@ mod sync {
     pub(super) use std::sync::atomic::AtomicBool;
 }
 
+mod account;
 mod bell;
 mod frames;
 #[cfg(all(test, loom))]
@@ -24,6 +25,7 @@ mod pipe;
 mod tests;
 mod wake;
 
+pub(crate) use account::Account;
 pub(crate) use bell::Bell;
 pub(crate) use mailbox::{Letters, Mailbox};
 pub(crate) use pipe::{Frame, Pipe, Received, is_interim};

@@ -2,13 +2,14 @@
 //! task. The lock is held only to move frames; wakes come at the marks, not per frame.
 
 use core::task::{Context, Poll, Waker};
+use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Response, StatusCode};
 use regatta_core::types::BodyState;
 
 use super::frames::Frames;
-use super::{lock, sync::Mutex};
+use super::{Account, lock, sync::Mutex};
 
 /// So many frames wait before small ones are copied together, and what small is.
 const MANY: usize = 64;
@@ -65,6 +66,9 @@ struct State<E> {
     kept_bytes: usize,
     /// How much may be kept.
     keep: usize,
+    /// What all pipes hold together, and what this one holds of it.
+    account: Option<Arc<Account>>,
+    counted: usize,
     any_taken: bool,
     /// A server's response: nothing may be taken before its final head.
     headless: bool,
@@ -112,6 +116,8 @@ impl<E> Pipe<E> {
                 kept: None,
                 kept_bytes: 0,
                 keep,
+                account: None,
+                counted: 0,
                 any_taken: false,
                 headless: false,
                 interest: Interest::Untold,
@@ -123,6 +129,25 @@ impl<E> Pipe<E> {
                 watcher: None,
             }),
         }
+    }
+
+    /// What is queued and kept counts in this account from now on.
+    pub(crate) fn count_in(&self, account: &Arc<Account>) {
+        let mut state = lock(&self.state);
+        state.account = Some(Arc::clone(account));
+        state.count();
+    }
+
+    /// Whether more may be taken in for its reader, as far as all pipes' memory goes.
+    pub(crate) fn may_grow(&self) -> bool {
+        lock(&self.state).may_grow()
+    }
+
+    /// Whether what comes for its reader is too much, as far as all pipes' memory goes.
+    pub(crate) fn is_too_much(&self) -> bool {
+        let state = lock(&self.state);
+        let account = state.account.as_ref();
+        account.is_some_and(|account| account.is_too_much(state.queued, state.capacity))
     }
 
     /// The final head comes first, whatever is written before it: a tunnel's first bytes may be
@@ -138,7 +163,7 @@ impl<E> Pipe<E> {
         if state.reader_gone {
             return Poll::Ready(Err(()));
         }
-        if state.queued < state.capacity {
+        if state.queued < state.capacity && state.may_grow() {
             return Poll::Ready(Ok(()));
         }
         state.writer = Some(cx.waker().clone());
@@ -175,6 +200,7 @@ impl<E> Pipe<E> {
                 if last {
                     state.frames.push_back(Frame::End);
                 }
+                state.count();
                 (state.reader.take(), None, true)
             }
         };
@@ -306,6 +332,8 @@ impl<E> Pipe<E> {
             state.dropped += state.queued as u64;
             state.queued = 0;
             let kept = state.kept.take();
+            state.kept_bytes = 0;
+            state.count();
             let wakers = [state.writer.take(), state.watcher.take()];
             (wakers, (core::mem::take(&mut state.frames), kept))
         };
@@ -327,6 +355,7 @@ impl<E> Pipe<E> {
             state.queued = 0;
             state.kept_bytes = 0;
             state.reader_gone = true;
+            state.count();
             ([state.writer.take(), state.watcher.take()], frames)
         };
         wakers.into_iter().flatten().for_each(Waker::wake);
@@ -358,6 +387,7 @@ impl<E> Pipe<E> {
         }
         state.kept_bytes = 0;
         state.any_taken = false;
+        state.count();
     }
 }
 
@@ -366,7 +396,28 @@ pub(crate) fn is_interim(status: StatusCode) -> bool {
     status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS
 }
 
+impl<E> Drop for State<E> {
+    fn drop(&mut self) {
+        if let Some(account) = &self.account {
+            account.change(self.counted, 0);
+        }
+    }
+}
+
 impl<E> State<E> {
+    /// Tells the account what is held now.
+    fn count(&mut self) {
+        if let Some(account) = &self.account {
+            let held = self.queued + self.kept_bytes;
+            account.change(self.counted, held);
+            self.counted = held;
+        }
+    }
+
+    fn may_grow(&self) -> bool {
+        self.account.as_ref().is_none_or(|account| account.may(self.queued))
+    }
+
     fn take(&mut self) -> Option<Received<E>> {
         if self.headless {
             match (self.frames.front(), &mut self.failed) {
@@ -383,6 +434,7 @@ impl<E> State<E> {
                 self.finished = Finished::Taken;
             }
             self.keep_copy(&frame, size);
+            self.count();
             return Some(Received::Frame(frame));
         }
         if self.finished == Finished::Taken {
@@ -428,6 +480,7 @@ impl<E> State<E> {
             self.kept = Some(vec![frame.clone()]);
         } else if self.kept_bytes > self.keep && size > 0 {
             self.kept = None;
+            self.kept_bytes = 0;
             self.keep = 0;
         } else if let Some(kept) = &mut self.kept {
             kept.push(frame.clone());

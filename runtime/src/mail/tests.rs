@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::task::Wake;
 
 use bytes::Bytes;
+use regatta_core::limits::Memory;
 use regatta_core::types::BodyState;
 
-use super::{Frame, Pipe, Received};
+use super::{Account, Frame, Pipe, Received};
 
 fn data(text: &'static str) -> Frame {
     Frame::Data(Bytes::from_static(text.as_bytes()))
@@ -157,4 +158,69 @@ fn a_reader_that_begins_to_wait_is_told_of_once_where_it_matters() {
     assert_eq!([read(&pipe), read(&pipe)], ["pending", "pending"]);
     assert_eq!(pipe.poll_taken(&mut cx), Some(0));
     assert_eq!(pipe.poll_taken(&mut cx), None);
+}
+
+#[derive(Default)]
+struct Told(AtomicUsize);
+
+impl Wake for Told {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+fn accounted(account: &Arc<Account>, keep: usize) -> Pipe<&'static str> {
+    let pipe = Pipe::new(64, keep);
+    pipe.count_in(account);
+    pipe
+}
+
+fn has_room(pipe: &Pipe<&'static str>) -> bool {
+    pipe.poll_room(&mut Context::from_waker(Waker::noop())).is_ready()
+}
+
+#[test]
+fn pipes_share_one_account_and_give_back_all_they_took() {
+    let account = Arc::new(Account::new(Memory::new(1_000)));
+    let (first, second) = (accounted(&account, 0), accounted(&account, 16));
+    first.write(data("12345"));
+    second.write(data("123"));
+    assert_eq!(account.used(), 8);
+    assert_eq!((read(&first).as_str(), account.used()), ("12345", 3));
+    // What is kept for sending it again is held as well.
+    assert_eq!((read(&second).as_str(), account.used()), ("123", 3));
+    second.rewind();
+    assert_eq!(account.used(), 3);
+    second.write(Frame::Data(Bytes::from_static(&[b'x'; 20])));
+    read(&second);
+    assert_eq!(account.used(), 23);
+    read(&second);
+    assert_eq!((second.body_state(), account.used()), (BodyState::Spent, 0));
+    first.write(data("123"));
+    first.close();
+    assert_eq!(account.used(), 0);
+    second.write(data("123456"));
+    drop(second);
+    assert_eq!((account.used(), account.most()), (0, 23));
+    let third = accounted(&account, 16);
+    third.write(data("1234"));
+    assert_eq!(third.take_back().map(|frames| frames.len()), Some(1));
+    assert_eq!(account.used(), 0);
+}
+
+#[test]
+fn at_the_limit_only_an_empty_pipe_takes_more() {
+    let account = Arc::new(Account::new(Memory::new(8)));
+    let (full, empty) = (accounted(&account, 0), accounted(&account, 0));
+    full.write(data("12345678"));
+    assert_eq!((has_room(&full), has_room(&empty)), (false, true));
+    empty.write(data("1"));
+    assert!(!has_room(&empty) && !empty.may_grow());
+    // Its own reader is enough for it to go on, whatever the others do.
+    let told = Arc::new(Told::default());
+    let waker = Waker::from(Arc::clone(&told));
+    assert!(empty.poll_room(&mut Context::from_waker(&waker)).is_pending());
+    assert_eq!(read(&empty), "1");
+    assert_eq!(told.0.load(Ordering::Relaxed), 1);
+    assert!(has_room(&empty));
 }

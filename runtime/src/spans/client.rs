@@ -143,6 +143,7 @@ impl RequestSpan {
             Kind::Request(_) => span.record("error.type", "Request"),
             Kind::Body(_) => span.record("error.type", "Body"),
             Kind::Config(_) => span.record("error.type", "Config"),
+            Kind::BodyMemory => span.record("error.type", "BodyMemory"),
             Kind::Gone => span.record("error.type", "Gone"),
         };
         if let Some(timeline) = error.timeline() {
