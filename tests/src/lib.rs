@@ -14,4 +14,5 @@ mod peers;
 mod serve;
 mod server;
 mod trust;
+mod withstand;
 mod workload;

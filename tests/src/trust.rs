@@ -4,6 +4,7 @@ use core::sync::atomic::{AtomicU32, Ordering};
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, PKCS_ED25519,
+    date_time_ymd,
 };
 use regatta_core::engine::tls::ServerOptions;
 use regatta_tokio::Roots;
@@ -41,6 +42,16 @@ impl Authority {
         ServerOptions::new(vec![certificate.der().to_vec()], key.serialize_der())
     }
 
+    /// As [`Authority::server`], but it expired in 2021.
+    pub(crate) fn expired(&self, names: &[&str]) -> ServerOptions {
+        let key = KeyPair::generate_for(&PKCS_ED25519).unwrap();
+        let mut params = params(names);
+        params.not_before = date_time_ymd(2020, 1, 1);
+        params.not_after = date_time_ymd(2021, 1, 1);
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        ServerOptions::new(vec![certificate.der().to_vec()], key.serialize_der())
+    }
+
     /// The same as PEM text, with a key that every TLS library takes.
     pub(crate) fn server_pem(&self, names: &[&str]) -> (String, String) {
         let (certificate, key) = self.signed(names, &rcgen::PKCS_ECDSA_P256_SHA256);
@@ -52,9 +63,12 @@ impl Authority {
         names: &[&str],
         algorithm: &'static rcgen::SignatureAlgorithm,
     ) -> (rcgen::Certificate, KeyPair) {
-        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-        let params = CertificateParams::new(names).unwrap();
         let key = KeyPair::generate_for(algorithm).unwrap();
-        (params.signed_by(&key, &self.issuer).unwrap(), key)
+        (params(names).signed_by(&key, &self.issuer).unwrap(), key)
     }
+}
+
+fn params(names: &[&str]) -> CertificateParams {
+    let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+    CertificateParams::new(names).unwrap()
 }

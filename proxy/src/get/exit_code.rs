@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use regatta_core::types::{Cause, ProtocolFault, Refusal, TlsFault};
+use regatta_core::types::{Cause, Protocol, ProtocolFault, Refusal, TlsFault};
 use regatta_tokio::{AttemptOutcome, AttemptTrace, Error, ErrorKind as Kind, Timeline};
 
 /// How `regatta get` ends when something failed. The numbers are curl's.
@@ -131,10 +131,21 @@ fn of_refusal(reason: Refusal, timeline: Option<&Timeline>) -> Exit {
                 _ => of_connecting(cause, failed.is_some_and(|one| one.connected.is_some())),
             }
         }
+        // Too many frames, not interim responses; a body's error has no timeline, and HTTP/1.1
+        // no such limit there.
+        Refusal::StreamFailed(Cause::Protocol(ProtocolFault::Excessive))
+            if timeline.is_none_or(spoke_http2) =>
+        {
+            Exit::Http2
+        }
         Refusal::StreamFailed(cause) => of_stream(cause),
         Refusal::Deadline(_) => Exit::Timeout,
         _ => Exit::NoConnection,
     }
+}
+
+fn spoke_http2(timeline: &Timeline) -> bool {
+    timeline.connection.as_ref().is_some_and(|connection| connection.protocol == Protocol::Http2)
 }
 
 fn of_connecting(cause: Cause, transport_was_up: bool) -> Exit {

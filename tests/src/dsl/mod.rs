@@ -1,5 +1,5 @@
 //! Scripted peers over loopback TCP: what they say and expect is written down byte by byte
-//! ([`Line`], HTTP/1) or frame by frame ([`Frames`], HTTP/2).
+//! ([`Line`], HTTP/1; [`Secret`], under TLS) or frame by frame ([`Frames`], HTTP/2).
 
 use core::future::{Future, poll_fn};
 use core::net::SocketAddr;
@@ -13,10 +13,12 @@ mod frame;
 mod frames;
 mod hpack;
 mod line;
+mod secret;
 
 pub(crate) use frame::{Frame, code, data, go_away, headers, reset, setting, settings};
 pub(crate) use frames::Frames;
 pub(crate) use line::Line;
+pub(crate) use secret::{Secret, clock};
 
 /// How long a test may take before it counts as hung; a machine under load is slow.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(40);

@@ -1,0 +1,145 @@
+//! Very many origins behind one client that may have few sockets: none is refused, no more are
+//! open than may be, and memory hangs on neither the requests nor the origins that were.
+//!
+//! Each connection carries one request here. One that is kept for a next request keeps its socket
+//! too: `max_sockets` does not take it away for another origin, which is refused instead.
+
+use core::net::{IpAddr, Ipv4Addr, SocketAddr};
+use core::num::NonZeroU32;
+use core::sync::atomic::{AtomicUsize, Ordering};
+use core::time::Duration;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::{BodyExt as _, Empty, Full};
+use regatta_core::record::Kind;
+use regatta_runtime::{Body, Client, Runtime, Server};
+use regatta_sim::{Link, Net};
+use regatta_tokio::Tokio;
+use tokio::sync::mpsc;
+
+use crate::dsl::run_for;
+use crate::serve::memory;
+
+/// Sockets that the client may have.
+const SOCKETS: u32 = 256;
+
+/// Who ask at a time: a connection that is being closed may still hold its socket.
+const ASKERS: usize = SOCKETS as usize / 2;
+
+/// More than it may cost beside the simulated network, in bytes.
+const MOST: u64 = 48 << 20;
+
+/// How long it may take on sockets; it takes as long as connections are made.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// How many requests, to how many origins.
+#[derive(Clone, Copy)]
+struct Crowd {
+    requests: usize,
+    origins: usize,
+}
+
+const SMALL: Crowd = Crowd { requests: 10_000, origins: 1_000 };
+const WHOLE: Crowd = Crowd { requests: 100_000, origins: 10_000 };
+
+fn name(n: usize) -> String {
+    format!("o{n}.test")
+}
+
+/// Serves and asks; `address` is where an origin is.
+async fn play<R: Runtime>(
+    (serving, asking): (R, R),
+    at: SocketAddr,
+    crowd: Crowd,
+    address: impl Fn(usize) -> IpAddr,
+) {
+    let server = Server::builder(serving.clone()).bind(at).await.unwrap();
+    let port = server.local_address().unwrap().port();
+    let answer = |_: Request<Body>| async { Response::new(Full::new(Bytes::from_static(b"ok"))) };
+    serving.spawn(server.serve(answer));
+    let mut builder = Client::builder(asking.clone())
+        .upstream(|upstream| upstream.max_sockets = SOCKETS)
+        .pool(|pool| pool.max_requests_per_connection = Some(NonZeroU32::MIN));
+    for n in 0..crowd.origins {
+        builder = builder.resolve(&name(n), vec![address(n)]);
+    }
+    let client = builder.build().unwrap();
+    let (before, most) = (memory(), Arc::new(AtomicUsize::new(0)));
+    let (done, mut ended) = mpsc::unbounded_channel();
+    for asker in 0..ASKERS {
+        let (client, most, done) = (client.clone(), Arc::clone(&most), done.clone());
+        asking.spawn(async move {
+            for n in (asker..crowd.requests).step_by(ASKERS) {
+                let url = format!("http://{}:{port}/", name(n % crowd.origins));
+                let request = Request::get(url).body(Empty::<Bytes>::new()).unwrap();
+                let answer = client.request(request).await.unwrap();
+                let body = answer.into_body().collect().await.unwrap();
+                assert_eq!(body.to_bytes(), "ok");
+                let sockets = client.inspect(|upstream| upstream.sockets());
+                most.fetch_max(sockets as usize, Ordering::Relaxed);
+            }
+            done.send(()).unwrap();
+        });
+    }
+    for _ in 0..ASKERS {
+        ended.recv().await.unwrap();
+    }
+    client.check();
+    let (made, most) = (client.stats().count(Kind::ConnectionMade), most.load(Ordering::Relaxed));
+    let grown = memory().saturating_sub(before);
+    println!(
+        "{} requests to {} origins: {made} connections, {most} at a time, {} KiB more",
+        crowd.requests,
+        crowd.origins,
+        grown >> 10
+    );
+    assert!(most <= SOCKETS as usize, "{most} sockets");
+    assert_eq!(made, crowd.requests as u64);
+    assert_eq!(client.inspect(|upstream| upstream.requests()), 0);
+    assert!(grown < MOST, "{grown} bytes more");
+}
+
+fn on_sockets(crowd: Crowd) {
+    run_for(PATIENCE, async {
+        let any = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
+        // An address of its own each: ports that were used lately are used up otherwise.
+        let address = |n: usize| {
+            let n = u32::try_from(n).unwrap();
+            IpAddr::V4(Ipv4Addr::from(u32::from(Ipv4Addr::LOCALHOST) + n))
+        };
+        play((Tokio::new(), Tokio::new()), any, crowd, address).await;
+    });
+}
+
+fn simulated(crowd: Crowd) {
+    let net = Net::seeded(1);
+    let server = net.host("server", ["192.0.2.1".parse().unwrap()]);
+    let asking = net.host("client", ["192.0.2.9".parse().unwrap()]);
+    net.link(&asking, &server, Link::delay(Duration::from_millis(5)));
+    let at: SocketAddr = "192.0.2.1:80".parse().unwrap();
+    net.run(play((server, asking), at, crowd, |_| at.ip())).unwrap();
+}
+
+#[test]
+fn ten_thousand_on_sockets() {
+    on_sockets(SMALL);
+}
+
+#[test]
+fn ten_thousand_simulated() {
+    simulated(SMALL);
+}
+
+#[test]
+#[ignore = "it is the same ten times as often: for a build with optimisation"]
+fn hundred_thousand_on_sockets() {
+    on_sockets(WHOLE);
+}
+
+#[test]
+#[ignore = "it is the same ten times as often: for a build with optimisation"]
+fn hundred_thousand_simulated() {
+    simulated(WHOLE);
+}
