@@ -1,10 +1,12 @@
 //! regatta beside its peers: ratios from one run on one machine, with what was measured.
 //!
-//! `cargo run --profile bench -p regatta-benches -- pool|tls|client|server|bulk|runtimes|sim|all`
+//! `cargo run --profile bench -p regatta-benches -- NAME`, where the name is one of pool, tls,
+//! client, server, bulk, runtimes, sim, idle, stream, all.
 
 mod bulk;
 mod client;
 mod hyper_server;
+mod idle;
 mod measure;
 mod origin;
 #[cfg(hyper_pool)]
@@ -14,6 +16,7 @@ mod runtimes;
 mod secure;
 mod server;
 mod sim;
+mod stream;
 mod tls;
 
 use std::process::ExitCode;
@@ -33,6 +36,8 @@ fn main() -> ExitCode {
         Some("bulk") => bulk::run(),
         Some("runtimes") => runtimes::run(),
         Some("sim") => sim::run(),
+        Some("idle") => idle::run(&std::env::args().skip(2).collect::<Vec<_>>()),
+        Some("stream") => stream::run(&std::env::args().skip(2).collect::<Vec<_>>()),
         Some("all") => {
             pool::run();
             tls::run();
@@ -41,9 +46,14 @@ fn main() -> ExitCode {
             bulk::run();
             runtimes::run();
             sim::run();
+            idle::run(&[]);
+            stream::run(&[]);
         }
         _ => {
-            eprintln!("usage: regatta-benches pool|tls|client|server|bulk|runtimes|sim|all");
+            eprintln!(
+                "usage: regatta-benches \
+                 pool|tls|client|server|bulk|runtimes|sim|idle|stream|all"
+            );
             return ExitCode::FAILURE;
         }
     }
