@@ -299,6 +299,9 @@ impl Books {
             (Place::Arriving | Place::Waiting, Refusal::ActiveOverflow) => {
                 let active = self.active(|other| self.shares(pool, other));
                 assert!(over(limits.max_requests, active), "{id}: {active} are active");
+                // It waited first, which lets the pool think ahead; if the budget ended then, it
+                // does so in a later call.
+                self.rules[pool].ahead |= matches!(request.place, Place::Arriving);
             }
             (Place::Arriving, Refusal::PoolOverflow) => {
                 let busy = self.busy_pools(pool);
