@@ -1,8 +1,10 @@
 //! What happened to one request, and when: the stuff of waterfalls.
 
 use core::net::SocketAddr;
+use std::sync::Arc;
 
 use regatta_core::Instant;
+use regatta_core::engine::tls::Certificate;
 use regatta_core::id::{AttemptId, ConnectionId};
 use regatta_core::types::{Cause, Origin, Protocol};
 
@@ -111,4 +113,6 @@ pub struct TlsTrace {
     pub alpn: Option<Protocol>,
     /// Whether an earlier session was resumed.
     pub resumed: bool,
+    /// The peer's own certificate, where it has shown one.
+    pub certificate: Option<Arc<Certificate>>,
 }

@@ -12,7 +12,7 @@ mod get;
 pub(crate) mod line;
 mod load;
 mod origin;
-mod output;
+pub(crate) mod output;
 mod pages;
 mod proxy;
 mod request;

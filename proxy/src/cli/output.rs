@@ -98,13 +98,13 @@ pub(crate) struct OutputArgs {
     #[arg(short = 'N', long, help_heading = OUTPUT)]
     pub(crate) no_buffer: bool,
 
-    /// Accepted: there is no progress bar
+    /// Show a bar instead of numbers, on a terminal, while a transfer lasts
     #[arg(short = '#', long, help_heading = OUTPUT)]
-    progress_bar: bool,
+    pub(crate) progress_bar: bool,
 
-    /// Accepted: there is no progress meter
+    /// Show neither numbers nor a bar while a transfer lasts
     #[arg(long, help_heading = OUTPUT)]
-    no_progress_meter: bool,
+    pub(crate) no_progress_meter: bool,
 
     /// Draw where each request's time went, on standard error or into a file for a browser
     /// (.svg) or a program (.json)

@@ -54,6 +54,18 @@ pub(crate) struct RequestArgs {
     #[arg(long, value_name = "TOKEN", help_heading = REQUEST)]
     pub(crate) oauth2_bearer: Option<String>,
 
+    /// Take names and passwords from .netrc in the home folder
+    #[arg(short = 'n', long, help_heading = REQUEST)]
+    pub(crate) netrc: bool,
+
+    /// Take names and passwords from this file
+    #[arg(long, value_name = "FILE", help_heading = REQUEST)]
+    pub(crate) netrc_file: Option<PathBuf>,
+
+    /// As -n, but what a URL says counts more
+    #[arg(long, help_heading = REQUEST)]
+    pub(crate) netrc_optional: bool,
+
     /// Cookies to send, "a=b; c=d", or a file to read them from
     #[arg(short = 'b', long, value_name = "DATA|FILE", help_heading = REQUEST)]
     pub(crate) cookie: Vec<String>,
@@ -115,7 +127,7 @@ pub(crate) struct RequestArgs {
     #[arg(long, help_heading = REQUEST)]
     pub(crate) disallow_username_in_url: bool,
 
-    /// Braces and brackets in URLs are themselves, which is the default here
+    /// Take braces and brackets in URLs as they are
     #[arg(short = 'g', long, help_heading = REQUEST)]
     pub(crate) globoff: bool,
 }

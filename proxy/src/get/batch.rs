@@ -15,8 +15,10 @@ use tokio::io::Stdout;
 use tokio::sync::Mutex;
 
 use super::cookies::Jar;
+use super::decisions::Decisions;
 use super::exit_code::{Exit, Failure};
 use super::key_log;
+use super::progress::Board;
 use super::wire::Wire;
 use crate::cli::value::Resolve;
 use crate::cli::{GetArgs, TlsArgs, WayArgs};
@@ -31,6 +33,8 @@ pub(crate) struct Batch {
     pub(crate) client: Client<Wire>,
     pub(crate) wire: Wire,
     pub(crate) proxies: Proxies,
+    /// `-v`: what the client's records told.
+    pub(crate) decisions: Arc<StdMutex<Decisions>>,
     pub(crate) shared: Arc<Shared>,
     /// `-D`, made with the first head.
     pub(crate) heads: Mutex<Option<tokio::fs::File>>,
@@ -45,6 +49,8 @@ pub(crate) struct Shared {
     pub(crate) speaks: bool,
     /// `--timeline=FILE`.
     pub(crate) album: Arc<Album>,
+    /// How far the transfers have come.
+    pub(crate) board: Arc<Board>,
 }
 
 impl Batch {

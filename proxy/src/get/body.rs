@@ -8,6 +8,7 @@ use super::batch::Batch;
 use super::decode::Decoder;
 use super::exit_code::{Exit, Failure};
 use super::output::Sink;
+use super::progress::Gauge;
 use super::rate::{Least, Pace, Watch};
 use super::verbose;
 use crate::say;
@@ -21,7 +22,7 @@ pub(crate) async fn receive(
     body: &mut Body,
     decoder: &mut Decoder,
     sink: &mut Sink,
-    came: &mut u64,
+    (came, gauge): (&mut u64, &Gauge),
 ) -> Result<Option<HeaderMap>, Failure> {
     let way = &batch.args.way;
     let mut pace = Pace::new(way.limit_rate, batch.wire.clock());
@@ -52,6 +53,7 @@ pub(crate) async fn receive(
         };
         let count = data.len() as u64;
         *came += count;
+        gauge.came(count);
         if let Some(pace) = &mut pace {
             pace.passed(count);
         }

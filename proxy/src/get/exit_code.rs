@@ -5,6 +5,8 @@ use std::fmt;
 use regatta_core::types::{Cause, Protocol, ProtocolFault, Refusal, TlsFault};
 use regatta_tokio::{AttemptOutcome, AttemptTrace, Error, ErrorKind as Kind, Timeline};
 
+use super::next;
+
 /// How `regatta get` ends when something failed. The numbers are curl's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -78,11 +80,13 @@ pub(crate) struct Failure {
     pub(crate) message: String,
     /// Nobody listened where a connection was asked for.
     pub(crate) refused: bool,
+    /// What may be done about it.
+    pub(crate) next: Option<&'static str>,
 }
 
 impl Failure {
     pub(crate) fn new(exit: Exit, message: impl Into<String>) -> Self {
-        Self { exit, message: message.into(), refused: false }
+        Self { exit, message: message.into(), refused: false, next: None }
     }
 
     /// The failure that `error` tells.
@@ -95,13 +99,18 @@ impl Failure {
         let mut failure = Self::new(exit, error.to_string());
         let refused = Kind::Refused(Refusal::ConnectFailed(Cause::Refused));
         failure.refused = *error.kind() == refused;
+        failure.next = next::step(error.kind());
         failure
     }
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "regatta: ({}) {}", self.exit as u8, self.message)
+        write!(f, "regatta: ({}) {}", self.exit as u8, self.message)?;
+        match self.next {
+            Some(next) => write!(f, "\nregatta: next: {next}"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -241,5 +250,8 @@ mod tests {
     fn a_failure_is_one_sentence_with_its_code() {
         let failure = Failure::new(Exit::CouldNotConnect, "cannot connect to http://a:80");
         assert_eq!(failure.to_string(), "regatta: (7) cannot connect to http://a:80");
+        let failure = Failure { next: Some("look"), ..failure };
+        let said = "regatta: (7) cannot connect to http://a:80\nregatta: next: look";
+        assert_eq!(failure.to_string(), said);
     }
 }

@@ -99,7 +99,10 @@ impl Hop<'_> {
         let mut text = String::new();
         let mut was_sent = false;
         if let Some(timeline) = timeline {
+            let mut decisions = self.batch.decisions.lock().unwrap_or_else(PoisonError::into_inner);
+            decisions.read(self.batch.client.records());
             text.push_str(&verbose::connection(timeline, uri.host().unwrap_or_default()));
+            text.push_str(&decisions.explain(timeline));
             was_sent = timeline.assigned.is_some();
         }
         if was_sent {

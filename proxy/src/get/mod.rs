@@ -10,6 +10,8 @@ use tokio::task::{JoinError, JoinSet};
 
 use self::batch::{Batch, Shared};
 use self::exit_code::{Exit, Failure};
+use self::glob::Glob;
+use self::progress::{Board, Progress};
 use self::transfer::Transfer;
 use self::wire::Wire;
 use crate::cli::GetArgs;
@@ -22,15 +24,20 @@ pub(crate) mod cookies;
 pub(crate) mod credentials;
 mod data;
 pub(crate) mod date;
+mod decisions;
 mod decode;
 pub(crate) mod disposition;
 pub(crate) mod exit_code;
 pub(crate) mod form;
+mod glob;
 mod hop;
 mod journal;
 mod key_log;
+mod netrc;
+mod next;
 mod output;
 pub(crate) mod payload;
+mod progress;
 mod proxies;
 mod rate;
 mod redirect;
@@ -90,6 +97,7 @@ async fn fetch_all(parts: Vec<GetArgs>, speaks: bool) -> Result<(), Exit> {
     let Some(first) = parts.first() else { return Ok(()) };
     let (at_once, fails_early) = (first.load.at_once(), first.output.fail_early);
     let draws = first.output.timeline.is_some();
+    let shown = first.output.clone();
     let drawing = first.output.timeline_file().map(PathBuf::from);
     let album = Arc::new(Album::default());
     let mut outcome = Outcome { speaks, last_decides: at_once == 1, result: Ok(()) };
@@ -108,6 +116,8 @@ async fn fetch_all(parts: Vec<GetArgs>, speaks: bool) -> Result<(), Exit> {
             return outcome.result;
         }
     };
+    let board = transfers.first().map(|first| Arc::clone(&first.batch.shared.board));
+    let progress = board.map(|board| Progress::start(&board, &shown, &transfers));
     let mut under_way = JoinSet::new();
     for transfer in &transfers {
         if under_way.len() == at_once
@@ -123,6 +133,9 @@ async fn fetch_all(parts: Vec<GetArgs>, speaks: bool) -> Result<(), Exit> {
     }
     while let Some(ended) = under_way.join_next().await {
         outcome.joined(ended);
+    }
+    if let Some(progress) = progress {
+        progress.end().await;
     }
     let mut written: Option<&Arc<Batch>> = None;
     for Transfer { batch, .. } in &transfers {
@@ -147,6 +160,20 @@ async fn fetch_all(parts: Vec<GetArgs>, speaks: bool) -> Result<(), Exit> {
     outcome.result
 }
 
+/// The URLs that one word of the line stands for, with what its sets and ranges were; or what is
+/// wrong with it.
+fn globbed(word: &str, is_literal: bool) -> Vec<(String, Vec<String>, Option<Failure>)> {
+    let glob = if is_literal { Ok(Glob::literal(word)) } else { Glob::parse(word) };
+    match glob {
+        Ok(glob) => glob.urls().map(|(url, globbed)| (url, globbed, None)).collect(),
+        Err(text) => {
+            let mut failure = Failure::new(Exit::MalformedUrl, text);
+            failure.next = Some("-g takes braces and brackets as they are");
+            vec![(word.to_owned(), Vec::new(), Some(failure))]
+        }
+    }
+}
+
 /// All transfers in order; parts that reach servers in the same way share a client.
 fn transfers(
     parts: Vec<GetArgs>,
@@ -159,6 +186,7 @@ fn transfers(
         cookies: std::sync::Mutex::default(),
         speaks,
         album: Arc::clone(album),
+        board: Arc::new(Board::default()),
     });
     let mut batches: Vec<Arc<Batch>> = Vec::new();
     let mut transfers = Vec::new();
@@ -172,14 +200,14 @@ fn transfers(
                 && known.proxies == proxies
                 && known.args.content.expect100_timeout == args.content.expect100_timeout
         });
-        let (wire, client) = match same {
-            Some(known) => (known.wire.clone(), known.client.clone()),
+        let (wire, client, decisions) = match same {
+            Some(known) => (known.wire.clone(), known.client.clone(), Arc::clone(&known.decisions)),
             None => {
                 let wire = Wire::new(&args.way);
                 // A journal is of one client.
                 let recording = recording.filter(|_| batches.is_empty());
                 let client = batch::client(&wire, &args, &proxies, recording)?;
-                (wire, client)
+                (wire, client, Arc::default())
             }
         };
         let write_out = match args.output.write_out.as_deref() {
@@ -190,14 +218,17 @@ fn transfers(
             None => None,
         };
         let (shared, heads) = (Arc::clone(&shared), Mutex::default());
-        let batch = Arc::new(Batch { args, client, wire, proxies, shared, heads, write_out });
+        let batch = Batch { args, client, wire, proxies, decisions, shared, heads, write_out };
+        let batch = Arc::new(batch);
         batch.read_cookies()?;
         batches.push(Arc::clone(&batch));
         for _ in 0..batch.args.load.repeat.get() {
             for (place, url) in batch.args.urls.iter().enumerate() {
-                let batch = Arc::clone(&batch);
-                transfers.push(Transfer { batch, url: url.clone(), place, number });
-                number += 1;
+                for (url, globbed, wrong) in globbed(url, batch.args.request.globoff) {
+                    let batch = Arc::clone(&batch);
+                    transfers.push(Transfer { batch, url, place, number, globbed, wrong });
+                    number += 1;
+                }
             }
         }
     }

@@ -11,6 +11,7 @@ use tokio::io::{AsyncSeekExt as _, AsyncWriteExt as _, Stdout};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use super::exit_code::{Exit, Failure};
+use super::glob;
 use super::url::Url;
 use crate::cli::{GetArgs, Output};
 
@@ -41,10 +42,11 @@ pub(crate) fn destination(
     args: &GetArgs,
     number: usize,
     url: &str,
+    globbed: &[String],
 ) -> Result<Destination, Failure> {
     let path = match args.outputs.get(number) {
         Some(Output::File(name)) if name == "-" => return Ok(Destination::Stdout),
-        Some(Output::File(name)) => PathBuf::from(name),
+        Some(Output::File(name)) => PathBuf::from(glob::fill(name, globbed)),
         Some(Output::RemoteName) => PathBuf::from(remote_name(args, url)?),
         None if args.output.remote_name_all => PathBuf::from(remote_name(args, url)?),
         None => return Ok(Destination::Stdout),
@@ -223,7 +225,7 @@ mod tests {
 
     fn where_to(line: &str) -> Result<Vec<Destination>, Failure> {
         let args = crate::cli::tests::get(line).unwrap();
-        args.urls.iter().enumerate().map(|(n, url)| destination(&args, n, url)).collect()
+        args.urls.iter().enumerate().map(|(n, url)| destination(&args, n, url, &[])).collect()
     }
 
     fn file(name: &str) -> Destination {

@@ -10,6 +10,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, Version};
 use super::credentials::Credentials;
 use super::decode;
 use super::exit_code::{Exit, Failure};
+use super::netrc::Netrc;
 use super::payload::{Part, Payload};
 use super::redirect::Kind;
 use super::url::Url;
@@ -41,6 +42,7 @@ pub(crate) struct Template {
     /// Redirects say where they came from.
     refers: bool,
     authorization: Option<HeaderValue>,
+    netrc: Option<Netrc>,
     literal_cookies: String,
     /// Range, or Content-Range of an upload.
     range: Option<String>,
@@ -73,7 +75,9 @@ impl Template {
         let is_json = args.data.iter().any(|piece| matches!(piece, crate::cli::Data::Json(_)));
         let content_type = if is_json { Some("application/json".to_owned()) } else { content_type };
         let credentials = request.user.as_deref().map(Credentials::typed);
-        let credentials = credentials.or_else(|| url.credentials().cloned());
+        let netrc = Netrc::of(args);
+        let own = || url.credentials().filter(|_| netrc.is_none()).cloned();
+        let credentials = credentials.or_else(own);
         let bearer = request.oauth2_bearer.as_ref().map(|token| format!("Bearer {token}"));
         let authorization = match bearer {
             Some(bearer) => Some(field_value("--oauth2-bearer", &bearer)?),
@@ -100,6 +104,7 @@ impl Template {
             referer: referer.filter(|text| !text.is_empty()),
             refers,
             authorization,
+            netrc,
             literal_cookies: cookies.join(";"),
             range,
             content_range,
@@ -204,7 +209,10 @@ impl Template {
         }
         put(REFERER, text(&self.referer));
         put(IF_NONE_MATCH, text(&self.etag));
-        let own = url.credentials().and_then(Credentials::basic);
+        let own = match &self.netrc {
+            Some(netrc) => netrc.credentials(url).and_then(|known| known.basic()),
+            None => url.credentials().and_then(Credentials::basic),
+        };
         let authorization = self.authorization.clone().filter(|_| is_first);
         put(AUTHORIZATION, authorization.or(own));
         if self.kind.has_body() {

@@ -21,6 +21,7 @@ use super::decode::Decoder;
 use super::exit_code::{Exit, Failure};
 use super::hop::{Deadline, Hop};
 use super::output::{self, Destination, Manner, Sink};
+use super::progress::Gauge;
 use super::redirect::{self, Kind};
 use super::report::{Report, Times};
 use super::request::{Aim, Template};
@@ -39,6 +40,10 @@ pub(crate) struct Transfer {
     pub(crate) place: usize,
     /// Which one of the whole line.
     pub(crate) number: usize,
+    /// What the sets and ranges of its word of the line are.
+    pub(crate) globbed: Vec<String>,
+    /// Why it cannot even begin.
+    pub(crate) wrong: Option<Failure>,
 }
 
 /// Where `-C` goes on: every try begins there.
@@ -73,6 +78,7 @@ struct Course {
     deadline: Deadline,
     begun: regatta_core::Instant,
     sent: Arc<AtomicU64>,
+    gauge: Arc<Gauge>,
 }
 
 impl Transfer {
@@ -105,6 +111,7 @@ impl Transfer {
             if result.is_err() && batch.args.output.remove_on_error {
                 report.file.as_ref().map(fs::remove_file);
             }
+            batch.shared.board.done();
             self.write_out(&report).await;
             return result;
         }
@@ -135,6 +142,9 @@ impl Transfer {
         let written = write_out::fill(format, report);
         let mut stdout = self.batch.shared.stdout.lock().await;
         // Whoever has stopped to read does not want it.
+        if !written.out.is_empty() {
+            say::end_status();
+        }
         let _ = stdout.write_all(&written.out).await;
         let _ = stdout.flush().await;
         say::err(&String::from_utf8_lossy(&written.err));
@@ -145,8 +155,11 @@ impl Transfer {
         let batch = &self.batch;
         let args = &batch.args;
         let begun = batch.wire.now();
+        if let Some(wrong) = &self.wrong {
+            return Err(wrong.clone());
+        }
         let url = self.parse()?;
-        let destination = output::destination(args, self.place, &self.url)?;
+        let destination = self.destination()?;
         let Start { offset, length } =
             *start.get_or_insert_with(|| Start::of(args.way.continue_at, &destination));
         let upload = args.content.upload_file.get(self.place).cloned();
@@ -163,10 +176,19 @@ impl Transfer {
         };
         let time = args.way.max_time.filter(|time| !time.is_zero());
         let deadline = time.map(|time| (begun + time, time));
-        let course = Course { destination, manner, offset, deadline, begun, sent: Arc::default() };
+        let sent = Arc::new(AtomicU64::new(0));
+        let board = &batch.shared.board;
+        let gauge = board.begin(Arc::clone(&sent), template.payload().length());
+        let course = Course { destination, manner, offset, deadline, begun, sent, gauge };
         let result = self.follow(template, url, &course, report).await;
+        board.end(&course.gauge);
         report.uploaded = course.sent.load(Ordering::Relaxed);
         result
+    }
+
+    /// Where its body goes.
+    pub(crate) fn destination(&self) -> Result<Destination, Failure> {
+        output::destination(&self.batch.args, self.place, &self.url, &self.globbed)
     }
 
     fn parse(&self) -> Result<Url, Failure> {
@@ -350,6 +372,10 @@ impl Transfer {
     ) -> Result<(), Failure> {
         let handle = response.extensions().get::<TimelineHandle>().cloned();
         let mut outcome = response.status().to_string();
+        let length = length_of(response.headers()).filter(|_| template.kind != Kind::Head);
+        if let Some(length) = length {
+            course.gauge.expect(length);
+        }
         let ended = self.write(response, template, url, course, report, interim).await;
         if let Some(handle) = handle.filter(|_| self.batch.args.output.timeline.is_some()) {
             if ended.is_err() {
@@ -408,7 +434,7 @@ impl Transfer {
             })?,
         };
         let mut body = response.into_body();
-        let came = &mut report.downloaded;
+        let came = (&mut report.downloaded, &*course.gauge);
         let ended = body::receive(&self.batch, &mut body, &mut decoder, &mut sink, came).await;
         let mut last = Vec::new();
         if let Ok(trailers) = &ended {
@@ -440,9 +466,7 @@ fn check(
     headers: &HeaderMap,
     offset: Option<u64>,
 ) -> Result<(), Failure> {
-    let length = headers.get(CONTENT_LENGTH);
-    let length = length.and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    if let (Some(most), Some(length)) = (args.output.max_filesize, length)
+    if let (Some(most), Some(length)) = (args.output.max_filesize, length_of(headers))
         && length > most
     {
         let text = format!("{url} has {length} bytes, more than the {most} of --max-filesize");
@@ -457,11 +481,14 @@ fn check(
     Ok(())
 }
 
+/// How long the body says that it is.
+fn length_of(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
 /// Whether the whole body is there already: a server without ranges says how long it is.
 fn is_whole(headers: &HeaderMap, offset: u64) -> bool {
-    let length = headers.get(CONTENT_LENGTH);
-    let length = length.and_then(|value| value.to_str().ok()?.parse().ok());
-    range_start(headers).is_none() && length == Some(offset)
+    range_start(headers).is_none() && length_of(headers) == Some(offset)
 }
 
 /// Where the part begins that came (RFC 9110 14.4).

@@ -3,7 +3,9 @@
 use std::fmt::Write as _;
 
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version};
-use regatta_tokio::{AttemptOutcome, ConnectionTrace, Timeline};
+use regatta_core::Instant;
+use regatta_core::engine::tls::Certificate;
+use regatta_tokio::{AttemptOutcome, AttemptTrace, ConnectionTrace, Timeline};
 
 /// How the connection came about: `*` lines.
 pub(crate) fn connection(timeline: &Timeline, host: &str) -> String {
@@ -24,19 +26,7 @@ pub(crate) fn connection(timeline: &Timeline, host: &str) -> String {
         }
     }
     for attempt in &timeline.attempts {
-        let _ = writeln!(text, "*   Trying {}...", attempt.address);
-        if let Some(status) = attempt.tunnel.and_then(|tunnel| tunnel.status) {
-            let _ = writeln!(text, "* CONNECT was answered with {status}");
-        }
-        match attempt.outcome {
-            AttemptOutcome::Failed(cause) => {
-                let _ = writeln!(text, "* {} failed: {cause}", attempt.address);
-            }
-            AttemptOutcome::Aborted => {
-                let _ = writeln!(text, "* {} given up, another won", attempt.address);
-            }
-            AttemptOutcome::Won | AttemptOutcome::UnderWay => {}
-        }
+        attempted(attempt, timeline.requested, &mut text);
     }
     if let Some(used) = &timeline.connection {
         established(used, host, &mut text);
@@ -45,6 +35,36 @@ pub(crate) fn connection(timeline: &Timeline, host: &str) -> String {
         let _ = writeln!(text, "* The request was sent again {} time(s)", timeline.resends);
     }
     text
+}
+
+/// One attempt: when after the request it began, and how it ended after how long.
+fn attempted(attempt: &AttemptTrace, requested: Instant, text: &mut String) {
+    let AttemptTrace { address, started, ended, outcome, .. } = attempt;
+    let millis = |from: Instant, to: Instant| to.saturating_since(from).as_secs_f64() * 1e3;
+    let began = millis(requested, *started);
+    let _ = writeln!(text, "*   Trying {address} after {began:.1} ms...");
+    if let Some(status) = attempt.tunnel.and_then(|tunnel| tunnel.status) {
+        let _ = writeln!(text, "* CONNECT was answered with {status}");
+    }
+    let took =
+        ended.map_or_else(String::new, |ended| format!(" after {:.1} ms", millis(*started, ended)));
+    let _ = match outcome {
+        AttemptOutcome::Failed(cause) => writeln!(text, "* {address} failed{took}: {cause}"),
+        AttemptOutcome::Aborted => writeln!(text, "* {address} given up{took}, another won"),
+        AttemptOutcome::Won => writeln!(text, "* {address} is ready{took}"),
+        AttemptOutcome::UnderWay => Ok(()),
+    };
+}
+
+/// The server's certificate.
+fn certificate(certificate: &Certificate, text: &mut String) {
+    let Certificate { subject, issuer, names, not_before, not_after, .. } = certificate;
+    let subject = if subject.is_empty() { "(none)" } else { subject };
+    let _ = writeln!(text, "* Server certificate:");
+    let _ = writeln!(text, "*  subject: {subject}");
+    let _ = writeln!(text, "*  names: {}", names.join(", "));
+    let _ = writeln!(text, "*  issuer: {issuer}");
+    let _ = writeln!(text, "*  valid from {not_before} until {not_after}");
 }
 
 fn established(connection: &ConnectionTrace, host: &str, text: &mut String) {
@@ -56,6 +76,11 @@ fn established(connection: &ConnectionTrace, host: &str, text: &mut String) {
         let _ = writeln!(text, "* SSL connection using {} / {}{resumed}", tls.version, tls.cipher);
         if let Some(alpn) = &tls.alpn {
             let _ = writeln!(text, "* ALPN: server accepted {alpn}");
+        } else {
+            let _ = writeln!(text, "* ALPN: server chose nothing");
+        }
+        if let Some(shown) = &tls.certificate {
+            certificate(shown, text);
         }
     }
     let _ = writeln!(text, "* using {}", connection.protocol);
@@ -153,11 +178,13 @@ fn status_line(version: Version, status: StatusCode) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use http::HeaderValue;
-    use regatta_core::Instant;
+    use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair};
     use regatta_core::id::{AttemptId, ConnectionId};
     use regatta_core::types::{Cause, Protocol};
-    use regatta_tokio::{AttemptTrace, Span, TlsTrace};
+    use regatta_tokio::{Span, TlsTrace};
 
     use super::*;
 
@@ -171,6 +198,16 @@ mod tests {
             ended: None,
             outcome,
         }
+    }
+
+    fn shown() -> Arc<Certificate> {
+        let mut params = CertificateParams::new(vec!["example.org".to_owned()]).unwrap();
+        params.not_before = rcgen::date_time_ymd(2026, 1, 2);
+        params.not_after = rcgen::date_time_ymd(2027, 1, 2);
+        params.distinguished_name = DistinguishedName::new();
+        params.distinguished_name.push(DnType::CommonName, "itself");
+        let made = params.self_signed(&KeyPair::generate().unwrap()).unwrap();
+        Arc::new(Certificate::parse(made.der()).unwrap())
     }
 
     #[test]
@@ -193,16 +230,23 @@ mod tests {
                 cipher: "TLS13_AES_128_GCM_SHA256".to_owned(),
                 resumed: false,
                 alpn: Some(Protocol::Http2),
+                certificate: Some(shown()),
             }),
         });
         let expected = "\
 * Host example.org was resolved in 12.0 ms
-*   Trying [2001:db8::1]:443...
+*   Trying [2001:db8::1]:443 after 0.0 ms...
 * [2001:db8::1]:443 failed: no route to the host
-*   Trying 192.0.2.1:443...
+*   Trying 192.0.2.1:443 after 0.0 ms...
+* 192.0.2.1:443 is ready
 * Connected to example.org (192.0.2.1:443) as c0.0
 * SSL connection using TLSv1.3 / TLS13_AES_128_GCM_SHA256
 * ALPN: server accepted HTTP/2
+* Server certificate:
+*  subject: CN=itself
+*  names: example.org
+*  issuer: CN=itself
+*  valid from 2026-01-02 00:00:00Z until 2027-01-02 00:00:00Z
 * using HTTP/2
 ";
         assert_eq!(connection(&timeline, "example.org"), expected);

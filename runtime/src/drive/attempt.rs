@@ -258,6 +258,7 @@ fn tls_trace(tls: &Tls) -> TlsTrace {
         cipher: tls.cipher_suite().unwrap_or_default().to_owned(),
         alpn: tls.alpn(),
         resumed: tls.is_resumed(),
+        certificate: tls.peer_certificate().map(Arc::new),
     }
 }
 

@@ -222,6 +222,11 @@ fn furnish(folder: &Folder) {
     folder.file("empty", "");
     folder.file("old.txt", "abcde");
     folder.file("fields", "X-One: 1\nX-Two: 2\n");
+    folder.file(
+        "netrc",
+        "machine 127.0.0.1 login first password \"p w\"\n\
+         machine 127.0.0.1 login second password two\ndefault login any password body\n",
+    );
     folder.file("format", "%{http_code} from a file\\n");
     folder.file(
         "jar",

@@ -16,11 +16,19 @@ async fn beside(words: &[&str], script: impl Future<Output = ()>) -> Said {
     said.unwrap()
 }
 
+/// The sentence; what to do next may stand below it.
+fn first(said: &Said) -> &str {
+    let mut lines = said.err.lines();
+    let first = lines.next().unwrap_or_default();
+    assert!(lines.all(|line| line.starts_with("regatta: next: ")), "{}", said.err);
+    first
+}
+
 /// One sentence, the code in front.
 #[track_caller]
 fn says(said: &Said, code: i32, sentence: &str) {
     assert_eq!(said.code, code, "{}", said.err);
-    assert_eq!(said.err.trim_end(), format!("regatta: ({code}) {sentence}"));
+    assert_eq!(first(said), format!("regatta: ({code}) {sentence}"));
 }
 
 /// Peers that answer nonsense over HTTP/1.1, each asked once, with a good one behind it.
@@ -63,7 +71,7 @@ fn http1() {
             // As with curl the exit code is the last URL's.
             assert_eq!(said.code, 0, "{}", said.err);
             let told = format!("regatta: ({code}) http://{}: {sentence}", peer.address());
-            assert_eq!(said.err.trim_end(), told);
+            assert_eq!(first(&said), told);
         }
     });
 }
@@ -137,5 +145,5 @@ fn tls() {
     assert_eq!(said.code, 60, "{}", said.err);
     let said = get(&[&tls.http("/")]);
     assert!([8, 52, 56].contains(&said.code), "{}: {}", said.code, said.err);
-    assert_eq!(said.err.lines().count(), 1, "{}", said.err);
+    assert!(said.err.lines().count() <= 2, "{}", said.err);
 }

@@ -1,6 +1,9 @@
 //! `regatta get` with `regatta origin`: both ends are ours, all the way from the command line.
 
-use super::program::{Folder, Origin, get};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use super::program::{Folder, Origin, find, get, regatta};
 
 #[test]
 fn both_ends() {
@@ -49,8 +52,38 @@ fn writes_files() {
     let urls = [origin.http("/bytes/1"), origin.http("/bytes/2")];
     get(&["-o", &one, &urls[0]]).well();
     assert_eq!(std::fs::read(&one).unwrap().len(), 1);
-    let mut command = std::process::Command::new(super::program::regatta());
+    let mut command = Command::new(regatta());
     command.args(["get", "-O", &urls[1]]).current_dir(folder.path());
     assert!(command.status().unwrap().success());
     assert_eq!(std::fs::read(folder.at("2")).unwrap().len(), 2);
+}
+
+/// What `regatta get` writes to a terminal that is all it has.
+fn on_terminal(script: &Path, words: &str) -> String {
+    let line = format!("{} get {words}", regatta().display());
+    let mut command = Command::new(script);
+    command.args(["-qec", &line, "/dev/null"]).stdin(Stdio::null());
+    let said = command.output().unwrap();
+    assert!(said.status.success(), "{line}: {said:?}");
+    String::from_utf8(said.stdout).unwrap()
+}
+
+/// One line for whoever looks, gone at the end; never beside a body on the same terminal.
+#[test]
+fn a_terminal_sees_how_far_a_transfer_has_come() {
+    let Some(script) = find("script") else { return };
+    let (folder, origin) = (Folder::new(), Origin::start(&[]));
+    let (out, url) = (folder.at("out"), origin.http("/bytes/400000"));
+    let slow = format!("--limit-rate 400K {url}");
+    let said = on_terminal(&script, &format!("-o {out} {slow}"));
+    assert!(said.contains("% ") && said.contains(" of 390.6 KiB  "), "{said:?}");
+    assert!(said.ends_with("\r\u{1b}[K"), "{said:?}");
+    assert_eq!(std::fs::read(&out).unwrap().len(), 400_000);
+    let said = on_terminal(&script, &format!("-# -o {out} {slow}"));
+    assert!(said.contains("####") && said.ends_with("\r\u{1b}[K"), "{said:?}");
+    for silent in ["-s", "--no-progress-meter"] {
+        assert_eq!(on_terminal(&script, &format!("{silent} -o {out} {slow}")), "");
+    }
+    let said = on_terminal(&script, &slow);
+    assert!(said.len() == 400_000 && !said.contains('\r'), "{} bytes", said.len());
 }

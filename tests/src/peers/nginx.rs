@@ -176,7 +176,8 @@ fn closes_without_an_answer() {
         let is_http1 = options.is_empty() || options.contains(&"--http1.1");
         let codes: &[i32] = if is_http1 { &[52] } else { &[16, 52, 56, 92] };
         assert!(codes.contains(&said.code), "{}: {}", said.code, said.err);
-        assert_eq!(said.err.lines().count(), 1, "{}", said.err);
+        // What to do next may stand below it.
+        assert!(said.err.lines().count() <= 2, "{}", said.err);
     }
 }
 
