@@ -9,7 +9,7 @@ use http::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE, LOCATION, TRAILER};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt as _, Empty, Full};
+use http_body_util::{BodyExt as _, Empty, Full, Limited};
 
 use super::httpbin;
 
@@ -21,14 +21,18 @@ pub(crate) type Reply = UnsyncBoxBody<Bytes, BoxError>;
 /// What there is to ask for.
 pub(crate) const PATHS: &str = "\
 \x20 /bytes/N           N bytes
-  /echo              what was sent
+  /echo              what was sent, as it comes; /echo?whole once all of it has come
   /delay/MS          an answer after so many milliseconds
   /status/N          that status; ?location=URL adds a Location field
   /trailers          a body with a trailer field behind it
   /goaway            an answer, and the end of this connection (GOAWAY, Connection: close)
   /reset             half an answer, then a reset of the stream
   /limits?streams=N  lowers how many streams this HTTP/2 connection may have at once
+  /page              an HTML page that asks for much of this and says what came, for browsers
 ";
+
+/// What `/page` is.
+const PAGE: &str = include_str!("page.html");
 
 /// Largest frame of a generated body.
 const PIECE: usize = 16 << 10;
@@ -61,6 +65,7 @@ where
     }
     let request = Request::from_parts(head, body);
     match (name, argument) {
+        ("echo", None) if request.uri().query() == Some("whole") => whole_echo(request).await,
         ("echo", None) => echo(request),
         ("status", Some(code)) => status(code, request.uri().query().unwrap_or("")),
         _ if !matches!(*request.method(), Method::GET | Method::HEAD | Method::POST) => {
@@ -83,6 +88,12 @@ where
             text(StatusCode::OK, "this connection takes no further request\n")
         }
         ("reset", None) => reset(),
+        ("page", None) => {
+            let mut response = text(StatusCode::OK, PAGE);
+            let html = HeaderValue::from_static("text/html; charset=utf-8");
+            response.headers_mut().insert(CONTENT_TYPE, html);
+            response
+        }
         ("limits", None) => limits(request.uri().query().unwrap_or(""), connection),
         _ => text(StatusCode::NOT_FOUND, "no such path; / has a list\n"),
     }
@@ -120,6 +131,22 @@ where
     response.headers_mut().extend(method.ok().map(|method| (ECHO_METHOD, method)));
     response
 }
+
+/// The same when all of the body has come, for clients that do not read while they send.
+async fn whole_echo<B>(request: Request<B>) -> Response<Reply>
+where
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    let (head, body) = request.into_parts();
+    match Limited::new(body, MOST_WHOLE).collect().await {
+        Ok(body) => echo(Request::from_parts(head, Full::new(body.to_bytes()))),
+        Err(_) => text(StatusCode::PAYLOAD_TOO_LARGE, "no more than 64 MiB here\n"),
+    }
+}
+
+/// The longest body that is kept until all of it has come.
+const MOST_WHOLE: usize = 64 << 20;
 
 /// Which method an echo answers.
 const ECHO_METHOD: http::HeaderName = http::HeaderName::from_static("x-echo-method");
@@ -312,6 +339,7 @@ mod tests {
         assert_eq!(get("/status/404").await, (404, Bytes::from_static(b"404 Not Found\n")));
         assert_eq!(get("/status/204").await, (204, Bytes::new()));
         assert_eq!(get("/nowhere").await.0, 404);
+        assert_eq!(get("/page").await, (200, Bytes::from_static(PAGE.as_bytes())));
         for wrong in ["/bytes/x", "/bytes/-1", "/delay/x", "/status/100", "/status/x", "/limits"] {
             assert_eq!(get(wrong).await.0, 400, "{wrong}");
         }
@@ -327,10 +355,12 @@ mod tests {
 
     #[tokio::test]
     async fn an_echo_tells_method_type_and_body() {
-        let response = ask(&Seen::default(), Method::PATCH, "/echo").await;
-        assert_eq!(response.headers()[ECHO_METHOD], "PATCH");
-        assert_eq!(response.headers()[CONTENT_TYPE], "application/octet-stream");
-        assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "sent");
+        for path in ["/echo", "/echo?whole"] {
+            let response = ask(&Seen::default(), Method::PATCH, path).await;
+            assert_eq!(response.headers()[ECHO_METHOD], "PATCH");
+            assert_eq!(response.headers()[CONTENT_TYPE], "application/octet-stream");
+            assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "sent");
+        }
         let refused = ask(&Seen::default(), Method::PATCH, "/").await;
         assert_eq!(refused.status(), StatusCode::METHOD_NOT_ALLOWED);
     }
