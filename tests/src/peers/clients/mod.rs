@@ -1,8 +1,12 @@
-//! curl, nghttp and h2load as clients of `regatta origin`.
+//! curl, nghttp, h2load and wrk as clients of `regatta origin`; [`asks`] has httpx and Go's
+//! net/http, [`chromium`] the browser.
+
+mod asks;
+mod chromium;
 
 use crate::dsl::{Frame, Frames, Line, code, data, headers, run};
 
-use super::program::{Folder, Origin, find, say};
+use crate::peers::program::{Folder, Origin, find, say};
 
 /// Our origin in plain text and over TLS, and the authority's certificate.
 struct Origins {
@@ -179,5 +183,20 @@ fn h2load_succeeds_every_time() {
         let wanted = format!("{n} done, {n} succeeded, 0 failed, 0 errored, 0 timeout");
         assert!(said.contains(&wanted), "{words:?} {url}\n{said}");
         assert!(said.contains(&format!("{n} 2xx, 0 3xx, 0 4xx, 0 5xx")), "{said}");
+    }
+}
+
+/// A second each: whatever it asked for came, and no connection failed.
+#[test]
+fn wrk_sees_no_errors() {
+    let Some(wrk) = find("wrk") else { return };
+    let origins = Origins::start();
+    let (plain, tls) = (&origins.plain, &origins.tls);
+    for url in [plain.http("/"), plain.http("/bytes/100000"), tls.https("/"), plain.http("/goaway")]
+    {
+        let said = say(&wrk, &["-t", "1", "-c", "8", "-d", "1s", "--timeout", "30s", &url]).well();
+        let done = said.lines().find_map(|line| line.trim().split_once(" requests in "));
+        assert!(done.is_some_and(|(count, _)| count.parse::<u32>().unwrap() > 0), "{said}");
+        assert!(!said.contains("Socket errors") && !said.contains("Non-2xx"), "{url}\n{said}");
     }
 }
