@@ -58,7 +58,7 @@ pub(super) struct Fault {
     pub(super) way: Way,
     /// What happens on each connection that goes badly.
     pub(super) script: Vec<Step>,
-    /// So many connections go badly: 2 where a request goes again by itself.
+    /// So many connections go badly: more than one where a request goes again by itself.
     pub(super) bad: u32,
     /// So many requests are answered before.
     pub(super) before: u32,
@@ -84,6 +84,12 @@ impl Fault {
     /// A request that goes again by itself, once.
     pub(super) const fn twice(mut self) -> Self {
         self.bad = 2;
+        self
+    }
+
+    /// A request that was proven unprocessed: it goes again by itself, five times.
+    pub(super) const fn six_times(mut self) -> Self {
+        self.bad = 6;
         self
     }
 

@@ -194,7 +194,8 @@ fn cut(ask: &Ask<'_>) {
     let said = ask.path(&[], "/cut");
     let codes: &[i32] = if ask.way.is_http2() { &[16, 52, 56, 92] } else { &[52, 56] };
     assert!(codes.contains(&said.code), "{}: {}", said.code, said.err);
-    assert_eq!(said.err.lines().count(), 1, "{}", said.err);
+    // What to do next may stand below it.
+    assert!(said.err.lines().count() <= 2, "{}", said.err);
 }
 
 /// An unknown authority, and a name that is not in the certificate.
