@@ -57,7 +57,7 @@ const SITES: [Site<'static>; 4] = [
     Site { host: "127.0.0.1", path: "/b/c", is_safe: true },
 ];
 
-/// Lines, each a digit for the [site](SITES) and a Set-Cookie: nobody hears what another site
+/// Lines, each a digit for one of four sites and a Set-Cookie: nobody hears what another site
 /// set, what is sent is one lawful field, and a file gives the same cookies again.
 pub fn cookies(text: &str) {
     let (mut all, mut family) = (Jar::default(), Jar::default());
