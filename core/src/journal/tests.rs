@@ -135,7 +135,7 @@ limits-high max_connections=1024 max_pending_requests=1024 max_requests=1024 max
 max_connection_pools=none
 pool connect_timeout=5s idle_timeout=60s max_connection_duration=none \
 max_requests_per_connection=none max_concurrent_streams=1024 assumed_streams=100 \
-preconnect_permille=1000 max_resends=1 max_unprocessed_resends=5 probe_after_idle=10s \
+preconnect_permille=1000 max_resends=1 max_unprocessed_resends=1 probe_after_idle=10s \
 drain_timeout=none
 eyeballs attempt_delay=300ms resolution_delay=50ms first_family=v6 first_family_count=1 \
 success=handshake max_addresses=32 max_parallel=4 max_attempts=12

@@ -36,9 +36,9 @@ pub struct Config {
     /// that turns out to be closing costs none of it. Default 1.
     pub max_resends: u32,
     /// How often a request may be sent again by itself that was proven unprocessed (GOAWAY,
-    /// REFUSED_STREAM), counted apart from the other reasons. Default 5 (curl's
-    /// `CONN_MAX_RETRIES`): a server that ends each of its connections after a few requests
-    /// refuses the rest of every burst, the same request among them again and again.
+    /// REFUSED_STREAM), counted apart from the other reasons. Default 1. A server that ends each of
+    /// its connections after a few requests refuses the rest of every burst, the same request
+    /// among them again and again: who talks to such a one takes 5 (curl's `CONN_MAX_RETRIES`).
     pub max_unprocessed_resends: u32,
     /// Idle longer than this and an HTTP/2 connection is probed by a PING before it is used
     /// again; who waits for the answer waits no longer than `connect_timeout`, and then for a new
@@ -61,7 +61,7 @@ impl Default for Config {
             assumed_streams: NonZeroU32::MIN.saturating_add(99),
             preconnect_permille: 1_000,
             max_resends: 1,
-            max_unprocessed_resends: 5,
+            max_unprocessed_resends: 1,
             probe_after_idle: Some(Duration::from_secs(10)),
             drain_timeout: None,
         }

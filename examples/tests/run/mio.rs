@@ -84,8 +84,8 @@ fn drains_lose_nothing() {
     }
 }
 
-/// nginx ends each connection after four requests. What it had not looked at goes again, five
-/// times unless `max_unprocessed_resends` says more: so there are no more than 24.
+/// nginx ends each connection after four requests. What it had not looked at goes again, once
+/// unless `max_unprocessed_resends` says more: so there are no more than eight.
 #[test]
 fn nginx_is_asked() {
     let trust = Trust::new();

@@ -87,12 +87,6 @@ impl Fault {
         self
     }
 
-    /// A request that was proven unprocessed: it goes again by itself, five times.
-    pub(super) const fn six_times(mut self) -> Self {
-        self.bad = 6;
-        self
-    }
-
     pub(super) const fn limit(mut self, limit: Duration) -> Self {
         self.limit = Some(limit);
         self

@@ -168,7 +168,7 @@ pub(super) fn faults() -> Vec<Fault> {
             16,
             "the peer ended the connection with GOAWAY NO_ERROR",
         )
-        .six_times(),
+        .twice(),
         fault(
             "GOAWAY for every first stream, none of which is answered",
             vec![Say(goaway(1, 11)), Finish],
@@ -182,7 +182,7 @@ pub(super) fn faults() -> Vec<Fault> {
             92,
             "the peer reset the stream with REFUSED_STREAM",
         )
-        .six_times(),
+        .twice(),
         Fault::new(
             Way::Http2,
             "a connection that grants no stream any more",

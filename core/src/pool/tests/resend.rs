@@ -236,8 +236,8 @@ fn each_reason_to_go_again_has_a_count_and_a_bound_of_its_own() {
 
 /// A server that ends each connection after a few requests refuses one of a burst many times.
 #[test]
-fn what_is_proven_unprocessed_goes_again_as_often_as_curl_lets_it() {
-    let mut rig = Rig::new(|_| ());
+fn what_is_proven_unprocessed_goes_again_as_often_as_curl_lets_it_if_told() {
+    let mut rig = Rig::new(|config| config.pool.max_unprocessed_resends = 5);
     rig.ask();
     for turn in 0..6 {
         let connection = rig.next_connection();
