@@ -52,6 +52,7 @@
 )]
 
 pub mod arena;
+pub mod basic;
 #[cfg(all(
     any(feature = "http1", feature = "http2"),
     any(feature = "ring", feature = "aws-lc-rs")

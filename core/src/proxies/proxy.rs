@@ -4,6 +4,7 @@ use core::fmt;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
 
+use crate::basic::Credentials;
 use crate::types::{Origin, Scheme};
 
 /// One HTTP proxy: where it is, and what is said to it and to nobody else.
@@ -74,10 +75,7 @@ impl Proxy {
         let proxy = Self::at(origin);
         Ok(match user {
             None => proxy,
-            Some(user) => {
-                let (user, password) = user.split_once(':').unwrap_or((user, ""));
-                proxy.authorized(&decoded(user), &decoded(password))
-            }
+            Some(user) => proxy.authorized(&Credentials::of_url(user)),
         })
     }
 
@@ -89,18 +87,14 @@ impl Proxy {
     /// With these credentials (RFC 7617).
     #[must_use]
     pub fn with_credentials(self, user: &str, password: &str) -> Self {
-        self.authorized(user.as_bytes(), password.as_bytes())
+        let (user, password) = (user.as_bytes().to_vec(), password.as_bytes().to_vec());
+        self.authorized(&Credentials { user, password })
     }
 
-    fn authorized(self, user: &[u8], password: &[u8]) -> Self {
-        let pair = [user, b":", password].concat();
-        // Base64 is always a value.
-        match HeaderValue::from_str(&format!("Basic {}", base64(&pair))) {
-            Ok(mut value) => {
-                value.set_sensitive(true);
-                self.with_field(header::PROXY_AUTHORIZATION, value)
-            }
-            Err(_) => self,
+    fn authorized(self, credentials: &Credentials) -> Self {
+        match credentials.basic() {
+            Some(value) => self.with_field(header::PROXY_AUTHORIZATION, value),
+            None => self,
         }
     }
 
@@ -148,35 +142,4 @@ impl fmt::Display for Proxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.origin.fmt(f)
     }
-}
-
-/// Bytes behind percent signs (RFC 3986 2.1); other signs stay.
-fn decoded(text: &str) -> Vec<u8> {
-    let mut decoded = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&first, after)) = rest.split_first() {
-        let byte = after.first_chunk::<2>().filter(|_| first == b'%').and_then(|[high, low]| {
-            let digit = |byte: u8| char::from(byte).to_digit(16);
-            u8::try_from(digit(*high)? << 4 | digit(*low)?).ok()
-        });
-        decoded.push(byte.unwrap_or(first));
-        rest = after.get(if byte.is_some() { 2 } else { 0 }..).unwrap_or_default();
-    }
-    decoded
-}
-
-/// RFC 4648 section 4, with padding.
-fn base64(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut encoded = String::new();
-    for chunk in bytes.chunks(3) {
-        let group = chunk.iter().fold(0_u32, |group, byte| group << 8 | u32::from(*byte));
-        let group = group << (8 * (3 - chunk.len()));
-        for n in 0..4 {
-            let index = (group >> (18 - 6 * n) & 0x3f) as usize;
-            let letter = ALPHABET.get(index).filter(|_| n <= chunk.len()).unwrap_or(&b'=');
-            encoded.push(char::from(*letter));
-        }
-    }
-    encoded
 }

@@ -21,7 +21,6 @@ use crate::{say, waterfall};
 mod batch;
 mod body;
 pub(crate) mod cookies;
-pub(crate) mod credentials;
 mod data;
 pub(crate) mod date;
 mod decisions;

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::credentials::Credentials;
+use regatta_core::basic::Credentials;
+
 use super::url::Url;
 use crate::cli::GetArgs;
 

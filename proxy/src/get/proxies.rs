@@ -2,9 +2,9 @@
 
 use http::HeaderValue;
 use http::header::USER_AGENT;
+use regatta_core::basic::Credentials;
 use regatta_tokio::{Bypass, Proxies, Proxy, ProxyError};
 
-use super::credentials::Credentials;
 use super::exit_code::{Exit, Failure};
 use super::request;
 use crate::cli::GetArgs;

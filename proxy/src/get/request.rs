@@ -6,8 +6,8 @@ use http::header::{
 };
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, Version};
+use regatta_core::basic::Credentials;
 
-use super::credentials::Credentials;
 use super::decode;
 use super::exit_code::{Exit, Failure};
 use super::netrc::Netrc;

@@ -3,8 +3,7 @@
 use std::fmt;
 
 use http::Uri;
-
-use super::credentials::Credentials;
+use regatta_core::basic::Credentials;
 
 /// The absolute URL of one request.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -10,6 +10,7 @@ use http::header::{
     SET_COOKIE, WWW_AUTHENTICATE,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use regatta_core::basic::{Credentials, percent_decoded};
 use ruzstd::encoding::{CompressionLevel, compress_to_vec};
 
 use super::handlers::{Reply, text, whole};
@@ -45,10 +46,13 @@ pub(super) fn answer(head: &http::request::Parts) -> Option<Response<Reply>> {
         ("cookies", "set") => set_cookies(query),
         ("basic-auth", pair) => {
             let (user, password) = pair.split_once('/')?;
-            let expected = format!("Basic {}", base64(&format!("{user}:{password}")));
+            let expected = Credentials::typed(&format!("{user}:{password}")).basic()?;
             guarded(&head.headers, &expected, "Basic realm=\"regatta\"")
         }
-        ("bearer", token) => guarded(&head.headers, &format!("Bearer {token}"), "Bearer"),
+        ("bearer", token) => {
+            let expected = HeaderValue::try_from(format!("Bearer {token}")).ok()?;
+            guarded(&head.headers, &expected, "Bearer")
+        }
         ("gzip" | "deflate" | "brotli" | "zstd", "") => packed(name)?,
         ("range", n) => range(n.parse().ok()?, &head.headers),
         ("etag", tag) => etag(tag, &head.headers),
@@ -108,7 +112,7 @@ fn set_cookies(query: &str) -> Response<Reply> {
     response
 }
 
-fn guarded(headers: &HeaderMap, expected: &str, challenge: &str) -> Response<Reply> {
+fn guarded(headers: &HeaderMap, expected: &HeaderValue, challenge: &str) -> Response<Reply> {
     if headers.get(AUTHORIZATION).is_some_and(|given| given == expected) {
         return text(StatusCode::OK, "come in\n");
     }
@@ -197,15 +201,11 @@ fn pairs(query: &str) -> impl Iterator<Item = (String, String)> {
     query.split('&').filter_map(|pair| {
         let (name, value) = pair.split_once('=')?;
         let decode = |text: &str| {
-            let bytes = crate::get::credentials::percent_decode(text);
+            let bytes = percent_decoded(text);
             String::from_utf8_lossy(&bytes).into_owned()
         };
         Some((decode(name), decode(value)))
     })
-}
-
-fn base64(text: &str) -> String {
-    crate::get::credentials::base64(text.as_bytes())
 }
 
 #[cfg(test)]
