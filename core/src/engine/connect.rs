@@ -82,7 +82,6 @@ impl Connect {
 
     /// What came of it, once.
     pub fn poll_answer(&mut self) -> Option<Answer> {
-        // Until the tunnel's first bytes have been taken the answer stays, and they with it.
         self.answer.take()
     }
 

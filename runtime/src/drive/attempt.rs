@@ -24,7 +24,7 @@ use super::connection::Connection;
 use super::letter::Letter;
 use super::party::{Ended, Party};
 use super::tunnel;
-use super::wire::{Flushed, Heard, Sink, Wire};
+use super::wire::{Early, Flushed, Heard, Wire};
 use crate::body::Side;
 use crate::exchange::Exchange;
 use crate::hooks::Facts;
@@ -229,26 +229,6 @@ fn poll_handshake<R: Runtime>(
                 return Poll::Ready(Err(Failed { cause, detail }));
             }
         }
-    }
-}
-
-/// Application bytes that came with the end of the handshake.
-#[derive(Default)]
-struct Early {
-    bytes: BytesMut,
-}
-
-impl Sink for Early {
-    fn direct(&self) -> usize {
-        0
-    }
-
-    fn take(&mut self, bytes: &[u8]) {
-        self.bytes.extend_from_slice(bytes);
-    }
-
-    fn take_direct(&mut self, bytes: Bytes) {
-        self.take(&bytes);
     }
 }
 

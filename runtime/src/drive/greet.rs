@@ -16,7 +16,7 @@ use regatta_core::types::Protocol;
 
 use super::gate::{Gate, Served};
 use super::letter::Letter;
-use super::wire::{Flushed, Heard, Sink, Wire};
+use super::wire::{Early, Flushed, Heard, Wire};
 use crate::mail::Letters;
 use crate::runtime::Runtime;
 
@@ -179,12 +179,6 @@ impl<R: Runtime> Greeting<'_, R> {
     }
 }
 
-/// Bytes that came before the protocol was known.
-#[derive(Default)]
-struct Early {
-    bytes: BytesMut,
-}
-
 impl Early {
     /// HTTP/2 by the first line of its preface, HTTP/1 as soon as it cannot be one; `None` when it
     /// is too early. What is wrong behind that line is the engine's to say.
@@ -202,19 +196,5 @@ impl Early {
 
     fn sniff_or_http1(&self) -> Protocol {
         self.sniff().unwrap_or(Protocol::Http1)
-    }
-}
-
-impl Sink for Early {
-    fn direct(&self) -> usize {
-        0
-    }
-
-    fn take(&mut self, bytes: &[u8]) {
-        self.bytes.extend_from_slice(bytes);
-    }
-
-    fn take_direct(&mut self, bytes: bytes::Bytes) {
-        self.take(&bytes);
     }
 }

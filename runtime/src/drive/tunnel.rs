@@ -4,14 +4,13 @@ use core::future::poll_fn;
 use core::task::{Context, Poll};
 use std::sync::Arc;
 
-use bytes::{Buf as _, Bytes, BytesMut};
-use regatta_core::engine::Output;
+use bytes::Bytes;
 use regatta_core::engine::connect::{Answer, Connect};
 use regatta_core::proxies::Proxy;
 use regatta_core::types::{Cause, Scheme};
 
 use super::attempt::{Failed, Job, secure};
-use super::wire::{Flushed, Heard, Sink, Wire};
+use super::wire::{Early, Flushed, Heard, Wire};
 use crate::hub::Hub;
 use crate::runtime::Runtime;
 
@@ -38,7 +37,7 @@ pub(super) async fn open<R: Runtime>(
     let config = &hub.settings.engine;
     let mut asking = Asking {
         connect: Connect::new(hub.runtime.now(), config, &job.origin, &proxy.connect_fields()),
-        came: BytesMut::new(),
+        came: Early::default(),
     };
     let answer = poll_fn(|cx| poll_answer(hub, wire, &mut asking, cx)).await;
     match answer {
@@ -58,7 +57,7 @@ pub(super) async fn open<R: Runtime>(
 
 struct Asking {
     connect: Connect,
-    came: BytesMut,
+    came: Early,
 }
 
 fn poll_answer<R: Runtime>(
@@ -70,41 +69,20 @@ fn poll_answer<R: Runtime>(
     loop {
         let now = hub.runtime.now();
         let Asking { connect, came } = asking;
-        let mut out = Output::new();
-        connect.transmit(now, &mut out, ROOM);
-        wire.plain.append(&mut out, ROOM);
+        connect.transmit(now, &mut wire.plain, ROOM);
         let flushed = wire.poll_flush(cx, now);
         if let Some(answer) = connect.poll_answer() {
             return Poll::Ready(answer);
         }
-        match wire.poll_read(cx, now, &mut Came(came)) {
+        match wire.poll_read(cx, now, came) {
             Poll::Pending if flushed == Poll::Ready(Flushed::Some) => continue,
             Poll::Pending => return Poll::Pending,
-            Poll::Ready(Heard::Bytes) => {}
+            Poll::Ready(Heard::Bytes) => connect.receive(now, &came.bytes),
             Poll::Ready(Heard::End { clean, cause, .. }) => {
-                connect.receive(now, came);
-                came.clear();
+                connect.receive(now, &came.bytes);
                 connect.receive_end(now, clean, cause);
             }
         }
-        connect.receive(now, came);
-        came.advance(came.len());
-    }
-}
-
-/// What came, to be understood after the read.
-struct Came<'a>(&'a mut BytesMut);
-
-impl Sink for Came<'_> {
-    fn direct(&self) -> usize {
-        0
-    }
-
-    fn take(&mut self, bytes: &[u8]) {
-        self.0.extend_from_slice(bytes);
-    }
-
-    fn take_direct(&mut self, bytes: Bytes) {
-        self.take(&bytes);
+        came.bytes.clear();
     }
 }

@@ -87,6 +87,26 @@ pub(crate) trait Sink {
     fn take_direct(&mut self, bytes: Bytes);
 }
 
+/// Bytes that came before there is an engine to understand them.
+#[derive(Debug, Default)]
+pub(crate) struct Early {
+    pub(crate) bytes: BytesMut,
+}
+
+impl Sink for Early {
+    fn direct(&self) -> usize {
+        0
+    }
+
+    fn take(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    fn take_direct(&mut self, bytes: Bytes) {
+        self.take(&bytes);
+    }
+}
+
 impl<S: Stream> Wire<S> {
     pub(crate) fn new(socket: S, tls: Option<Tls>) -> Self {
         Self {
