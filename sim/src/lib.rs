@@ -54,6 +54,7 @@ pub mod report;
 pub mod scenario;
 pub mod step;
 pub mod tls;
+mod watched;
 mod world;
 
 pub use datagrams::UdpSocket;

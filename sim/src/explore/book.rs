@@ -1,11 +1,11 @@
 //! What callers heard: one entry a request, each closed exactly once.
 
-use core::future::poll_fn;
-use core::task::{Poll, Waker};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::MutexGuard;
 
 use regatta_core::Instant;
 use regatta_core::id::RequestId;
+
+use crate::watched::Watched;
 
 /// How a request ended for its caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,7 +55,7 @@ pub(crate) struct Entry {
 /// All requests of a run.
 #[derive(Debug)]
 pub(crate) struct Book {
-    state: Mutex<State>,
+    state: Watched<State>,
 }
 
 #[derive(Debug)]
@@ -64,18 +64,17 @@ struct State {
     done: usize,
     /// What callers got: requests begun and ended, heads, bytes.
     moved: u64,
-    waiting: Vec<Waker>,
 }
 
 impl Book {
     pub(crate) fn new(count: usize) -> Self {
         let entries = vec![Entry::default(); count];
-        let state = State { entries, done: 0, moved: 0, waiting: Vec::new() };
-        Self { state: Mutex::new(state) }
+        let state = State { entries, done: 0, moved: 0 };
+        Self { state: Watched::new(state) }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     /// Changes an entry.
@@ -95,17 +94,14 @@ impl Book {
 
     /// Closes an entry.
     pub(crate) fn close(&self, n: usize, at: Instant, result: Result) {
-        let waiting = {
-            let mut state = self.lock();
+        self.state.change(|state| {
             let entry = &mut state.entries[n];
             entry.closed += 1;
             entry.ended = Some(at);
             entry.result = Some(result);
             state.done += 1;
             state.moved += 1;
-            core::mem::take(&mut state.waiting)
-        };
-        waiting.into_iter().for_each(Waker::wake);
+        });
     }
 
     /// How many have ended.
@@ -120,18 +116,15 @@ impl Book {
 
     /// Makes a caller give up.
     pub(crate) fn give_up(&self, n: usize) {
-        let waiting = {
-            let mut state = self.lock();
+        self.state.change(|state| {
             state.entries[n].give_up = true;
             state.moved += 1;
-            core::mem::take(&mut state.waiting)
-        };
-        waiting.into_iter().for_each(Waker::wake);
+        });
     }
 
     /// Ends when more than `count` requests have ended, or all.
     pub(crate) async fn more_than(&self, count: usize) {
-        self.until(|state| state.done > count || state.done == state.entries.len()).await;
+        self.state.until(|state| state.done > count || state.done == state.entries.len()).await;
     }
 
     /// Ends when all requests have ended.
@@ -141,20 +134,6 @@ impl Book {
 
     /// Ends when the caller of request `n` shall give up.
     pub(crate) async fn wants_end(&self, n: usize) {
-        self.until(|state| state.entries[n].give_up).await;
-    }
-
-    async fn until(&self, is: impl Fn(&State) -> bool) {
-        poll_fn(|cx| {
-            let mut state = self.lock();
-            if is(&state) {
-                return Poll::Ready(());
-            }
-            if !state.waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
-                state.waiting.push(cx.waker().clone());
-            }
-            Poll::Pending
-        })
-        .await;
+        self.state.until(|state| state.entries[n].give_up).await;
     }
 }

@@ -1,14 +1,13 @@
 //! What all servers of a run share: the script, the log, and when the world is healed.
 
-use core::future::poll_fn;
 use core::net::IpAddr;
-use core::task::{Poll, Waker};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::MutexGuard;
 
 use http::Method;
 
 use super::plan::Answer;
+use crate::watched::Watched;
 
 /// One request as servers must know it.
 #[derive(Clone, Debug)]
@@ -37,7 +36,7 @@ pub struct Fate {
 pub struct Scene {
     scripts: Vec<Script>,
     on_the_spot: bool,
-    state: Mutex<State>,
+    state: Watched<State>,
 }
 
 #[derive(Debug, Default)]
@@ -45,7 +44,6 @@ struct State {
     fates: Vec<Fate>,
     healed: BTreeSet<IpAddr>,
     stopped: bool,
-    waiting: Vec<Waker>,
     met: BTreeMap<(&'static str, &'static str), u64>,
     wrong: Option<String>,
     accepted: u64,
@@ -57,7 +55,7 @@ impl Scene {
     /// A scene with these requests.
     pub fn new(scripts: Vec<Script>) -> Self {
         let state = State { fates: vec![Fate::default(); scripts.len()], ..State::default() };
-        Self { scripts, on_the_spot: false, state: Mutex::new(state) }
+        Self { scripts, on_the_spot: false, state: Watched::new(state) }
     }
 
     /// Answers are made on the spot: only their status and length are the scripts'.
@@ -68,7 +66,7 @@ impl Scene {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     /// What is to be done with request `n`.
@@ -137,7 +135,7 @@ impl Scene {
 
     /// From now on an honest server listens at this address.
     pub fn heal(&self, address: IpAddr) {
-        self.change(|state| {
+        self.state.change(|state| {
             state.healed.insert(address);
         });
     }
@@ -149,7 +147,7 @@ impl Scene {
 
     /// The run is over: all servers end.
     pub fn stop(&self) {
-        self.change(|state| state.stopped = true);
+        self.state.change(|state| state.stopped = true);
     }
 
     /// Whether the run is over.
@@ -157,37 +155,13 @@ impl Scene {
         self.lock().stopped
     }
 
-    fn change(&self, change: impl FnOnce(&mut State)) {
-        let waiting = {
-            let mut state = self.lock();
-            change(&mut state);
-            core::mem::take(&mut state.waiting)
-        };
-        waiting.into_iter().for_each(Waker::wake);
-    }
-
     /// Ends when this address is healed or the run is over.
     pub async fn changed(&self, address: IpAddr) {
-        self.until(|state| state.stopped || state.healed.contains(&address)).await;
+        self.state.until(|state| state.stopped || state.healed.contains(&address)).await;
     }
 
     /// Ends when the run is over.
     pub async fn over(&self) {
-        self.until(|state| state.stopped).await;
-    }
-
-    async fn until(&self, is: impl Fn(&State) -> bool) {
-        poll_fn(|cx| {
-            let mut state = self.lock();
-            if is(&state) {
-                return Poll::Ready(());
-            }
-            // A task polled again without need stands in line once more; few do.
-            if !state.waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
-                state.waiting.push(cx.waker().clone());
-            }
-            Poll::Pending
-        })
-        .await;
+        self.state.until(|state| state.stopped).await;
     }
 }

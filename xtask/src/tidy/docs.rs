@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use super::modules::normal;
 use super::{File, Tree, Violation};
 
 pub(crate) fn check(tree: &Tree) -> Vec<Violation> {
@@ -46,23 +47,9 @@ fn links(page: &File) -> Vec<(usize, String)> {
         for part in text.split("](").skip(1) {
             let target = part.split([')', '#', ' ']).next().unwrap_or_default();
             if !target.is_empty() && !target.contains(':') {
-                found.push((line, join(folder, target)));
+                found.push((line, normal(&format!("{folder}/{target}"))));
             }
         }
     }
     found
-}
-
-fn join(folder: &str, target: &str) -> String {
-    let mut parts: Vec<&str> = folder.split('/').filter(|part| !part.is_empty()).collect();
-    for part in target.split('/') {
-        match part {
-            "." | "" => {}
-            ".." => {
-                parts.pop();
-            }
-            part => parts.push(part),
-        }
-    }
-    parts.join("/")
 }

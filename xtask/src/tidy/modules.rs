@@ -94,8 +94,8 @@ fn path_attribute(file: &File, at: usize) -> Option<&str> {
     file.text[attribute..at].split('"').nth(1)
 }
 
-/// Resolves `.` and `..`.
-fn normal(path: &str) -> String {
+/// A path from the root with `.` and `..` resolved.
+pub(super) fn normal(path: &str) -> String {
     let mut parts: Vec<&str> = Vec::new();
     for part in path.split('/') {
         match part {
