@@ -59,6 +59,11 @@ pub(super) fn response(head: &Response<()>) -> Response<()> {
 /// Fields without those of the connection.
 pub(super) fn fields(from: &HeaderMap) -> HeaderMap {
     let mut out = from.clone();
+    let of_connection =
+        |name: &HeaderName| *name == header::TE || CONNECTION_FIELDS.contains(&name.as_str());
+    if !from.keys().any(of_connection) {
+        return out;
+    }
     let named: Vec<HeaderName> = from
         .get_all(header::CONNECTION)
         .iter()

@@ -66,6 +66,7 @@ impl Io {
 impl Wire {
     /// Takes in what the peer sent.
     pub(super) fn receive(&mut self, bytes: &[u8]) {
+        self.input.reserve(bytes.len());
         self.tap.incoming(bytes, &mut self.input);
         if !self.input.is_empty() {
             self.wake_reader();
@@ -181,8 +182,14 @@ impl AsyncRead for Io {
         let n = wire.input.len().min(buf.remaining());
         buf.put_slice(wire.input.get(..n).unwrap_or_default());
         wire.input.advance(n);
-        if wire.input.is_empty() && wire.input.capacity() > KEPT {
-            wire.input = BytesMut::new();
+        if wire.input.is_empty() {
+            // While more is likely to come the same buffer takes it.
+            let most = if wire.tap.is_idle() { KEPT } else { HIGH };
+            if wire.input.capacity() > most {
+                wire.input = BytesMut::new();
+            } else {
+                wire.input.clear();
+            }
         }
         Poll::Ready(Ok(()))
     }

@@ -234,6 +234,11 @@ impl Tap {
         }
     }
 
+    /// Whether no stream is open in either direction.
+    pub(super) fn is_idle(&self) -> bool {
+        self.live.is_empty()
+    }
+
     /// The peer's last GOAWAY.
     pub(super) const fn go_away(&self) -> Option<GoAway> {
         self.go_away
