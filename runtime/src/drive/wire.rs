@@ -2,6 +2,7 @@
 
 use core::cell::RefCell;
 use core::task::{Context, Poll};
+use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 
 use bytes::{Bytes, BytesMut};
@@ -12,18 +13,24 @@ use regatta_core::types::Cause;
 
 use crate::runtime::Stream;
 
-/// Bytes that one read may bring.
+/// Bytes that one read may bring. More would bring a server more HTTP/2 requests than it may have
+/// at a time, before the first is answered.
 const SCRATCH: usize = 16 << 10;
 
 /// A long body is read straight into frames of this size.
 const DIRECT: usize = 64 << 10;
 
-/// Fewer bytes than this are not worth a buffer of their own.
-const DIRECT_LEAST: usize = 4 << 10;
+/// Fewer bytes than this are not worth a frame of that size: it would be kept alive for them.
+const DIRECT_LEAST: usize = DIRECT / 2;
+
+/// So many frames of a thread are taken for the next ones, once their readers have let them go.
+const LENT: usize = 4;
 
 thread_local! {
     /// What every read of this thread goes into first; only what is left unparsed is kept.
     static READ: RefCell<Box<[u8]>> = RefCell::new(vec![0; SCRATCH].into_boxed_slice());
+    /// Frames that were read into, the oldest first.
+    static FRAMES: RefCell<VecDeque<Bytes>> = const { RefCell::new(VecDeque::new()) };
     /// What TLS makes of it.
     static PLAIN: RefCell<BytesMut> = RefCell::new(BytesMut::new());
 }
@@ -267,22 +274,28 @@ impl<S: Stream> Wire<S> {
     }
 
     fn read_direct(&mut self, cx: &mut Context<'_>, sink: &mut impl Sink) -> Poll<Heard> {
-        let mut buffer = BytesMut::zeroed(sink.direct().min(DIRECT));
-        match self.socket.poll_read(cx, &mut buffer) {
-            Poll::Pending => Poll::Pending,
-            Poll::Ready(Err(error)) => Poll::Ready(self.broken(&error)),
-            Poll::Ready(Ok(0)) => Poll::Ready(self.fin()),
-            Poll::Ready(Ok(count)) => {
-                buffer.truncate(count);
-                // A short read would keep a long buffer alive: copy it.
-                if count < DIRECT_LEAST {
-                    sink.take(&buffer);
-                } else {
-                    sink.take_direct(buffer.freeze());
-                }
-                Poll::Ready(Heard::Bytes)
+        let mut frame = take_frame();
+        let room = sink.direct().min(DIRECT);
+        let read = self.socket.poll_read(cx, frame.get_mut(..room).unwrap_or_default());
+        let frame = frame.freeze();
+        let heard = read.map(|read| match read {
+            Err(error) => self.broken(&error),
+            Ok(0) => self.fin(),
+            Ok(count) if count < DIRECT_LEAST => {
+                sink.take(frame.get(..count).unwrap_or_default());
+                Heard::Bytes
             }
-        }
+            Ok(count) => {
+                sink.take_direct(frame.slice(..count));
+                Heard::Bytes
+            }
+        });
+        FRAMES.with_borrow_mut(|frames| {
+            if frames.len() < LENT {
+                frames.push_back(frame);
+            }
+        });
+        heard
     }
 
     fn fin(&mut self) -> Heard {
@@ -380,6 +393,20 @@ impl<S: Stream> Wire<S> {
             self.write = WriteHalf::Closing;
         }
     }
+}
+
+/// A frame to read into: one that nobody holds any more, or a new one.
+fn take_frame() -> BytesMut {
+    FRAMES.with_borrow_mut(|frames| {
+        for _ in 0..frames.len() {
+            let Some(frame) = frames.pop_front() else { break };
+            match frame.try_into_mut() {
+                Ok(frame) => return frame,
+                Err(frame) => frames.push_back(frame),
+            }
+        }
+        BytesMut::zeroed(DIRECT)
+    })
 }
 
 /// What a flush did.
