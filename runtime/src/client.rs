@@ -16,7 +16,7 @@ use crate::body::{BoxError, Side, Upload};
 use crate::builder::Builder;
 use crate::closing::Closing;
 use crate::error::{Error, Kind, shown};
-use crate::exchange::{Exchange, Parcel, REPLAY_BUFFER};
+use crate::exchange::{Exchange, Message, Parcel, REPLAY_BUFFER};
 use crate::hooks::Told;
 use crate::hub::Hub;
 use crate::options::RequestOptions;
@@ -125,7 +125,7 @@ impl<R: Runtime> Client<R> {
         let span =
             RequestSpan::of(&head, asked.as_ref().unwrap_or(&key.origin), settings.trace_queries);
         let told = Told { span, ..Told::default() };
-        let parcel = Parcel::new(head, end, &exchange, told.clone());
+        let parcel = Parcel::new(Box::new(Message { head, end }), &exchange, told.clone());
         ResponseFuture {
             inner,
             exchange,

@@ -49,8 +49,8 @@ struct Hold {
     held: bool,
     /// The hub is done with the request: nothing of its body is sent any more.
     over: bool,
-    /// The head came back, and whether it was all.
-    head: Option<(Request<()>, bool)>,
+    /// What came back.
+    message: Option<Box<Message>>,
     /// Nothing will come back any more.
     gone: bool,
     waiter: Option<Waker>,
@@ -60,7 +60,7 @@ struct Hold {
 struct Trace {
     requested: Instant,
     connection: Option<Arc<Made>>,
-    tried: Option<Tried>,
+    tried: Option<Box<Tried>>,
     reused: bool,
     assigned: Option<Instant>,
     first_byte: Option<Instant>,
@@ -144,7 +144,7 @@ impl Exchange {
         let (over, head) = {
             let mut hold = lock(&self.hold);
             hold.held = false;
-            (hold.over, hold.head.take())
+            (hold.over, hold.message.take())
         };
         drop(head);
         if over {
@@ -171,13 +171,13 @@ impl Exchange {
 
     /// The request is over and nobody needs its parcel any more, but for another try.
     pub(crate) fn give_back(parcel: Parcel) {
-        let Parcel { head, end, exchange, .. } = parcel;
+        let Parcel { message, exchange, .. } = parcel;
         let waiter = {
             let mut hold = lock(&exchange.hold);
             if !hold.held {
                 return;
             }
-            hold.head = Some((head, end));
+            hold.message = Some(message);
             hold.waiter.take()
         };
         if let Some(waiter) = waiter {
@@ -186,14 +186,14 @@ impl Exchange {
     }
 
     /// The head that was given back; `None` when none will be.
-    pub(crate) fn poll_given_back(&self, cx: &Context<'_>) -> Poll<Option<(Request<()>, bool)>> {
+    pub(crate) fn poll_given_back(&self, cx: &Context<'_>) -> Poll<Option<Box<Message>>> {
         let mut hold = lock(&self.hold);
-        match hold.head.take() {
+        match hold.message.take() {
             None if !hold.gone => {
                 hold.waiter = Some(cx.waker().clone());
                 Poll::Pending
             }
-            head => Poll::Ready(head),
+            message => Poll::Ready(message),
         }
     }
 
@@ -248,7 +248,7 @@ impl Exchange {
 
     pub(crate) fn tried(&self, tried: Tried) {
         let mut trace = lock(&self.trace);
-        trace.tried = Some(tried);
+        trace.tried = Some(Box::new(tried));
     }
 
     pub(crate) fn resent(&self) {
@@ -313,30 +313,30 @@ impl fmt::Debug for Exchange {
     }
 }
 
-/// A request on its way: its head, and the far end of its pipes.
+/// A request on its way: what it says, and the far end of its pipes.
 #[derive(Debug)]
 pub(crate) struct Parcel {
     pub(crate) request: RequestId,
-    pub(crate) head: Request<()>,
-    /// Whether the head is all there is.
-    pub(crate) end: bool,
+    pub(crate) message: Box<Message>,
     pub(crate) exchange: Arc<Exchange>,
     /// For those who listen: what it brings, and what is known since it was made.
     pub(crate) told: Told,
     pub(crate) facts: Facts,
 }
 
+/// What a parcel brings to the server.
+#[derive(Debug)]
+pub(crate) struct Message {
+    pub(crate) head: Request<()>,
+    /// Whether the head is all there is.
+    pub(crate) end: bool,
+}
+
 impl Parcel {
     /// A parcel whose request has no id yet.
-    pub(crate) fn new(
-        head: Request<()>,
-        end: bool,
-        exchange: &Arc<Exchange>,
-        told: Told,
-    ) -> Box<Self> {
+    pub(crate) fn new(message: Box<Message>, exchange: &Arc<Exchange>, told: Told) -> Self {
         let request = RequestId::new(u32::MAX, u32::MAX);
-        let exchange = Arc::clone(exchange);
-        Box::new(Self { request, head, end, exchange, told, facts: None })
+        Self { request, message, exchange: Arc::clone(exchange), told, facts: None }
     }
 }
 

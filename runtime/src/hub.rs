@@ -70,7 +70,7 @@ type Mailboxes<I> = Vec<Option<(I, Arc<Mailbox<Letter>>)>>;
 struct Ticket {
     request: RequestId,
     /// With the hub while the request waits; with its connection while it is assigned.
-    parcel: Option<Box<Parcel>>,
+    parcel: Option<Parcel>,
     exchange: Arc<Exchange>,
     key: Key,
     facts: Facts,
@@ -85,7 +85,7 @@ struct Effects {
     resolves: SmallVec<[(HostId, Arc<str>); 1]>,
     failures: Vec<(Arc<Exchange>, Error)>,
     finished: SmallVec<[(Arc<Exchange>, Outcome); 2]>,
-    parcels: SmallVec<[Box<Parcel>; 2]>,
+    parcels: SmallVec<[Parcel; 2]>,
     /// The journal that has something new.
     journal: Option<Arc<Shared>>,
     rearm: bool,
@@ -137,7 +137,7 @@ impl<R: Runtime> Hub<R> {
         key: Key,
         method: MethodClass,
         deadline: Option<Instant>,
-        mut parcel: Box<Parcel>,
+        mut parcel: Parcel,
     ) -> RequestId {
         let now = self.runtime.now();
         let mut state = self.lock();
@@ -225,7 +225,7 @@ impl<R: Runtime> Hub<R> {
     pub(crate) fn stream_ended(
         self: &Arc<Self>,
         connection: ConnectionId,
-        parcel: Box<Parcel>,
+        parcel: Parcel,
         outcome: Outcome,
         retry: RetrySafe,
         timing: Timing,
@@ -381,7 +381,7 @@ impl<R: Runtime> Hub<R> {
             waker.wake();
         }
         for parcel in effects.parcels.drain(..) {
-            Exchange::give_back(*parcel);
+            Exchange::give_back(parcel);
         }
         for (exchange, error) in effects.failures.drain(..) {
             exchange.fail(error);

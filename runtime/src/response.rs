@@ -8,7 +8,7 @@ use core::time::Duration;
 use std::sync::Arc;
 
 use http::header::{CONTENT_LENGTH, RETRY_AFTER};
-use http::{Method, Request, Response, StatusCode};
+use http::{Method, Response, StatusCode};
 use regatta_core::Instant;
 use regatta_core::id::RequestId;
 use regatta_core::retry::{self, Decision, Outcome, Retry, Verdict, Why};
@@ -18,7 +18,7 @@ use regatta_core::upstream::Event;
 use crate::body::{Body, GiveUp, Guard, Length, Side, Upload};
 use crate::client::Inner;
 use crate::error::{Error, Kind};
-use crate::exchange::{Exchange, Parcel, REPLAY_BUFFER, TimelineHandle};
+use crate::exchange::{Exchange, Message, Parcel, REPLAY_BUFFER, TimelineHandle};
 use crate::hooks::Told;
 use crate::hub::Hub;
 use crate::mail::{Frame, Received, is_interim};
@@ -93,7 +93,7 @@ pub(crate) struct Pause<R: Runtime> {
 }
 
 pub(crate) struct Start {
-    pub(crate) parcel: Box<Parcel>,
+    pub(crate) parcel: Parcel,
     pub(crate) timeout: Option<Duration>,
     pub(crate) policy: Arc<retry::Policy>,
 }
@@ -237,11 +237,11 @@ impl<R: Runtime> ResponseFuture<R> {
     fn try_again(
         &mut self,
         last: RequestId,
-        (head, end): (Request<()>, bool),
+        message: Box<Message>,
         next: Arc<Exchange>,
     ) -> Option<RequestId> {
         let tries = self.tries.as_mut()?;
-        let parcel = Parcel::new(head, end, &next, tries.told.next(last));
+        let parcel = Parcel::new(message, &next, tries.told.next(last));
         self.exchange = next;
         let (key, method, deadline) = (tries.key.clone(), tries.method, tries.deadline);
         Some(self.inner.hub.request(key, method, deadline, parcel))

@@ -262,7 +262,7 @@ impl ConnectionHandle {
 /// the peer has given the request up.
 pub(crate) async fn answer<S: Service>(
     service: Arc<S>,
-    request: Request<Body>,
+    request: Box<Request<Body>>,
     exchange: Arc<Exchange>,
 ) {
     // Fails the response if this task goes away before it is complete.
@@ -270,7 +270,7 @@ pub(crate) async fn answer<S: Service>(
     let head_only = *request.method() == Method::HEAD;
     let connect = *request.method() == Method::CONNECT;
     let span = ServerSpan::of(&request);
-    let mut call = pin!(span.scope(|| service.call(request)));
+    let mut call = pin!(span.scope(|| service.call(*request)));
     let response = poll_fn(|cx| match exchange.down.poll_gone(cx) {
         Poll::Ready(()) => Poll::Ready(None),
         Poll::Pending => span.scope(|| call.as_mut().poll(cx)).map(Some),

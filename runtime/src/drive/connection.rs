@@ -162,14 +162,14 @@ impl<R: Runtime, P: Party> Connection<R, P> {
         true
     }
 
-    fn open(&mut self, now: Instant, parcel: Box<Parcel>) {
+    fn open(&mut self, now: Instant, parcel: Parcel) {
         // A stream that a letter before has ended still has its lane, and its slot may come back.
         self.take_events(now);
-        let opened = match self.engine.open(now, &parcel.head, parcel.end) {
+        let opened = match self.engine.open(now, &parcel.message.head, parcel.message.end) {
             Ok(stream) => stream,
             Err(error) => {
                 if error == OpenError::Unsayable {
-                    parcel.exchange.fail(unsayable(&parcel.head, self.engine.protocol()));
+                    parcel.exchange.fail(unsayable(&parcel.message.head, self.engine.protocol()));
                 }
                 self.party.on_ended(Ended {
                     exchange: Arc::clone(&parcel.exchange),
@@ -182,9 +182,9 @@ impl<R: Runtime, P: Party> Connection<R, P> {
             }
         };
         parcel.exchange.set_lane(opened);
-        let connect = parcel.head.method() == Method::CONNECT;
+        let connect = parcel.message.head.method() == Method::CONNECT;
         let mut lane = Lane::new(opened, Arc::clone(&parcel.exchange), connect, now);
-        (lane.may_send, lane.sent) = (!parcel.end, parcel.end);
+        (lane.may_send, lane.sent) = (!parcel.message.end, parcel.message.end);
         lane.parcel = Some(parcel);
         self.place(lane);
     }

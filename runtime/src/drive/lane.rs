@@ -22,7 +22,7 @@ pub(super) struct Lane {
     pub(super) stream: StreamId,
     pub(super) exchange: Arc<Exchange>,
     /// Client: the request, to be given back at the end.
-    pub(super) parcel: Option<Box<Parcel>>,
+    pub(super) parcel: Option<Parcel>,
     /// What was read and not yet allowed on: all bodies together hold too much.
     pub(super) owed: usize,
     /// The engine takes a frame.

@@ -10,7 +10,7 @@ use crate::exchange::{Exchange, Parcel};
 #[derive(Debug)]
 pub(crate) enum Letter {
     /// Carry this request.
-    Assign(Box<Parcel>),
+    Assign(Parcel),
     /// Reset this request's stream, if it is still under way here.
     Reset { request: RequestId, exchange: Arc<Exchange> },
     /// Close when the last stream has ended.

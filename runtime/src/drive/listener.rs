@@ -1,8 +1,10 @@
 //! Accepts connections and serves each in a task of its own.
 
-use core::future::poll_fn;
+use core::future::{Future, poll_fn};
 use core::net::SocketAddr;
-use core::task::{Context, Poll};
+use core::pin::Pin;
+use core::task::{Context, Poll, Waker};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 
 use http::header::{CONTENT_LENGTH, EXPECT};
@@ -132,7 +134,7 @@ async fn serve<R: Runtime, S: Service>(
     poll_fn(|cx| connection.poll(cx)).await;
 }
 
-/// The server's end of a connection: requests go to the service, each in a task of its own.
+/// The server's end of a connection: requests go to the service.
 struct Downward<R: Runtime, S: Service> {
     gate: Arc<Gate<R>>,
     service: Arc<S>,
@@ -143,6 +145,28 @@ struct Downward<R: Runtime, S: Service> {
     held: usize,
     /// It is not read because all of that is in use.
     paused: bool,
+}
+
+impl<R: Runtime, S: Service> Downward<R, S> {
+    /// Answers a request, in a task of its own. A connection of HTTP/1 has one request at a time
+    /// and nothing else to do: it tries first, and most services answer at once.
+    fn begin(&self, mut call: Pin<Box<impl Future<Output = ()> + Send + 'static>>) {
+        let runtime = &self.gate.runtime;
+        if self.protocol != Protocol::Http1 {
+            return runtime.spawn(call);
+        }
+        let tried = catch_unwind(AssertUnwindSafe(|| {
+            let mut cx = Context::from_waker(Waker::noop());
+            call.as_mut().poll(&mut cx).is_pending().then_some(call)
+        }));
+        match tried {
+            Ok(None) => {}
+            // Its own task tells it anew whom to wake.
+            Ok(Some(call)) => runtime.spawn(call),
+            // A service's fault is its own task's, whatever the runtime makes of that.
+            Err(fault) => runtime.spawn(async move { resume_unwind(fault) }),
+        }
+    }
 }
 
 impl<R: Runtime, S: Service> Party for Downward<R, S> {
@@ -178,9 +202,10 @@ impl<R: Runtime, S: Service> Party for Downward<R, S> {
             secure: self.secure,
             mailbox: Arc::clone(&self.guest.served.1),
         });
-        let request = http::Request::from_parts(parts, body);
-        let task = answer(Arc::clone(&self.service), request, Arc::clone(&exchange));
-        self.gate.runtime.spawn(task);
+        // Boxed, or the call would hold it twice.
+        let request = Box::new(http::Request::from_parts(parts, body));
+        let call = answer(Arc::clone(&self.service), request, Arc::clone(&exchange));
+        self.begin(Box::pin(call));
         Some(exchange)
     }
 

@@ -73,7 +73,7 @@ pub(crate) trait Party: Send + Unpin + 'static {
 /// What a party hears of a stream's end.
 #[derive(Debug)]
 pub(crate) struct Ended {
-    pub(crate) parcel: Option<Box<Parcel>>,
+    pub(crate) parcel: Option<Parcel>,
     pub(crate) exchange: Arc<Exchange>,
     pub(crate) outcome: Outcome,
     pub(crate) retry: RetrySafe,

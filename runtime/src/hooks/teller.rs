@@ -76,9 +76,9 @@ impl Tell {
             id: parcel.request,
             after: *after,
             tries: *tries,
-            method: parcel.head.method().clone(),
+            method: parcel.message.head.method().clone(),
             origin: origin.clone(),
-            path: parcel.head.uri().path().into(),
+            path: parcel.message.head.uri().path().into(),
         };
         let story = Arc::new(Story { facts, span: span.clone() });
         teller.request(Arc::clone(&story), RequestEvent::Begun, None);

@@ -6,7 +6,7 @@ use regatta_core::types::Scheme;
 
 use super::teller::{Story, Teller};
 use super::*;
-use crate::exchange::{Exchange, Parcel};
+use crate::exchange::{Exchange, Message, Parcel};
 use crate::spans::RequestSpan;
 
 fn origin() -> Origin {
@@ -46,8 +46,8 @@ fn nobody_listens_and_nothing_is_kept() {
     assert_eq!(Tell::to(Hooks::default()).0.is_some(), cfg!(feature = "tracing"));
     let tell = Tell::to(on_connection(|| {}));
     let exchange = Arc::new(Exchange::new(Instant::EPOCH, 0));
-    let head = http::Request::new(());
-    let parcel = Parcel::new(head, true, &exchange, Told::default());
+    let message = Message { head: http::Request::new(()), end: true };
+    let parcel = Parcel::new(Box::new(message), &exchange, Told::default());
     assert!(tell.begun(&parcel, &origin()).is_none());
     tell.assigned(&parcel, ConnectionId::new(0, 0), false);
     assert_eq!(tell.0.unwrap().lock().events.len(), 0);

@@ -75,6 +75,36 @@ fn a_service_that_answers_with_an_interim_response() {
     });
 }
 
+/// A service that panics, at once or later, ends its own request, and nobody else's.
+#[test]
+fn a_service_that_panics() {
+    run(async {
+        let server = Serving::plain(async |request: Request<Body>| {
+            match request.uri().path() {
+                "/well" => return text("well"),
+                "/later" => tokio::task::yield_now().await,
+                _ => {}
+            }
+            panic!("as the test wants it")
+        })
+        .await;
+        let get = |path| format!("GET {path} HTTP/1.1\r\nhost: a\r\n\r\n");
+        for path in ["/at-once", "/later"] {
+            let (mut well, mut ill) =
+                (Line::connect(server.address).await, Line::connect(server.address).await);
+            well.send(&get("/well")).await;
+            well.until("well").await;
+            ill.send(&get(path)).await;
+            assert_eq!(ill.rest().await, "", "{path}");
+            well.send(&get("/well")).await;
+            well.until("well").await;
+        }
+        while server.handle.active_connections() > 0 {
+            tokio::task::yield_now().await;
+        }
+    });
+}
+
 /// Trailers behind an empty body are sent; an empty answer to HEAD says nothing about GET's.
 #[test]
 fn framing_of_responses() {
