@@ -6,8 +6,9 @@
 //! - `tidy` checks what no compiler does: arrows between crates, lengths, words, dead files.
 //! - `fuzz [TARGET..]` looks for inputs that break what must hold, `corpus` keeps the good ones.
 //! - `faults` plants bugs in core and asks the models to find them.
-//! - `bench` prints the ratios against peers.
+//! - `bench` prints the ratios against peers, `builds` what a small client costs to build.
 
+mod builds;
 mod faults;
 mod fuzz;
 mod h2spec;
@@ -27,7 +28,8 @@ usage: cargo xtask test [STEP..]   all checks, or only these; `test --list` name
        cargo xtask fuzz [TARGET..] [--seconds N]   libFuzzer on all targets, or only these
        cargo xtask corpus [TARGET..] [--check]     make their corpora small, or compare
        cargo xtask faults [NAME..] planted bugs: all, or only these, must be found
-       cargo xtask bench           ratios against peers";
+       cargo xtask bench           ratios against peers
+       cargo xtask builds          what a small client costs to build, beside peers";
 
 fn main() -> ExitCode {
     let root = match run::workspace_root() {
@@ -45,6 +47,7 @@ fn main() -> ExitCode {
         ["fuzz", words @ ..] => fuzz::run(&root, words),
         ["corpus", words @ ..] => fuzz::corpus(&root, words),
         ["h2spec", sections @ ..] => h2spec::run(&root, sections),
+        ["builds"] => builds::run(&root),
         ["bench"] => {
             let (profile, package) = (["--profile", "bench"], ["-p", "regatta-benches"]);
             run::shown(&root, &[&["cargo", "run"], &profile[..], &package, &["--", "all"]].concat())
