@@ -1,7 +1,6 @@
 //! The whole client beside its peers: CPU time of the client's thread for one request over
 //! loopback.
 
-use std::future::Future;
 use std::net::SocketAddr;
 
 use bytes::Bytes;
@@ -14,8 +13,8 @@ use regatta_core::upstream::Protocols;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::runtime::Builder;
-use tokio::task::JoinSet;
 
+use crate::asker::{Asker, round};
 use crate::measure::{Cost, cost, median, table};
 use crate::origin;
 
@@ -123,30 +122,11 @@ where
     for _ in 0..TASKS {
         askers.push(runtime.block_on(asker()));
     }
-    let round = |askers: Vec<A>, each: u64| {
-        runtime.block_on(async move {
-            let mut tasks = JoinSet::new();
-            for mut asker in askers {
-                tasks.spawn(async move {
-                    for _ in 0..each {
-                        asker.ask().await;
-                    }
-                    asker
-                });
-            }
-            tasks.join_all().await
-        })
-    };
-    let askers = round(askers, WARM_UP);
+    let askers = runtime.block_on(round(askers, WARM_UP));
     let mut left = None;
-    let cost = cost(TASKS * EACH, || left = Some(round(askers, EACH)));
+    let cost = cost(TASKS * EACH, || left = Some(runtime.block_on(round(askers, EACH))));
     drop(left);
     cost
-}
-
-/// Sends a request, waits for the whole answer and checks its length.
-trait Asker: Send + 'static {
-    fn ask(&mut self) -> impl Future<Output = ()> + Send;
 }
 
 struct Sockets(TcpStream, SocketAddr);

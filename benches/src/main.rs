@@ -3,6 +3,7 @@
 //! `cargo run --profile bench -p regatta-benches -- NAME`, where the name is one of pool, tls,
 //! client, server, bulk, runtimes, sim, idle, stream, all.
 
+mod asker;
 mod bulk;
 mod client;
 mod hyper_server;

@@ -14,8 +14,8 @@ use rustix::thread::gettid;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
-use tokio::task::JoinSet;
 
+use crate::asker::{Asker, round};
 use crate::hyper_server::{self, GREETING, answer, greeting};
 use crate::measure::{Cost, median, scheduled, table};
 use crate::secure::{Peer, connect, connector};
@@ -253,25 +253,8 @@ fn measure(runtime: &Runtime, case: Case, identity: &Identity, server: &Server) 
     })
 }
 
-/// Sends a request and waits for the whole answer.
-trait Asker: Send + 'static {
-    fn ask(&mut self) -> impl Future<Output = ()> + Send;
-}
-
 async fn many<A: Asker>(askers: Vec<A>, server: &Server) -> f64 {
     let count = askers.len() as u64;
-    let round = async |askers: Vec<A>, each: u64| {
-        let mut tasks = JoinSet::new();
-        for mut asker in askers {
-            tasks.spawn(async move {
-                for _ in 0..each {
-                    asker.ask().await;
-                }
-                asker
-            });
-        }
-        tasks.join_all().await
-    };
     let askers = round(askers, WARM_UP.div_ceil(count)).await;
     let begun = scheduled(&server.clock);
     round(askers, REQUESTS / count).await;
