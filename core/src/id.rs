@@ -82,6 +82,8 @@ ids! {
     PoolId "p"
     /// One exchange on one connection; ours, not the protocol's own number. Prints as `s0.0`.
     StreamId "s"
+    /// A connection of a QUIC endpoint; several share one socket on servers. Prints as `q0.0`.
+    QuicId "q"
 }
 
 /// A registered bundle of TLS, ALPN and protocol settings, compared by number.

@@ -40,6 +40,8 @@ pub mod h1;
 pub mod h2;
 mod output;
 mod pace;
+#[cfg(all(feature = "http3", any(feature = "ring", feature = "aws-lc-rs")))]
+pub mod quic;
 #[cfg(all(
     any(feature = "http1", feature = "http2"),
     any(feature = "ring", feature = "aws-lc-rs")

@@ -7,13 +7,15 @@ use super::peers::Peers;
 use crate::run::{self, Outcome};
 
 /// Package and features, without the default ones.
-const COMBINATIONS: [(&str, &str); 19] = [
+const COMBINATIONS: [(&str, &str); 21] = [
     ("regatta-core", ""),
     ("regatta-core", "http1"),
     ("regatta-core", "http2"),
     ("regatta-core", "http1,http2"),
     ("regatta-core", "http1,http2,aws-lc-rs"),
-    ("regatta-core", "http1,http2,ring,aws-lc-rs,verify"),
+    ("regatta-core", "http3,ring"),
+    ("regatta-core", "http3,aws-lc-rs"),
+    ("regatta-core", "http1,http2,http3,ring,aws-lc-rs,verify"),
     ("regatta-runtime", "ring"),
     ("regatta-runtime", "aws-lc-rs"),
     ("regatta-runtime", "ring,aws-lc-rs,tower"),

@@ -63,8 +63,8 @@ impl fmt::Debug for Identity {
 /// shares all the rest and costs a few hundred bytes.
 #[derive(Clone)]
 pub struct ClientConfig {
-    pub(super) rustls: Arc<rustls::ClientConfig>,
-    pub(super) clock: Clock,
+    pub(in crate::engine) rustls: Arc<rustls::ClientConfig>,
+    pub(in crate::engine) clock: Clock,
 }
 
 impl ClientConfig {

@@ -22,12 +22,12 @@ pub struct TlsError {
 
 impl TlsError {
     /// Settings that cannot be used.
-    pub(super) const fn config(source: Error) -> Self {
+    pub(in crate::engine) const fn config(source: Error) -> Self {
         Self { cause: Cause::Tls(TlsFault::Other), name: None, source: Some(source) }
     }
 
     /// `name` is neither a DNS name nor an IP literal.
-    pub(super) fn bad_name(name: &str) -> Self {
+    pub(in crate::engine) fn bad_name(name: &str) -> Self {
         Self { cause: Cause::Tls(TlsFault::Other), name: Some(name.into()), source: None }
     }
 
@@ -71,7 +71,7 @@ const fn certificate_fault(error: &CertificateError) -> TlsFault {
 
 /// Alerts by which a peer says that the two have nothing in common; the others keep their
 /// number (RFC 8446 6.2).
-fn alert_fault(alert: AlertDescription) -> TlsFault {
+pub(in crate::engine) fn alert_fault(alert: AlertDescription) -> TlsFault {
     match alert {
         AlertDescription::HandshakeFailure
         | AlertDescription::ProtocolVersion

@@ -33,19 +33,21 @@ use crate::types::Protocol;
 mod certificate;
 mod client;
 mod clock;
-mod error;
+pub(super) mod error;
 mod key_log;
 mod provider;
 mod records;
 mod server;
 mod sessions;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 mod tickets;
 
 pub use certificate::Certificate;
 pub use client::{ClientConfig, ClientOptions, Identity};
 pub use clock::Clock;
+#[cfg(feature = "http3")]
+pub(super) use clock::std_time;
 pub use error::TlsError;
 pub use key_log::KeyLog;
 pub use provider::Provider;
@@ -342,7 +344,7 @@ impl Versions {
 }
 
 /// A protocol's name in ALPN (RFC 7301 6, RFC 9113 3.2, RFC 9114 3.1).
-const fn alpn_name(protocol: Protocol) -> &'static [u8] {
+pub(super) const fn alpn_name(protocol: Protocol) -> &'static [u8] {
     match protocol {
         Protocol::Http1 => b"http/1.1",
         Protocol::Http2 => b"h2",

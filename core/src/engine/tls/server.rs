@@ -54,8 +54,8 @@ impl ServerOptions {
 /// Certificate, ALPN and key log of a server. Clones share their ticket keys.
 #[derive(Clone)]
 pub struct ServerConfig {
-    pub(super) rustls: Arc<rustls::ServerConfig>,
-    pub(super) clock: Clock,
+    pub(in crate::engine) rustls: Arc<rustls::ServerConfig>,
+    pub(in crate::engine) clock: Clock,
 }
 
 impl ServerConfig {
@@ -84,6 +84,13 @@ impl ServerConfig {
             }
         }
         Ok(Self { rustls: Arc::new(config), clock: clock.clone() })
+    }
+
+    /// The same, accepting another offer.
+    pub fn with_alpn(&self, alpn: &[Protocol]) -> Self {
+        let mut config = rustls::ServerConfig::clone(&self.rustls);
+        config.alpn_protocols = alpn_names(alpn);
+        Self { rustls: Arc::new(config), clock: self.clock.clone() }
     }
 }
 

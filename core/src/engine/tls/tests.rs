@@ -16,21 +16,21 @@ use crate::time::Duration;
 use crate::types::{Cause, TlsFault};
 
 /// 2026-06-01T00:00:00Z.
-const JUNE: Duration = Duration::from_secs(1_780_272_000);
+pub(in crate::engine) const JUNE: Duration = Duration::from_secs(1_780_272_000);
 const DAY: Duration = Duration::from_secs(86_400);
 const T0: Instant = Instant::EPOCH;
 
 /// An authority, and a certificate of its own with its key.
-struct Authority {
+pub(in crate::engine) struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
 }
 
 impl Authority {
-    fn new() -> Self {
+    pub(in crate::engine) fn new() -> Self {
         Self::named("one")
     }
 
-    fn named(name: &str) -> Self {
+    pub(in crate::engine) fn named(name: &str) -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -38,12 +38,12 @@ impl Authority {
         Self { issuer: CertifiedIssuer::self_signed(params, key).unwrap() }
     }
 
-    fn root(&self) -> Vec<u8> {
+    pub(in crate::engine) fn root(&self) -> Vec<u8> {
         self.issuer.der().to_vec()
     }
 
     /// Valid in 2026, for these names.
-    fn server(&self, names: &[&str]) -> ServerOptions {
+    pub(in crate::engine) fn server(&self, names: &[&str]) -> ServerOptions {
         let names: Vec<String> = names.iter().map(|name| (*name).into()).collect();
         let mut params = CertificateParams::new(names).unwrap();
         params.not_before = rcgen::date_time_ymd(2026, 1, 1);
@@ -658,7 +658,19 @@ fn every_provider_talks_to_every_other() {
 
 /// A generator that anybody can predict.
 #[derive(Debug)]
-struct Seeded(Mutex<Rng>);
+pub(in crate::engine) struct Seeded(Mutex<Rng>);
+
+impl Seeded {
+    /// Cryptography that draws from `seed`, and whose flights are always as long.
+    #[cfg(feature = "http3")]
+    pub(in crate::engine) fn provider(seed: u64) -> Provider {
+        let random = Box::leak(Box::new(Self(Mutex::new(Rng::new(seed)))));
+        let mut crypto = CryptoProvider::clone(&Provider::default().get());
+        crypto.secure_random = random;
+        crypto.kx_groups.retain(|group| group.name() == NamedGroup::X25519);
+        Provider::custom(crypto)
+    }
+}
 
 impl SecureRandom for Seeded {
     fn fill(&self, bytes: &mut [u8]) -> Result<(), GetRandomFailed> {
