@@ -2,8 +2,9 @@
 //! threads or async runtime.
 //!
 //! *Machines* ([`eyeballs`], [`pool`], [`upstream`]) decide: events in, actions out, deadlines.
-//! *Ledgers* ([`limits`], [`retry`]) remember and answer. *Engines* ([`engine`]) speak a
-//! protocol: bytes in, bytes and events out. A driver carries out the actions and moves the bytes.
+//! *Ledgers* ([`limits`], [`retry`], [`altsvc`]) remember and answer. *Engines* ([`engine`]) speak
+//! a protocol: bytes in, bytes and events out. A driver carries out the actions and moves the
+//! bytes.
 //!
 //! A driver of a few lines: a request asks, a name is looked up, a connection is made, and the
 //! request is given to it.
@@ -51,6 +52,7 @@
     )
 )]
 
+pub mod altsvc;
 pub mod arena;
 pub mod basic;
 #[cfg(all(

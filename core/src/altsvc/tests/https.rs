@@ -1,0 +1,105 @@
+use super::origin;
+use crate::altsvc::{HttpsRecords, Said, https_records};
+use crate::time::Duration;
+
+/// The data of a record: priority, target, parameters by key.
+fn record(priority: u16, target: &str, parameters: &[(u16, &[u8])]) -> Vec<u8> {
+    let mut data = priority.to_be_bytes().to_vec();
+    for label in target.split('.').filter(|label| !label.is_empty()) {
+        data.push(label.len() as u8);
+        data.extend_from_slice(label.as_bytes());
+    }
+    data.push(0);
+    for (key, value) in parameters {
+        data.extend_from_slice(&key.to_be_bytes());
+        data.extend_from_slice(&(value.len() as u16).to_be_bytes());
+        data.extend_from_slice(value);
+    }
+    data
+}
+
+fn read(records: &[Vec<u8>]) -> String {
+    let data: Vec<&[u8]> = records.iter().map(Vec::as_slice).collect();
+    match https_records(&data, &origin("example.org"), Duration::from_secs(60)) {
+        Ok(HttpsRecords::Alias(name)) => format!("ask {name}"),
+        Ok(HttpsRecords::Unavailable) => "unavailable".to_owned(),
+        Ok(HttpsRecords::Offers(offers)) => Said::Offers(offers).to_string().replace("; ma=60", ""),
+        Err(error) => error.to_string(),
+    }
+}
+
+const H3: &[u8] = b"\x02h3";
+const H2_H3: &[u8] = b"\x02h2\x02h3";
+
+// rule: SV-2 SV-3 SV-5 SV-6 SV-7 SV-8
+#[test]
+fn records_become_alternatives() {
+    let rows: [(&[Vec<u8>], &str); 12] = [
+        (&[], ""),
+        (&[record(1, ".", &[(1, H3), (2, b"")])], r#"h3=":443""#),
+        // http/1.1 goes without saying; what is not spoken here means nothing.
+        (&[record(1, ".", &[(1, H2_H3)])], r#"h3=":443", h2=":443", http%2F1.1=":443""#),
+        (&[record(1, ".", &[(1, b"\x05h3-29"), (2, b"")])], ""),
+        (&[record(1, ".", &[])], r#"http%2F1.1=":443""#),
+        (
+            &[record(1, "Alt.Example.Net", &[(1, H3), (2, b""), (3, b"\x20\xfb")])],
+            r#"h3="alt.example.net:8443""#,
+        ),
+        // Priority is preference.
+        (
+            &[record(2, "b.test", &[(1, H3), (2, b"")]), record(1, "a.test", &[(1, H3), (2, b"")])],
+            r#"h3="a.test:443", h3="b.test:443""#,
+        ),
+        // An alias leaves no service beside it; one to the root is the end.
+        (&[record(1, ".", &[(1, H3)]), record(0, "other.test", &[])], "ask other.test"),
+        (&[record(0, ".", &[])], "unavailable"),
+        // What must be understood and is not makes its record count for nothing; ech is not.
+        (
+            &[
+                record(1, ".", &[(0, b"\0\x05"), (1, H3), (5, b"x")]),
+                record(2, ".", &[(1, H3), (2, b"")]),
+            ],
+            r#"h3=":443""#,
+        ),
+        (
+            &[record(
+                1,
+                ".",
+                &[(0, b"\0\x01\0\x03"), (1, H3), (2, b""), (3, b"\0\x51"), (65_280, b"?")],
+            )],
+            r#"h3=":81""#,
+        ),
+        (&[record(1, "a b.test", &[(1, H3)]), record(1, ".", &[(1, H3), (3, b"\0\0")])], ""),
+    ];
+    for (records, expected) in rows {
+        assert_eq!(read(records), expected);
+    }
+}
+
+// rule: SV-1
+#[test]
+fn one_malformed_record_spoils_all() {
+    let good = record(1, ".", &[(1, H3)]);
+    let rows: [(Vec<u8>, &str); 14] = [
+        (vec![0], "a priority of two bytes"),
+        (vec![0, 1, 5, b'a'], "a target name"),
+        (vec![0, 1, 0xc0, 0], "a target name"),
+        (vec![0, 1, 0, 0, 1, 0, 9, b'x'], "a whole parameter"),
+        (
+            record(1, ".", &[(3, b"\0\x51"), (1, H3)]),
+            "parameters in the order of their keys, each once",
+        ),
+        (record(1, ".", &[(1, H3), (1, H3)]), "parameters in the order of their keys, each once"),
+        (record(1, ".", &[(0, b"\0\x04"), (1, H3)]), "every parameter that is mandatory"),
+        (record(1, ".", &[(0, b"\0\0"), (1, H3)]), "keys in order as `mandatory`"),
+        (record(1, ".", &[(1, b"\x03h3")]), "names of protocols as `alpn`"),
+        (record(1, ".", &[(1, b"\0")]), "names of protocols as `alpn`"),
+        (record(1, ".", &[(2, b"")]), "`alpn` beside `no-default-alpn`"),
+        (record(1, ".", &[(3, b"\x01")]), "two bytes as `port`"),
+        (record(1, ".", &[(4, b"abc")]), "addresses of four bytes as `ipv4hint`"),
+        (record(1, ".", &[(6, b"")]), "addresses of sixteen bytes as `ipv6hint`"),
+    ];
+    for (bad, expected) in rows {
+        assert_eq!(read(&[good.clone(), bad]), format!("HTTPS record 1: expected {expected}"));
+    }
+}
