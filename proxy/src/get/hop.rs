@@ -8,7 +8,9 @@ use std::time::Duration;
 use http::{HeaderMap, Method, Request, Response};
 use regatta_core::Instant;
 use regatta_core::types::{Cause::TunnelRefused, Origin};
-use regatta_tokio::{Body, Error, RequestOptions, Route, Runtime as _, Timeline, TimelineHandle};
+use regatta_tokio::{
+    Body, Error, Proxy, RequestOptions, Route, Runtime as _, Timeline, TimelineHandle,
+};
 
 use super::batch::Batch;
 use super::exit_code::{Exit, Failure};
@@ -37,6 +39,13 @@ pub(crate) struct Answer {
     pub(crate) interim: Vec<u8>,
 }
 
+impl Answer {
+    /// Nothing was asked.
+    fn none(failure: Failure) -> Self {
+        Self { result: Err(failure), timeline: None, interim: Vec::new() }
+    }
+}
+
 #[derive(Default)]
 struct Heard {
     said: String,
@@ -58,8 +67,16 @@ impl Hop<'_> {
         options.timeout = deadline.map(|(at, _)| at.saturating_since(now));
         if let (Some(Duration::ZERO), Some((_, time))) = (options.timeout, deadline) {
             let text = format!("{}: the {time:?} of --max-time are over", self.url);
-            let result = Err(Failure::new(Exit::Timeout, text));
-            return Answer { result, timeline: None, interim: Vec::new() };
+            return Answer::none(Failure::new(Exit::Timeout, text));
+        }
+        if let Some(proxy) = self.proxy().filter(|_| !args.way.connect_to.is_empty()) {
+            // The rule would lead the connection to the proxy elsewhere, not the request.
+            let text = format!(
+                "{}: --connect-to does not go through the proxy {proxy}: leave one of them out, \
+                 or name the host in --noproxy",
+                self.url
+            );
+            return Answer::none(Failure::new(Exit::Usage, text));
         }
         let heard = Arc::new(Mutex::new(Heard::default()));
         let hears = Arc::clone(&heard);
@@ -91,6 +108,15 @@ impl Hop<'_> {
             Err(error) => Err(self.failed(&error)),
         };
         Answer { result, timeline, interim: heard.heads }
+    }
+
+    /// The proxy that the request goes through.
+    fn proxy(&self) -> Option<&Proxy> {
+        let origin = Origin::of(self.url.uri()).ok()?;
+        match self.batch.proxies.route(&origin) {
+            Route::Forward(proxy) | Route::Tunnel(proxy) => Some(proxy),
+            Route::Direct => None,
+        }
     }
 
     /// `-v`: everything up to the response's own head.

@@ -47,6 +47,7 @@ fn forwarded() {
     ]);
 }
 
+// rule: H-1c
 #[test]
 fn tunnels() {
     let Some(lab) = Lab::new() else { return };
@@ -64,6 +65,9 @@ fn tunnels() {
         row("-x 127.0.0.1:{port} -k -w '%{http_code} %{http_connect}' {tls}/bytes/3"),
         row("-x 127.0.0.1:{port} {tls}/bytes/3"),
         row("-x 127.0.0.1:{port} -p {o}/bytes/3"),
+        row("-x 127.0.0.1:{port} --connect-to a.test:80:127.0.0.1:{port} http://a.test/bytes/3")
+            .but("no way leads both elsewhere and through a proxy"),
+        row("-x 127.0.0.1:1 --noproxy a.test --connect-to ::127.0.0.1:{port} http://a.test/bytes/3"),
         row("-x 127.0.0.1:{port} -p -U u:p -u me:x {o}/bytes/3"),
         row("-x 127.0.0.1:{port} -p --http2-prior-knowledge {o}/bytes/3"),
         row("-x 127.0.0.1:{port} -k -L {tls}/status/302?location={o}/bytes/3"),
