@@ -13,6 +13,7 @@ mod close;
 mod rest;
 mod table;
 mod turns;
+mod via;
 mod view;
 
 const ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
