@@ -158,6 +158,38 @@ impl<L> Chain<L> {
         self.left(arena, link);
     }
 
+    /// Whether a slot that is in no other list of this kind is a member.
+    pub(crate) fn holds<I: Id, T>(&self, arena: &Arena<I, T>, member: usize) -> bool
+    where
+        L: Linked<T>,
+    {
+        let link = arena.at(member).map_or(Link::NONE, |value| *L::link(value));
+        link.prev != NONE || self.head == key(member)
+    }
+
+    /// Puts a slot behind all others, whether it was a member or not.
+    #[inline(always)]
+    pub(crate) fn move_back<I: Id, T>(&mut self, arena: &mut Arena<I, T>, member: usize)
+    where
+        L: Linked<T>,
+    {
+        // Who was the last one before is the most frequent, and touches no slot.
+        if self.tail != key(member) {
+            self.move_back_from_afar(arena, member);
+        }
+    }
+
+    #[inline(never)]
+    fn move_back_from_afar<I: Id, T>(&mut self, arena: &mut Arena<I, T>, member: usize)
+    where
+        L: Linked<T>,
+    {
+        if self.holds(arena, member) {
+            self.remove(arena, member);
+        }
+        self.push_back(arena, member);
+    }
+
     /// The members' slots from first to last. For what may take long: checks, snapshots, drains.
     pub(crate) fn iter<'a, I: Id, T>(
         &self,
@@ -331,6 +363,32 @@ mod tests {
         }
         fn link_mut(value: &mut Link) -> &mut Link {
             value
+        }
+    }
+
+    #[test]
+    fn whoever_moves_to_the_back_stands_there_once() {
+        let mut rng = Rng::new(12);
+        let mut arena: Arena<RequestId, Link> = Arena::new();
+        for _ in 0..8 {
+            arena.insert(Link::default());
+        }
+        let (mut chain, mut model) = (Chain::<Only>::default(), VecDeque::new());
+        for _ in 0..2_000 {
+            let member = rng.below(8) as usize;
+            assert_eq!(chain.holds(&arena, member), model.contains(&member));
+            model.retain(|other| *other != member);
+            match rng.below(3) {
+                0 if chain.holds(&arena, member) => chain.remove(&mut arena, member),
+                0 => {}
+                _ => {
+                    chain.move_back(&mut arena, member);
+                    model.push_back(member);
+                }
+            }
+            chain.check(&arena, "chain");
+            let members: VecDeque<_> = chain.iter(&arena).map(|(id, _)| id.slot()).collect();
+            assert_eq!(members, model);
         }
     }
 

@@ -69,10 +69,13 @@ kinds! {
         ConnectTimeout = "upstream_cx_connect_timeout",
         /// A connection was wanted and `max_connections` was open (a: pool).
         ConnectionOverflow = "upstream_cx_overflow",
-        /// A connection was wanted and `max_sockets` was reached (a: pool).
+        /// A connection was wanted and had to wait: `max_sockets` was reached (a: pool).
         SocketOverflow = "upstream_cx_socket_overflow",
         /// A connection was wanted and had to wait: `max_handshakes` were under way (a: pool).
         HandshakeOverflow = "upstream_cx_handshake_overflow",
+        /// An idle connection was closed so that a pool that waits has its socket
+        /// (a: connection).
+        MadeRoom = "upstream_cx_made_room",
         /// A pool was wanted and `max_connection_pools` was open.
         PoolOverflow = "upstream_cx_pool_overflow",
         /// A connection had carried all it may (a: connection).
@@ -151,6 +154,8 @@ kinds! {
         Demand = "POOL-DEMAND",
         /// A connection ahead of need.
         Preconnect = "POOL-PRECONNECT",
+        /// The connection that has been idle for the longest, of all pools, makes room.
+        LongestIdle = "POOL-LONGEST-IDLE",
         /// Nothing of the request was sent.
         ResendUnsent = "RESEND-UNSENT",
         /// GOAWAY or REFUSED_STREAM proves it was not processed (RFC 9113 8.7).

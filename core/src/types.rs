@@ -384,7 +384,8 @@ pub enum Refusal {
     ActiveOverflow,
     /// The `max_connection_pools` circuit breaker is open.
     PoolOverflow,
-    /// `max_sockets` is reached and no connection of this pool is left to wait for.
+    /// `max_sockets` is 0: no connection can ever be made. Where there are sockets and all of them
+    /// are taken, requests wait.
     SocketOverflow,
     /// The last connecting connection failed; the request was waiting for it.
     ConnectFailed(Cause),

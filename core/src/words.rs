@@ -36,7 +36,7 @@ impl fmt::Display for Refusal {
             Self::PendingOverflow => "max_pending_requests is reached, no more requests may wait",
             Self::ActiveOverflow => "max_requests is reached, no more requests may be under way",
             Self::PoolOverflow => "max_connection_pools is reached, no new origin may be asked",
-            Self::SocketOverflow => "max_sockets is reached, no connection may be opened",
+            Self::SocketOverflow => "max_sockets is 0, no connection may ever be opened",
             Self::ConnectFailed(cause) => return write!(f, "cannot connect: {cause}"),
             Self::StreamFailed(cause) => return cause.fmt(f),
             Self::Deadline(phase) => {

@@ -82,7 +82,7 @@ const fn name(action: &Action) -> &'static str {
 const NO_RACE: &str = "a pool by itself leaves names and attempts to its owner";
 const NO_OTHER: &str = "one pool by itself";
 
-const NEVER: [Exception; 22] = [
+const NEVER: [Exception; 24] = [
     never("record", Kind::Resolving.name(), NO_RACE),
     never("record", Kind::Resolved.name(), NO_RACE),
     never("record", Kind::ResolveFailed.name(), NO_RACE),
@@ -91,6 +91,8 @@ const NEVER: [Exception; 22] = [
     never("record", Kind::AttemptWon.name(), NO_RACE),
     never("record", Kind::AttemptFailed.name(), NO_RACE),
     never("record", Kind::AttemptAborted.name(), NO_RACE),
+    never("record", Kind::MadeRoom.name(), NO_OTHER),
+    never("rule", Rule::LongestIdle.name(), NO_OTHER),
     never("record", Kind::PoolMade.name(), NO_OTHER),
     never("record", Kind::PoolDropped.name(), NO_OTHER),
     never("record", Kind::BudgetSpent.name(), "the upstream notes it without asking a pool"),
@@ -113,6 +115,7 @@ impl World {
         let books = Books {
             rules: vec![Rules::new(config.pool.clone(), 0, config.http1_alone)],
             breakers: vec![config.limits.clone()],
+            no_sockets: config.max_sockets == 0,
             ..Books::default()
         };
         Self { config, books, timed_out: vec![] }

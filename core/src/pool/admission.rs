@@ -18,7 +18,8 @@ pub enum Admission {
     NothingGranted,
     /// No: the `max_connections` circuit breaker is open and the pool has a connection.
     ConnectionLimit,
-    /// No: `max_sockets` is reached.
+    /// Not yet: `max_sockets` is reached, or those in line will take what is left; the pool stands
+    /// in line.
     SocketLimit,
     /// Not yet: `max_handshakes` are under way, or others wait longer; the pool stands in line.
     HandshakeLimit,
@@ -44,13 +45,13 @@ impl Pool {
         };
         if self.shut >= SHUT_MAX {
             return Admission::NothingGranted;
-        } else if tables.sockets >= tables.max_sockets {
-            return Admission::SocketLimit;
         }
         // POOL-FIRST-CONNECTION, also where the breaker is open.
         let is_first = self.connections() == 0;
         if !is_first && !self.may(tables, Resource::Connections) {
             Admission::ConnectionLimit
+        } else if tables.sockets_left() == 0 {
+            Admission::SocketLimit
         } else if !tables.handshakes.may() {
             Admission::HandshakeLimit
         } else if is_first {
@@ -62,9 +63,7 @@ impl Pool {
 
     /// Whether nothing stands against making a connection for a waiting request.
     pub(super) fn may_connect(&self, tables: &Tables) -> bool {
-        self.shut < SHUT_MAX
-            && tables.sockets < tables.max_sockets
-            && self.may(tables, Resource::Connections)
+        self.shut < SHUT_MAX && tables.has_socket() && self.may(tables, Resource::Connections)
     }
 
     /// Whether one more would be wanted if `connecting` were being established.
@@ -119,19 +118,15 @@ impl<O: Out> Turn<'_, O> {
                     return self.tables.note(kind, Rule::None, pool);
                 }
                 Admission::SocketLimit => {
-                    let (kind, pool) = (Kind::SocketOverflow, self.pool.id);
-                    self.tables.note(kind, Rule::None, pool);
-                    if self.pool.connections() == 0 {
+                    self.stand_in_line(Kind::SocketOverflow);
+                    if self.tables.max_sockets == 0 {
+                        self.pool.wants_turn = false;
                         self.fail_all(Refusal::SocketOverflow, None);
                     }
                     return;
                 }
                 Admission::HandshakeLimit => {
-                    // What is ahead of need is not worth waiting for.
-                    let wish = self.pool.wish(self.tables, self.pool.connecting.len());
-                    self.pool.wants_turn = wish == Some(Rule::Demand);
-                    let (kind, pool) = (Kind::HandshakeOverflow, self.pool.id);
-                    return self.tables.note(kind, Rule::None, pool);
+                    return self.stand_in_line(Kind::HandshakeOverflow);
                 }
                 Admission::NoDemand
                 | Admission::EnoughConnecting
@@ -139,6 +134,13 @@ impl<O: Out> Turn<'_, O> {
                 | Admission::Draining => return,
             }
         }
+    }
+
+    /// Waits for its turn, unless what it wants is ahead of need: that is not worth waiting for.
+    fn stand_in_line(&mut self, why: Kind) {
+        let wish = self.pool.wish(self.tables, self.pool.connecting.len());
+        self.pool.wants_turn = wish == Some(Rule::Demand);
+        self.tables.note(why, Rule::None, self.pool.id);
     }
 
     /// Gives up what is being established and nobody needs, the newest first. A connection that

@@ -236,8 +236,25 @@ impl Tables {
         let connecting = self.connections.iter().filter(|(_, c)| c.state == State::Connecting);
         assert_eq!(self.handshakes.under_way as usize, connecting.count(), "handshakes");
         assert!(!self.handshakes.called, "a pool was called and is not heard of");
+        let leaving = self.connections.iter().filter(|(_, slot)| slot.closing).count();
+        assert_eq!(self.leaving as usize, leaving, "connections that were told to close");
+        self.check_resting();
         let requests = (whole.pending + whole.requests) as usize;
         assert_eq!(self.requests.len(), requests, "requests outside pools");
         assert_eq!(self.deadlines.len(), whole.deadlines, "deadlines");
+    }
+
+    /// Every idle connection can be found, the longest idle first.
+    fn check_resting(&self) {
+        self.resting.check(&self.connections, "connections that were idle");
+        for (id, _) in self.connections.iter().filter(|(_, slot)| slot.is_idle()) {
+            let listed = self.resting.holds(&self.connections, id.slot());
+            assert!(listed, "{id} is idle and would not be found");
+        }
+        let idle = self.resting.iter(&self.connections).filter(|(_, slot)| slot.is_idle());
+        // The clock of the others runs on while their peer grants nothing for a time.
+        let told = idle.filter(|(_, slot)| slot.protocol == Protocol::Http1);
+        let timed = told.filter(|(_, slot)| slot.clock == Some(Clock::Idle));
+        assert!(timed.map(|(_, slot)| slot.since).is_sorted(), "the longest idle is not first");
     }
 }

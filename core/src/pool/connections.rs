@@ -274,9 +274,7 @@ impl<O: Out> Turn<'_, O> {
         self.drain_silently(connection);
         // What the last call's budget left to be begun ahead of need might close as well.
         self.pool.ahead = false;
-        if let Some(slot) = self.tables.connections.get_mut(connection) {
-            slot.closing = true;
-        }
+        self.tables.begin_close(connection);
         // Every stream should have ended before; what did not is lost, its fate unknown.
         let mut lost = false;
         while let Some(request) = self.first_stream(connection) {
@@ -345,14 +343,27 @@ impl<O: Out> Turn<'_, O> {
     /// Takes nothing new on an open connection, and closes it when its last stream has ended.
     pub(super) fn drain(&mut self, connection: ConnectionId) {
         self.drain_silently(connection);
-        let Some(slot) = self.tables.connections.get_mut(connection) else { return };
-        if slot.streams.is_empty() && !slot.closing {
-            slot.closing = true;
-            self.out.push(Action::Shutdown(connection));
+        let Some(slot) = self.tables.connections.get(connection) else { return };
+        if slot.streams.is_empty() {
+            self.shut(connection);
         }
         if self.pool.config.drain_timeout.is_some() {
             self.start_clock(connection, Clock::Drain);
         }
+    }
+
+    /// Closes a connection that carries nothing, unless that was said before.
+    fn shut(&mut self, connection: ConnectionId) {
+        if self.tables.begin_close(connection) {
+            self.out.push(Action::Shutdown(connection));
+        }
+    }
+
+    /// Its socket is needed elsewhere, and no other connection has been idle for longer.
+    pub(crate) fn on_give_way(&mut self, connection: ConnectionId) {
+        self.tables.note(Kind::MadeRoom, Rule::LongestIdle, connection);
+        self.drain(connection);
+        self.settle();
     }
 
     /// As [`Turn::drain`], telling nobody.
@@ -373,13 +384,13 @@ impl<O: Out> Turn<'_, O> {
     /// As [`Turn::refresh`], where the room is known.
     #[inline(always)]
     pub(super) fn refresh_to(&mut self, connection: ConnectionId, room: i64) {
-        let (pool, all) = (&mut *self.pool, &mut self.tables.connections);
+        let (pool, tables) = (&mut *self.pool, &mut *self.tables);
+        let (all, resting) = (&mut tables.connections, &mut tables.resting);
         let Some(slot) = all.get_mut(connection) else { return };
         let from = slot.state;
         if !slot.is_open() || slot.probing {
-            if from == State::Draining && slot.streams.is_empty() && !slot.closing {
-                slot.closing = true;
-                self.out.push(Action::Shutdown(connection));
+            if from == State::Draining && slot.streams.is_empty() {
+                self.shut(connection);
             }
             return;
         }
@@ -392,7 +403,7 @@ impl<O: Out> Turn<'_, O> {
         match (from, room > 0) {
             (State::Busy, true) => {
                 let left = slot.come_free(&pool.ready);
-                pool.came_free(all, place, left);
+                pool.came_free(all, resting, place, left);
                 self.note_state(connection, from, State::Ready);
             }
             (State::Ready, false) => {
@@ -457,12 +468,13 @@ impl<O: Out> Turn<'_, O> {
     /// Keeps a ready connection among those in use, or among the idle ones.
     #[inline(always)]
     pub(super) fn shelve(&mut self, connection: ConnectionId) {
-        let (pool, all) = (&mut *self.pool, &mut self.tables.connections);
+        let (pool, tables) = (&mut *self.pool, &mut *self.tables);
+        let (all, resting) = (&mut tables.connections, &mut tables.resting);
         let Some(slot) = all.get_mut(connection) else { return };
         if slot.state == State::Ready && slot.shelf != slot.best_shelf() {
             let left = slot.take_shelf(&pool.ready);
             pool.left_shelf(all, left);
-            pool.took_shelf(all, connection.slot());
+            pool.took_shelf(all, resting, connection.slot());
         }
     }
 
@@ -513,8 +525,13 @@ impl<O: Out> Turn<'_, O> {
         }
         self.stop_age(connection);
         self.set_state(connection, State::Closed);
-        if self.tables.connections.remove(connection).is_some() {
+        let (all, resting) = (&mut self.tables.connections, &mut self.tables.resting);
+        if resting.holds(all, connection.slot()) {
+            resting.remove(all, connection.slot());
+        }
+        if let Some(slot) = all.remove(connection) {
             self.tables.sockets = self.tables.sockets.saturating_sub(1);
+            self.tables.leaving -= u32::from(slot.closing);
             self.pool.members -= 1;
             self.take_or_give(Resource::Connections, false);
         }

@@ -1,4 +1,5 @@
-//! How many connections are established at once, and whose turn it is to begin one.
+//! How many connections are established at once, and whose turn it is to begin one. Who finds
+//! every socket taken stands in the same line.
 
 use core::num::NonZeroU32;
 
@@ -30,8 +31,13 @@ impl Handshakes {
         self.under_way < self.most
     }
 
-    /// Whether somebody in line is to be called.
+    /// Whether somebody in line is to be called, if there is a socket.
     pub(crate) const fn is_due(&self) -> bool {
         self.in_line > 0 && self.has_room()
+    }
+
+    /// How many of those in line want for nothing but a socket.
+    pub(crate) fn held_up(&self) -> u32 {
+        self.in_line.min(self.most.saturating_sub(self.under_way))
     }
 }

@@ -115,7 +115,7 @@ pub(crate) struct Pool {
     draining: bool,
     /// POOL-PRECONNECT is to be judged: a request came, or was given a connection.
     ahead: bool,
-    /// A connection is needed, and it waits for its turn to begin one.
+    /// A connection is needed, and it waits for its turn to begin one, or for a socket.
     pub(crate) wants_turn: bool,
     /// The call's budget ended before the work did.
     pub(crate) unfinished: bool,

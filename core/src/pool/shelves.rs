@@ -4,7 +4,7 @@
 //! set, its links among it, then the lists are told, which touch other slots only where there are
 //! neighbours.
 
-use super::tables::{ByState, Connection, Connections};
+use super::tables::{ByRest, ByState, Connection, Connections};
 use super::{Pool, Shelves, State};
 use crate::list::{Chain, Link, Linked};
 
@@ -45,9 +45,15 @@ impl Pool {
     }
 
     #[inline(always)]
-    pub(super) fn came_free(&mut self, all: &mut Connections, place: usize, left: Link) {
+    pub(super) fn came_free(
+        &mut self,
+        all: &mut Connections,
+        resting: &mut Chain<ByRest>,
+        place: usize,
+        left: Link,
+    ) {
         self.held.left(all, left);
-        self.took_shelf(all, place);
+        self.took_shelf(all, resting, place);
     }
 
     #[inline(always)]
@@ -58,10 +64,19 @@ impl Pool {
     }
 
     #[inline(always)]
-    pub(super) fn took_shelf(&mut self, all: &mut Connections, place: usize) {
-        let shelf = all.at(place).map_or(0, |slot| usize::from(slot.shelf));
+    pub(super) fn took_shelf(
+        &mut self,
+        all: &mut Connections,
+        resting: &mut Chain<ByRest>,
+        place: usize,
+    ) {
+        let Some(slot) = all.at(place) else { return };
+        let (shelf, idle) = (usize::from(slot.shelf), slot.streams.is_empty());
         if let Some(list) = self.ready.get_mut(shelf) {
             list.joined_front(all, place);
+        }
+        if idle {
+            resting.move_back(all, place);
         }
     }
 

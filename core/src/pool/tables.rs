@@ -121,6 +121,7 @@ pub(crate) struct Connection {
     pub(crate) limit: Limit,
     pub(crate) streams: List<Streams>,
     age_link: Link,
+    rest_link: Link,
     pub(crate) pool: PoolId,
     pub(crate) made: Instant,
     pub(crate) connected: Option<Instant>,
@@ -141,6 +142,7 @@ impl Connection {
             state_link: Link::default(),
             clock_link: Link::default(),
             age_link: Link::default(),
+            rest_link: Link::default(),
             streams: List::default(),
             limit: Limit::Concurrent(0),
             total: 0,
@@ -172,6 +174,11 @@ impl Connection {
     /// In which list it belongs when it is ready: by rank, and those in use before the idle.
     pub(super) const fn best_shelf(&self) -> u8 {
         self.protocol as u8 * 2 + !self.streams.is_empty() as u8
+    }
+
+    /// Ready, and carries nothing.
+    pub(crate) const fn is_idle(&self) -> bool {
+        matches!(self.state, State::Ready) && self.streams.is_empty()
     }
 
     /// Established and not draining.
@@ -213,6 +220,8 @@ links! {
     ByClock: Connection.clock_link
     /// Established connections, oldest first.
     ByAge: Connection.age_link
+    /// Connections of all pools that were idle, the longest since first.
+    ByRest: Connection.rest_link
 }
 
 /// The slots of all connections.
@@ -235,6 +244,11 @@ pub(crate) struct Tables {
     /// Attempts and connections, each connecting one counting for one at least.
     pub(crate) sockets: u32,
     pub(crate) max_sockets: u32,
+    /// Connections that were told to close and still have their socket.
+    pub(crate) leaving: u32,
+    /// Every idle connection of all pools, by when it became so. One that is in use again stays
+    /// at its place until it is idle once more, or met by who looks for the first.
+    pub(crate) resting: Chain<ByRest>,
     pub(crate) handshakes: Handshakes,
     /// How many requests a call may assign or end.
     pub(crate) burst: u32,
@@ -262,6 +276,8 @@ impl Tables {
             cut: 0,
             sockets: 0,
             max_sockets,
+            leaving: 0,
+            resting: Chain::default(),
             handshakes,
             burst,
             budget: burst,
@@ -275,6 +291,51 @@ impl Tables {
         self.budget = self.burst;
         self.now = self.now.max(now);
         self.now
+    }
+
+    /// Whether there is a socket that nobody has.
+    pub(crate) const fn has_socket(&self) -> bool {
+        self.sockets < self.max_sockets
+    }
+
+    /// How many sockets are left for the pool that decides now: nobody overtakes those in line.
+    pub(crate) const fn sockets_left(&self) -> u32 {
+        let left = self.max_sockets.saturating_sub(self.sockets);
+        if self.handshakes.called { left } else { left.saturating_sub(self.handshakes.in_line) }
+    }
+
+    /// Whether a pool in line is to be called.
+    #[inline]
+    pub(crate) const fn turn_is_due(&self) -> bool {
+        self.handshakes.is_due() && self.has_socket()
+    }
+
+    /// Counts an established connection among those that close. Whether it is news.
+    pub(crate) fn begin_close(&mut self, connection: ConnectionId) -> bool {
+        match self.connections.get_mut(connection) {
+            Some(slot) if !slot.closing => {
+                slot.closing = true;
+                self.leaving += 1;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Takes the connection that has been idle for the longest off the list of those, as far as
+    /// the budget lets look for it.
+    pub(crate) fn take_longest_idle(&mut self) -> Option<ConnectionId> {
+        while self.budget > 0
+            && let Some(first) = self.resting.first()
+        {
+            self.budget -= 1;
+            self.resting.remove(&mut self.connections, first);
+            // The exchange by which it is in use again pays for its way out.
+            if self.connections.at(first).is_some_and(Connection::is_idle) {
+                return self.connections.id_at(first);
+            }
+        }
+        None
     }
 
     /// Why a request ends whose time is up in this phase: its own time, or everyone's.

@@ -138,7 +138,7 @@ impl<O: Out> Turn<'_, O> {
     }
 
     fn on_clock(&mut self, connection: ConnectionId, clock: Clock) {
-        let Some(slot) = self.tables.connections.get_mut(connection) else { return };
+        let Some(slot) = self.tables.connections.get(connection) else { return };
         match (clock, slot.state) {
             (Clock::Connect, State::Connecting) => {
                 self.tables.note(Kind::ConnectTimeout, Rule::None, connection);
@@ -151,7 +151,7 @@ impl<O: Out> Turn<'_, O> {
             // A probe without answer, or a drain that takes too long.
             (Clock::Connect | Clock::Drain, _) => {
                 let probe = clock == Clock::Connect;
-                slot.closing = true;
+                self.tables.begin_close(connection);
                 if probe {
                     self.drain(connection);
                     self.stop_clock(connection, Clock::Drain);

@@ -56,7 +56,9 @@ impl Upstream {
         let handshakes = &self.tables.handshakes;
         assert_eq!((listed, handshakes.in_line), (waiting, waiting), "pools in line");
         let calls = self.poll_timeout().is_some_and(|at| at <= self.tables.now);
-        assert!(calls || !handshakes.is_due(), "{waiting} pools in line and nobody calls");
+        let due = self.tables.turn_is_due();
+        assert!(calls || !due, "{waiting} pools in line and nobody calls");
+        assert!(calls || !self.room_is_due(), "{waiting} pools in line and nobody makes room");
     }
 
     fn check_races(&self) {

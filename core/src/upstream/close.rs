@@ -43,10 +43,9 @@ impl Upstream {
         self.cut_off = true;
         let connections: Vec<_> = self.tables.connections.iter().map(|(id, _)| id).collect();
         for connection in connections {
-            if let Some(slot) = self.tables.connections.get_mut(connection)
-                && slot.state != State::Connecting
-            {
-                slot.closing = true;
+            let slot = self.tables.connections.get(connection);
+            if slot.is_some_and(|slot| slot.state != State::Connecting) {
+                self.tables.begin_close(connection);
                 self.out.push(Action::Abort(connection));
             }
         }

@@ -16,7 +16,9 @@ pub struct Config {
     pub clusters: Vec<Cluster>,
     /// Profiles in the order of their ids (0, 1, ..). Default one.
     pub profiles: Vec<Profile>,
-    /// Most sockets (attempts and connections) at once, without exception. Default 16,384.
+    /// Most sockets (attempts and connections) at once, without exception. Where all are taken and
+    /// a pool needs one, the connection that has been idle for the longest, of all pools, is
+    /// closed; where none is idle, pools wait in line. Default 16,384.
     pub max_sockets: u32,
     /// Most connections that are established at once, in all pools together; the race between a
     /// host's addresses counts once. Pools take turns, one connection each, in the order in which

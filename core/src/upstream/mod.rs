@@ -15,8 +15,10 @@
 //!   over all its addresses is lost; late answers join every race under way (HE3-14).
 //! - No more than `max_handshakes` connections are established at once: pools stand in line, and
 //!   whoever is called begins one and stands behind the others if it needs more.
-//! - `max_sockets` has no exception: a connection counts for one socket from its first moment,
-//!   each further attempt beside the first for one more, and waits until there is one.
+//! - `max_sockets` has no exception: a connection counts for one socket from its first moment
+//!   until it is closed, each further attempt beside the first for one more. Who finds none waits,
+//!   pools in the line of those that wait for their turn. For each that waits the connection that
+//!   has been idle for the longest is closed, whose pool it may be.
 //! - At `max_pools` the pool that is empty for the longest goes; none empty, none made.
 //! - One call ends or assigns at most `burst` requests; then `poll_timeout` is due at once.
 
@@ -181,8 +183,8 @@ impl Upstream {
             return;
         }
         self.tables.begin(now);
-        // Turns that the last call's burst left are given where the rest is done.
-        let turns_are_left = self.tables.handshakes.is_due();
+        // Turns that the last call's burst left are given where the rest is done, and so is room.
+        let (turns_are_left, room_is_left) = (self.tables.turn_is_due(), self.room_is_due());
         match event {
             Event::Requested { .. } => {}
             Event::StreamEnded { connection, request, outcome, retry, body, timing: _ } => {
@@ -225,6 +227,9 @@ impl Upstream {
         }
         if !turns_are_left {
             self.give_turns();
+        }
+        if !room_is_left {
+            self.make_room();
         }
     }
 
@@ -272,12 +277,13 @@ impl Upstream {
         }
         self.unpark();
         self.give_turns();
+        self.make_room();
     }
 
     /// When [`Upstream::handle_timeout`] wants to be called next: at once when the last call's
     /// burst left work. May be early, is never late.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        if !self.unfinished.is_empty() || self.tables.handshakes.is_due() {
+        if !self.unfinished.is_empty() || self.tables.turn_is_due() || self.room_is_due() {
             return Some(self.tables.now);
         }
         let timers = [&self.pool_timers, &self.race_timers, &self.tables.deadlines];

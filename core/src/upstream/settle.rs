@@ -35,6 +35,7 @@ impl Upstream {
         });
         if !member.is_at_rest() || !self.inner.is_empty() {
             self.settle(pool);
+            self.make_room();
         }
         Some(decided)
     }

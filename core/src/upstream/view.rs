@@ -125,9 +125,15 @@ impl Upstream {
     }
 
     /// Pools that wait for their turn to begin a connection, because
-    /// [`Config::max_handshakes`](super::Config::max_handshakes) are being established.
+    /// [`Config::max_handshakes`](super::Config::max_handshakes) are being established, or
+    /// because [`Config::max_sockets`](super::Config::max_sockets) are taken.
     pub const fn waiting_for_turn(&self) -> u32 {
         self.tables.handshakes.in_line
+    }
+
+    /// Attempts beside the first of their connection that wait for a socket.
+    pub fn waiting_attempts(&self) -> usize {
+        self.parked.len()
     }
 
     /// How much of a circuit breaker is in use.

@@ -42,6 +42,7 @@ impl Books {
             since: self.now,
             alive: self.now,
             used: self.now,
+            rests: None,
         };
         let fresh = self.connections.insert(id, connection).is_none();
         assert!(fresh && !self.past_connections.contains(&id), "{id} was given out before");
@@ -57,7 +58,12 @@ impl Books {
         let idle = self.rules[connection.pool].pool.idle_timeout;
         let idle = idle.is_some_and(|idle| connection.used + idle <= self.now);
         let why = connection.stopped.is_some() || self.is_aged(id) || self.draining || idle;
-        assert!(why, "{id} is shut down for no reason");
+        if !why {
+            let since = connection.rests.unwrap_or(self.now);
+            let room = self.out_of_sight && self.is_usable(id);
+            assert!(room, "{id} is shut down for no reason");
+            self.gave_way.push((id, since));
+        }
         self.tally.held(law::SHUTDOWN);
         self.connection_mut(id).closing = true;
         self.stop(id, "it was shut down");
@@ -314,8 +320,7 @@ impl Books {
                 assert!(late && phase != Phase::Answering, "{id} had time left in {phase:?}");
             }
             (Place::Arriving | Place::Waiting, Refusal::SocketOverflow) => {
-                let left = self.connections.values().any(|c| c.pool == pool && !c.gone);
-                assert!(request.doomed != Doom::No || !left, "{id} had a connection to wait for");
+                assert!(self.no_sockets, "{id} could have waited for a socket");
                 // Those who came later than the overflow are not told.
                 self.doom(pool, Doom::Perhaps);
             }

@@ -147,6 +147,8 @@ pub(crate) struct Connection {
     alive: Instant,
     /// When it was last used: established, a stream ended, a probe answered.
     used: Instant,
+    /// Since which call it has room and no stream, as of the end of the last one.
+    rests: Option<Instant>,
 }
 
 impl Connection {
@@ -199,8 +201,13 @@ pub(crate) struct Books {
     pub(crate) out_of_sight: bool,
     /// Out of sight: pools in which something is being established.
     pub(crate) connecting: BTreeSet<usize>,
-    /// Out of sight: so many connections are being established that the next has to wait.
-    pub(crate) full: bool,
+    /// Out of sight: pools that stand in line for a turn or a socket.
+    pub(crate) in_line: BTreeSet<usize>,
+    /// Out of sight: what was shut down in this call for no reason of its own, and since when it
+    /// was idle.
+    pub(crate) gave_way: Vec<(ConnectionId, Instant)>,
+    /// No connection can ever be made.
+    pub(crate) no_sockets: bool,
     /// The next request finds no room for its pool.
     pub(crate) no_pool_left: bool,
     pub(crate) now: Instant,
@@ -269,6 +276,18 @@ impl Books {
     pub(crate) fn usable(&self, pool: usize) -> impl Iterator<Item = ConnectionId> {
         let mine = self.connections.iter().filter(move |(_, c)| c.pool == pool);
         mine.map(|(id, _)| *id).filter(|id| self.is_usable(*id))
+    }
+
+    /// Those that have room and no stream, with the instant since when.
+    pub(crate) fn idle(&self) -> impl Iterator<Item = (ConnectionId, Instant)> {
+        let empty = self.connections.iter().filter(|(_, c)| !c.gone && c.streams.is_empty());
+        let usable = empty.filter(|(id, _)| self.is_usable(**id));
+        usable.map(|(id, c)| (*id, c.rests.unwrap_or(self.now)))
+    }
+
+    /// How many were told to close and are not closed.
+    pub(crate) fn leaving(&self) -> usize {
+        self.connections.values().filter(|c| c.closing && !c.gone).count()
     }
 
     /// Those that wait, in every pool for which `of` holds.

@@ -1,5 +1,7 @@
 //! What must hold between two calls.
 
+use std::collections::BTreeMap;
+
 use regatta_core::id::ConnectionId;
 use regatta_core::types::Limit;
 
@@ -51,6 +53,10 @@ impl Books {
         let gone = self.connections.iter().filter(|(_, c)| c.gone);
         self.past_connections.extend(gone.map(|(id, _)| *id));
         self.connections.retain(|_, connection| !connection.gone);
+        let idle: BTreeMap<_, _> = self.idle().collect();
+        for (id, connection) in &mut self.connections {
+            connection.rests = idle.get(id).copied();
+        }
     }
 
     /// What was due has been done.
@@ -202,7 +208,7 @@ impl Books {
 
     /// Whether something is under way that can serve who waits, or make room for it.
     pub(super) fn has_hope(&self, pool: usize) -> bool {
-        self.full
+        self.in_line.contains(&pool)
             || self.connecting.contains(&pool)
             || self.connections.iter().filter(|(_, c)| c.pool == pool && !c.gone).any(|(id, c)| {
                 c.is_connecting()

@@ -1,4 +1,5 @@
-//! The line of pools that wait for their turn to begin a connection: first come, first served.
+//! The line of pools that wait for their turn to begin a connection, or for a socket: first come,
+//! first served.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,9 +18,14 @@ pub(super) struct Line {
 }
 
 impl Line {
-    /// Takes a call's end in, and whether all its work is done. Whether no more connections may
-    /// be begun.
-    pub(super) fn observe(&mut self, config: &Config, after: &[PoolView], done: bool) -> bool {
+    /// Takes a call's end in, whether all its work is done, and whether a socket is left.
+    pub(super) fn observe(
+        &mut self,
+        config: &Config,
+        after: &[PoolView],
+        done: bool,
+        sockets_left: bool,
+    ) {
         self.calls += 1;
         let all = after.iter().flat_map(|view| connecting(view).map(|id| (id, view.id)));
         let under_way: BTreeMap<_, _> = all.collect();
@@ -52,12 +58,11 @@ impl Line {
             assert!(overtaken.is_none(), "{id} came in call {came} and overtakes {overtaken:?}");
         }
         self.connecting = under_way;
-        let full = many >= most;
+        let full = many >= most || !sockets_left;
         assert!(!done || full || self.since.is_empty(), "a turn is free: {:?}", self.since);
         for view in after.iter().filter(|view| done && view.waiting > 0) {
             let hopes = view.awaits_turn || !view.connections.is_empty();
             assert!(hopes, "{} needs a connection, has none and does not stand in line", view.id);
         }
-        full
     }
 }

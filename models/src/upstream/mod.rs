@@ -5,6 +5,7 @@ mod anarchy;
 mod events;
 mod journaled;
 mod line;
+mod room;
 mod sights;
 
 pub use anarchy::Anarchy;
@@ -103,13 +104,22 @@ fn cluster(tape: &mut Tape) -> Cluster {
     cluster
 }
 
+/// Many twice: where both draws are the second of those there is no socket at all, which refuses
+/// everyone and must be rare.
+const MANY_OR_FEW_SOCKETS: [(u32, bool); 5] =
+    [(16_384, false), (16_384, true), (1, false), (2, false), (4, false)];
+const MANY_OR_FEW_POOLS: [(u32, bool); 5] =
+    [(65_536, false), (65_536, true), (1, false), (2, false), (0, false)];
+
 fn draw(tape: &mut Tape) -> Config {
     let mut config = Config::default();
     config.seed = u64::from(tape.draw("seed", 3));
     config.clusters = vec![cluster(tape), cluster(tape)];
     config.profiles = vec![profile(Protocols::Auto), profile(Protocols::Http2PriorKnowledge)];
-    config.max_sockets = tape.pick("sockets", &[16_384, 16_384, 1, 2, 4]);
-    config.max_pools = tape.pick("pools", &[65_536, 65_536, 1, 2, 0]);
+    let (max_sockets, none) = tape.pick("sockets", &MANY_OR_FEW_SOCKETS);
+    let (max_pools, rare) = tape.pick("pools", &MANY_OR_FEW_POOLS);
+    config.max_sockets = if none && rare { 0 } else { max_sockets };
+    config.max_pools = max_pools;
     config.pool_idle_timeout = tape.pick("pool idle", &[ms(60_000), ms(0), ms(500), HUGE]);
     config.address_lifetime = tape.pick("lifetime", &[ms(60_000), ms(0), ms(100), HUGE]);
     config.burst = count(tape.pick("burst", &[64, 64, 1, 2]));
@@ -408,6 +418,7 @@ impl Subject for World {
             rules: rules.collect(),
             breakers: config.clusters.iter().flat_map(limits).collect(),
             out_of_sight: true,
+            no_sockets: config.max_sockets == 0,
             ..Books::default()
         };
         Self {
@@ -463,10 +474,14 @@ impl Subject for World {
         }
         self.notice_bad_addresses(failing, &after);
         self.sweep(&after);
+        let done = Machine::poll_timeout(machine).is_none_or(|at| at > now);
+        self.room_is_made(machine, &after, done);
         self.books.close();
         self.books.no_pool_left = false;
-        let done = Machine::poll_timeout(machine).is_none_or(|at| at > now);
-        self.books.full = self.line.observe(&self.config, &after, done);
+        let sockets_left = machine.sockets() < self.config.max_sockets;
+        self.line.observe(&self.config, &after, done, sockets_left);
+        let in_line = after.iter().filter(|view| view.awaits_turn);
+        self.books.in_line = in_line.filter_map(|view| self.pool_of(&view.key)).collect();
         self.books.tally.held(sights::TURNS);
         if done {
             self.books.nothing_is_late();

@@ -15,6 +15,7 @@ pub(super) const COUNTS: &str = "sockets, pools and requests are those that ther
 pub(super) const STALE: &str = "a stale event does nothing";
 pub(super) const EMPTY: &str = "everything is gone at rest";
 pub(super) const TURNS: &str = "pools take turns, and max_handshakes is never exceeded";
+pub(super) const ROOM: &str = "what is idle for the longest makes room, and nothing in vain";
 pub(super) const LIMITS: &str = "sockets and requests stay within their limits";
 
 /// What a sweep over lawful worlds must have seen.
@@ -24,7 +25,7 @@ pub fn expected() -> Expected {
         .with("action", &ACTIONS)
         .with_always(&harness::INVARIANTS)
         .with_always(&books::INVARIANTS)
-        .with_always(&[LOOKUP, FRESH, ATTEMPT, TRUTH, COUNTS, STALE, EMPTY, TURNS])
+        .with_always(&[LOOKUP, FRESH, ATTEMPT, TRUTH, COUNTS, STALE, EMPTY, TURNS, ROOM])
         .without(&[never("record", Kind::DestroyedWithStreams.name(), STREAMS_END_FIRST)])
 }
 

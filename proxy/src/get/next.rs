@@ -12,7 +12,6 @@ pub(crate) const fn step(kind: &Kind) -> Option<&'static str> {
         Refusal::Deadline(Phase::Resolving) => "see whether the name can be looked up at all",
         Refusal::Deadline(Phase::Connecting) => "see whether a firewall swallows what is sent",
         Refusal::Deadline(_) => "give it more time with -m",
-        Refusal::SocketOverflow => "ask for fewer at once with --parallel-max",
         _ => return None,
     })
 }

@@ -150,9 +150,11 @@ metrics! {
         ConnectionOverflow("connections"): "times one more connection was too many",
             "Connections that were wanted while `max_connections` existed already.";
         SocketOverflow("connections"): "times one more socket was too many",
-            "Connections that were wanted while `max_sockets` existed already.";
+            "Times a connection was wanted and had to wait: `max_sockets` existed already.";
         HandshakeOverflow("connections"): "times one more handshake was too many",
             "Times a connection was wanted and had to wait: `max_handshakes` were under way.";
+        MadeRoom("connections"): "idle connections were closed to make room",
+            "Idle connections closed because `max_sockets` existed and another was wanted.";
         PoolOverflow("requests"): "requests were refused: too many pools",
             "Requests refused because `max_connection_pools` existed already.";
         MaxRequests("connections"): "connections had carried all they may",

@@ -25,12 +25,13 @@ const SERVERS: [&str; 6] = [
 ];
 
 /// States that the whole stack does not reach although the upstream may.
-const NOT_HERE: [Exception; 9] = [
+const NOT_HERE: [Exception; 10] = [
     never("choice", "datagram-lost", "nothing sends datagrams before HTTP/3"),
     never("choice", "datagram-twice", "nothing sends datagrams before HTTP/3"),
     never("choice", "datagram-late", "nothing sends datagrams before HTTP/3"),
     never("record", "upstream_cx_http3_total", "HTTP/3 does not exist yet"),
     never("record", "upstream_cx_destroy_with_active_rq", "the driver ends all streams first"),
+    never("refusal", "socket_overflow", "the policies drawn here let a client have a socket"),
     never("attempt failed by", "os", "simulated sockets have no other errors"),
     never("attempt failed by", "protocol", "HTTP begins when the attempt has won"),
     never("attempt failed by", "stream_reset", "HTTP begins when the attempt has won"),
