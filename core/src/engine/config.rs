@@ -50,6 +50,12 @@ pub struct Config {
     /// grants. Default 100 (RFC 9113 6.5.2 recommends no less); a driver lowers it to what is
     /// known of the origin.
     pub initial_streams: NonZeroU32,
+    /// HTTP/3: how many bytes the table of fields holds that the peer fills, and at most the one
+    /// that this side fills (RFC 9204 3.2.3). Default 0: fields are compressed by the static table
+    /// and Huffman's code alone, which costs no memory and no waiting.
+    pub qpack_table: u32,
+    /// HTTP/3: how many streams may wait for that table (RFC 9204 2.1.2). Default 0.
+    pub qpack_blocked: u16,
     /// HTTP/2: largest frame that the peer may send, in bytes. Default 16 KiB (RFC 9113 6.5.2).
     pub max_frame_size: u32,
     /// HTTP/2: send PING when nothing was received for so long. Default `None`, never.
@@ -93,6 +99,8 @@ impl Default for Config {
             connection_window: 16 << 20,
             max_concurrent_streams: NonZeroU32::MIN.saturating_add(99),
             initial_streams: NonZeroU32::MIN.saturating_add(99),
+            qpack_table: 0,
+            qpack_blocked: 0,
             max_frame_size: 16 << 10,
             keep_alive_interval: None,
             keep_alive_timeout: Duration::from_secs(10),

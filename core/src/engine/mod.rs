@@ -38,6 +38,10 @@ pub mod connect;
 pub mod h1;
 #[cfg(feature = "http2")]
 pub mod h2;
+#[cfg(feature = "http3")]
+pub mod h3;
+#[cfg(any(feature = "http2", feature = "http3"))]
+mod head;
 mod output;
 mod pace;
 #[cfg(all(feature = "http3", any(feature = "ring", feature = "aws-lc-rs")))]

@@ -1,0 +1,500 @@
+//! The loop: reads and writes the transport's streams, and ends streams and connection.
+
+use bytes::Bytes;
+use http::StatusCode;
+use quinn_proto::ReadError;
+
+use super::client::number;
+use super::control::var;
+use super::frame::kind;
+use super::qpack::{Decoded, Limits, Line};
+use super::stream::{Came, Due, Fault, Held, ToSay};
+use super::{Abort, Close, H3, code, message};
+use crate::downstream::Cut;
+use crate::engine::Event;
+use crate::id::StreamId;
+use crate::time::Instant;
+use crate::types::{Cause, ProtocolFault, RetrySafe};
+
+impl H3 {
+    /// Does on the connection what there is to do: takes in what came, sends what commands have
+    /// left, and opens and accepts streams.
+    pub fn pump(&mut self, now: Instant, conn: &mut quinn_proto::Connection) {
+        self.is_stirred = false;
+        if self.closed {
+            return;
+        }
+        if let Err(fault) = self.try_pump(now, conn) {
+            self.on_connection_fault(fault);
+        }
+        self.pump_drain(now, conn);
+    }
+
+    fn try_pump(&mut self, now: Instant, conn: &mut quinn_proto::Connection) -> Result<(), Fault> {
+        self.write_control(conn)?;
+        self.refill(conn);
+        self.accept_control(conn);
+        self.read_control(conn)?;
+        self.accept_requests(conn)?;
+        while let Some(id) = self.list.pop_front() {
+            if let Some(stream) = self.streams.get_mut(id) {
+                stream.is_listed = false;
+            }
+            if let Err(fault) = self.read_stream(now, conn, id) {
+                self.on_fault(id, fault)?;
+            }
+            // What sections refer to goes in front of them.
+            self.write_control(conn)?;
+            self.write_stream(conn, id);
+            self.settle(id);
+        }
+        self.pump_aborts(conn);
+        self.write_control(conn)?;
+        self.pump_pings(conn);
+        Ok(())
+    }
+
+    /// Tells the transport of streams that were given up.
+    fn pump_aborts(&mut self, conn: &mut quinn_proto::Connection) {
+        for abort in core::mem::take(&mut self.aborts) {
+            // Both say no only to a half that is over.
+            if let Some(code) = abort.reset {
+                let _over = conn.send_stream(abort.stream).reset(var(code));
+            }
+            if let Some(code) = abort.stop {
+                let _over = conn.recv_stream(abort.stream).stop(var(code));
+            }
+        }
+    }
+
+    fn read_stream(
+        &mut self,
+        now: Instant,
+        conn: &mut quinn_proto::Connection,
+        id: StreamId,
+    ) -> Result<(), Fault> {
+        let Some(stream) = self.streams.get_mut(id) else { return Ok(()) };
+        if stream.is_received || !stream.is_readable {
+            return Ok(());
+        }
+        if let Some(section) = stream.unblock()
+            && !self.on_section(now, id, section)?
+        {
+            return Ok(());
+        }
+        let Some(stream) = self.streams.get_mut(id) else { return Ok(()) };
+        let (quic, behind) = (stream.quic, stream.take_behind());
+        if !self.digest(now, id, behind)? {
+            return Ok(());
+        }
+        let mut recv = conn.recv_stream(quic);
+        let Ok(mut chunks) = recv.read(true) else { return Ok(()) };
+        let mut end = None;
+        while let Some(room) = self.room(id) {
+            match chunks.next(room) {
+                Ok(Some(chunk)) => {
+                    if !self.digest(now, id, chunk.bytes)? {
+                        break;
+                    }
+                }
+                Ok(None) => {
+                    end = Some(None);
+                    break;
+                }
+                Err(ReadError::Reset(code)) => {
+                    end = Some(Some(code.into_inner()));
+                    break;
+                }
+                Err(ReadError::Blocked) => {
+                    if let Some(stream) = self.streams.get_mut(id) {
+                        stream.is_readable = false;
+                    }
+                    break;
+                }
+            }
+        }
+        // Gives the read bytes' credit back.
+        drop(chunks);
+        match end {
+            Some(None) => self.on_end(now, id)?,
+            Some(Some(code)) => self.on_reset(id, code),
+            None => self.flush(id),
+        }
+        Ok(())
+    }
+
+    /// How much may be read of the stream now, if anything may.
+    fn room(&self, id: StreamId) -> Option<usize> {
+        let stream = self.streams.get(id)?;
+        if stream.is_received || stream.is_blocked() {
+            return None;
+        }
+        match stream.due {
+            Due::Body | Due::Tunnel => {
+                let most = self.config.stream_buffer as usize;
+                most.checked_sub(stream.unallowed).filter(|room| *room > 0)
+            }
+            Due::Head | Due::End => Some(usize::MAX),
+        }
+    }
+
+    /// Takes in what came. Returns whether to go on.
+    fn digest(&mut self, now: Instant, id: StreamId, mut bytes: Bytes) -> Result<bool, Fault> {
+        let most = u64::from(self.config.max_head_bytes);
+        loop {
+            let Some(stream) = self.streams.get_mut(id) else { return Ok(false) };
+            if stream.is_received {
+                return Ok(false);
+            }
+            match stream.take(&mut bytes, most, self.is_server)? {
+                None => return Ok(true),
+                Some(Came::Data(bytes)) => self.on_data(id, bytes),
+                Some(Came::TooLarge) => self.on_too_large(id)?,
+                Some(Came::Section(section)) => {
+                    if !self.on_section(now, id, section)? {
+                        if let Some(stream) = self.streams.get_mut(id) {
+                            stream.keep_behind(bytes);
+                        }
+                        return Ok(false);
+                    }
+                }
+            }
+        }
+    }
+
+    fn on_data(&mut self, id: StreamId, bytes: Bytes) {
+        let most = self.config.max_body_bytes.filter(|_| self.is_server);
+        let Some(stream) = self.streams.get_mut(id) else { return };
+        stream.unallowed += bytes.len();
+        self.unread += bytes.len();
+        if !stream.is_connect && most.is_some_and(|most| stream.received > most) {
+            return self.refuse_body(id);
+        }
+        let event = Event::Data { stream: id, bytes, end: false };
+        self.events.extend(stream.event.replace(event));
+    }
+
+    /// A body is longer than the limit: with an answer, where none has begun.
+    fn refuse_body(&mut self, id: StreamId) {
+        let Some(stream) = self.streams.get_mut(id) else { return };
+        let is_unanswered = stream.to_say == ToSay::Head;
+        self.flush(id);
+        self.cut(Cut::BodyTooLarge);
+        let cause = Cause::Protocol(ProtocolFault::BodyTooLarge);
+        let event = Event::Reset { stream: id, cause, retry: RetrySafe::Unknown };
+        if !is_unanswered {
+            return self.end(id, code::EXCESSIVE_LOAD, event);
+        }
+        // The driver has heard the end; what is left is the engine's own.
+        self.events.push_back(event);
+        if let Some(stream) = self.streams.get_mut(id) {
+            stream.is_told = false;
+        }
+        self.answer(id, StatusCode::PAYLOAD_TOO_LARGE);
+    }
+
+    /// A section is beyond the limit (RFC 9114 4.2.2).
+    fn on_too_large(&mut self, id: StreamId) -> Result<(), Fault> {
+        let Some(stream) = self.streams.get(id) else { return Ok(()) };
+        if self.is_server && stream.due == Due::Head {
+            let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+            self.refuse(id, Cut::HeadTooLarge, status);
+            return Ok(());
+        }
+        self.cut(Cut::HeadTooLarge);
+        Err(Fault::Stream(code::EXCESSIVE_LOAD, ProtocolFault::HeadTooLarge))
+    }
+
+    /// Returns whether to go on.
+    fn on_section(&mut self, now: Instant, id: StreamId, section: Bytes) -> Result<bool, Fault> {
+        let Some(stream) = self.streams.get_mut(id) else { return Ok(false) };
+        let limits = Limits {
+            bytes: self.config.max_head_bytes as usize,
+            fields: self.config.max_head_fields as usize,
+        };
+        let mut fields = Vec::new();
+        let decoded = self.decoder.decode(number(stream.quic), &section, limits, &mut fields);
+        match decoded.map_err(|error| Fault::Connection(error.code()))? {
+            Decoded::Blocked => {
+                stream.block(section);
+                return Ok(false);
+            }
+            Decoded::TooLarge => self.on_too_large(id)?,
+            Decoded::Fields if stream.due == Due::Body => {
+                let trailers = message::trailers(fields).ok_or(Fault::MALFORMED)?;
+                stream.due = Due::End;
+                let event = Event::Trailers { stream: id, trailers: Box::new(trailers) };
+                self.events.extend(stream.event.replace(event));
+            }
+            Decoded::Fields if self.is_server => self.on_request(now, id, fields)?,
+            Decoded::Fields => self.on_response(id, fields)?,
+        }
+        Ok(true)
+    }
+
+    /// Streams whose sections can be read now are looked at.
+    pub(super) fn wake_unblocked(&mut self) {
+        while let Some(stream) = self.decoder.unblocked() {
+            let side = quinn_proto::Side::Client;
+            let quic = quinn_proto::StreamId::new(side, quinn_proto::Dir::Bi, stream / 4);
+            if let Some(id) = self.numbers.get(&quic).copied() {
+                self.readable(id);
+            }
+        }
+    }
+
+    /// What was not told because it might end is told.
+    fn flush(&mut self, id: StreamId) {
+        if let Some(stream) = self.streams.get_mut(id) {
+            self.events.extend(stream.event.take());
+        }
+    }
+
+    /// The peer's half is complete.
+    fn on_end(&mut self, now: Instant, id: StreamId) -> Result<(), Fault> {
+        let Some(stream) = self.streams.get_mut(id) else { return Ok(()) };
+        stream.on_end()?;
+        stream.is_received = true;
+        let had_trailers = stream.due == Due::End;
+        let mut last = stream.event.take();
+        match &mut last {
+            Some(Event::Head { end, .. } | Event::Data { end, .. }) => *end = true,
+            _ if had_trailers => {}
+            _ => {
+                self.events.extend(last.take());
+                last = Some(Event::Data { stream: id, bytes: Bytes::new(), end: true });
+            }
+        }
+        stream.owes_continue = false;
+        self.events.extend(last);
+        if !self.is_server {
+            self.on_answered(now, id);
+        }
+        Ok(())
+    }
+
+    /// The peer has reset its half.
+    fn on_reset(&mut self, id: StreamId, code: u64) {
+        self.flush(id);
+        let Some(stream) = self.streams.get_mut(id) else { return };
+        stream.is_received = true;
+        let quic = stream.quic;
+        let cause = Cause::StreamReset(short(code));
+        let retry = Self::fate(self.is_server, stream, cause);
+        // RFC 9204 2.2.2.2: what it may have said before is not read.
+        self.decoder.cancel(number(quic));
+        let event = Event::Reset { stream: id, cause, retry };
+        self.end(id, code::REQUEST_CANCELLED, event);
+    }
+
+    /// The peer does not want the rest of what this side sends.
+    pub(super) fn on_stopped(&mut self, id: StreamId, code: u64) {
+        let Some(stream) = self.streams.get_mut(id) else { return };
+        if stream.is_sent && !stream.is_received && !self.is_server {
+            // It was sent; the answer is what counts.
+            return;
+        }
+        let quic = stream.quic;
+        if !self.is_server && (code == code::NO_ERROR || stream.is_received) {
+            // RFC 9114 4.1: the answer stands without the rest of the request.
+            stream.hush();
+            self.aborts.push(Abort { stream: quic, reset: Some(code), stop: None });
+            return self.enlist(id);
+        }
+        let cause = Cause::StreamReset(short(code));
+        let retry = Self::fate(self.is_server, stream, cause);
+        self.end(id, code::REQUEST_CANCELLED, Event::Reset { stream: id, cause, retry });
+    }
+
+    fn write_stream(&mut self, conn: &mut quinn_proto::Connection, id: StreamId) {
+        let Some(stream) = self.streams.get_mut(id) else { return };
+        if !stream.has_output() && stream.urgency == stream.told_urgency {
+            return;
+        }
+        let mut send = conn.send_stream(stream.quic);
+        stream.prioritize(&mut send);
+        match stream.write(&mut send) {
+            Ok(true) => self.events.push_back(Event::Capacity { stream: id }),
+            Ok(false) | Err(quinn_proto::WriteError::Blocked) => {}
+            Err(quinn_proto::WriteError::Stopped(code)) => self.on_stopped(id, code.into_inner()),
+            Err(quinn_proto::WriteError::ClosedStream) => stream.hush(),
+        }
+    }
+
+    /// Ends the stream if both its halves are complete.
+    fn settle(&mut self, id: StreamId) {
+        let Some(stream) = self.streams.get(id) else { return };
+        if stream.is_received && stream.is_sent {
+            self.remove(id, Event::Ended { stream: id });
+        }
+    }
+
+    /// The stream's last event, where the driver knows of it.
+    fn remove(&mut self, id: StreamId, last: Event) {
+        let Some(gone) = self.streams.remove(id) else { return };
+        self.numbers.remove(&gone.quic);
+        self.unread -= gone.unallowed;
+        self.clock.forget(id);
+        self.events.extend(gone.event);
+        if gone.is_told {
+            self.events.push_back(last);
+        }
+    }
+
+    /// Gives up what is left of both halves, and tells `last`.
+    pub(super) fn end(&mut self, id: StreamId, code: u64, last: Event) {
+        self.stop(id, code);
+        let Some(stream) = self.streams.get_mut(id) else { return };
+        if !stream.is_sent {
+            let reset = Some(code);
+            self.aborts.push(Abort { stream: stream.quic, reset, stop: None });
+        }
+        self.remove(id, last);
+    }
+
+    /// Reads no more of the stream.
+    pub(super) fn stop(&mut self, id: StreamId, code: u64) {
+        let Some(stream) = self.streams.get_mut(id) else { return };
+        if !core::mem::replace(&mut stream.is_received, true) {
+            let stop = Some(code);
+            self.aborts.push(Abort { stream: stream.quic, reset: None, stop });
+            self.decoder.cancel(number(stream.quic));
+        }
+    }
+
+    /// Says a piece of a body or its trailers, or ignores it where none is due.
+    pub(super) fn say(&mut self, id: StreamId, piece: Held) {
+        let Some(stream) = self.streams.get_mut(id) else { return };
+        if stream.to_say != ToSay::Body {
+            return;
+        }
+        if let Some(held) = &mut stream.held {
+            return held.push(piece);
+        }
+        // A client's HEAD has no body; nor has a server's answer to one.
+        let is_empty = stream.is_head && self.is_server;
+        match piece {
+            Held::Data(_, end) if is_empty => stream.say(Bytes::new(), end),
+            Held::Data(bytes, end) => stream.say(bytes, end),
+            Held::Trailers(trailers) if is_empty || trailers.is_empty() => stream.finish(),
+            Held::Trailers(trailers) => {
+                let clean = message::clean(&trailers);
+                let fields = clean.as_ref().unwrap_or(&trailers);
+                self.say_fields(id, message::lines(fields));
+                if let Some(stream) = self.streams.get_mut(id) {
+                    stream.finish();
+                }
+            }
+        }
+        self.enlist(id);
+    }
+
+    /// Says what was held.
+    pub(super) fn release(&mut self, id: StreamId) {
+        let held = self.streams.get_mut(id).and_then(|stream| stream.held.take());
+        for piece in held.into_iter().flatten() {
+            self.say(id, piece);
+        }
+    }
+
+    /// Says a section.
+    pub(super) fn say_fields<'a>(&mut self, id: StreamId, lines: impl Iterator<Item = Line<'a>>) {
+        let Some(stream) = self.streams.get_mut(id) else { return };
+        let may_insert = self.control.takes_inserts();
+        let mut section = core::mem::take(&mut self.scratch);
+        section.clear();
+        self.encoder.encode(number(stream.quic), lines, may_insert, &mut section);
+        stream.say_section(&section);
+        self.scratch = section;
+    }
+
+    /// What the peer has done wrong on a stream ends it, or the connection.
+    fn on_fault(&mut self, id: StreamId, fault: Fault) -> Result<(), Fault> {
+        let Fault::Stream(code, fault) = fault else { return Err(fault) };
+        self.flush(id);
+        if code == code::MESSAGE_ERROR {
+            self.cut(Cut::Malformed);
+        }
+        let retry = match self.is_server {
+            true => RetrySafe::Unknown,
+            // Something came, so it was acted on.
+            false => RetrySafe::Answered,
+        };
+        let cause = Cause::Protocol(fault);
+        self.end(id, code, Event::Reset { stream: id, cause, retry });
+        Ok(())
+    }
+
+    fn on_connection_fault(&mut self, fault: Fault) {
+        let Fault::Connection(code) = fault else { return };
+        self.cut(Cut::Malformed);
+        self.fail(code, Cause::Protocol(ProtocolFault::Connection(short(code))));
+    }
+
+    /// The peer's GOAWAY.
+    pub(super) fn on_go_away(&mut self, from: u64) -> Result<(), Fault> {
+        if self.is_server {
+            // It names a push, of which there are none.
+            return self.note_go_away(from);
+        }
+        self.on_server_go_away(from)
+    }
+
+    pub(super) fn note_go_away(&mut self, from: u64) -> Result<(), Fault> {
+        // RFC 9114 5.2: it never rises.
+        if self.go_away_received.is_some_and(|before| from > before) {
+            return Err(Fault::Connection(code::ID_ERROR));
+        }
+        self.go_away_received = Some(from);
+        self.refusing |= !self.is_server;
+        if !core::mem::replace(&mut self.said_go_away, true) {
+            self.events.push_back(Event::GoAway { code: 0 });
+        }
+        Ok(())
+    }
+
+    /// Says GOAWAY.
+    pub(super) fn say_go_away(&mut self, from: u64) {
+        self.go_away_sent = Some(from);
+        self.control.say(|out| super::frame::put_number(out, kind::GOAWAY, from));
+    }
+
+    /// Ends the connection from this side.
+    pub(super) fn fail(&mut self, code: u64, cause: Cause) {
+        if self.closed {
+            return;
+        }
+        self.close = Some(Close { code });
+        self.over(cause);
+    }
+
+    /// Every stream hears that the connection has ended, then the driver.
+    pub(super) fn over(&mut self, cause: Cause) {
+        if self.closed {
+            return;
+        }
+        let all: Vec<StreamId> = self.streams.iter().map(|(id, _)| id).collect();
+        for id in all {
+            self.flush(id);
+            let Some(stream) = self.streams.get(id) else { continue };
+            let retry = Self::fate(self.is_server, stream, cause);
+            let told = match cause {
+                // What had begun is incomplete.
+                Cause::Closed if stream.answered => Cause::Incomplete,
+                cause => cause,
+            };
+            self.remove(id, Event::Reset { stream: id, cause: told, retry });
+        }
+        self.list.clear();
+        self.aborts.clear();
+        self.stash.clear();
+        self.refusing = true;
+        self.closed = true;
+        self.events.push_back(Event::Closed { cause });
+    }
+}
+
+/// A code as causes hold it.
+fn short(code: u64) -> u32 {
+    u32::try_from(code).unwrap_or(u32::MAX)
+}

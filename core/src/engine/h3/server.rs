@@ -1,0 +1,200 @@
+//! What only a server does: accept streams, answer them.
+
+use http::{HeaderMap, Method, Response, StatusCode};
+use quinn_proto::Dir;
+
+use super::client::number;
+use super::frame::{kind, take_integer};
+use super::stream::{Due, Fault, Stream, ToSay};
+use super::{H3, code, message};
+use crate::downstream::Cut;
+use crate::engine::head::expects_continue;
+use crate::engine::{Event, Head};
+use crate::id::StreamId;
+use crate::time::Instant;
+
+impl H3 {
+    /// Takes the requests' streams that the client has begun.
+    pub(super) fn accept_requests(
+        &mut self,
+        conn: &mut quinn_proto::Connection,
+    ) -> Result<(), Fault> {
+        if let Some(most) = self.grant.take() {
+            conn.set_max_concurrent_streams(Dir::Bi, most.into());
+        }
+        while let Some(quic) = conn.streams().accept(Dir::Bi) {
+            if !self.is_server {
+                // RFC 9114 6.1: a server begins none.
+                return Err(Fault::Connection(code::STREAM_CREATION_ERROR));
+            }
+            if self.go_away_sent.is_some_and(|from| number(quic) >= from) {
+                let rejected = Some(code::REQUEST_REJECTED);
+                self.aborts.push(super::Abort { stream: quic, reset: rejected, stop: rejected });
+                self.decoder.cancel(number(quic));
+                continue;
+            }
+            self.accepted = quic.index() + 1;
+            let id = self.streams.insert(Stream::new(quic, ToSay::Head));
+            self.numbers.insert(quic, id);
+            self.readable(id);
+        }
+        Ok(())
+    }
+
+    /// A request's head came.
+    pub(super) fn on_request(
+        &mut self,
+        now: Instant,
+        id: StreamId,
+        fields: Vec<super::qpack::Field>,
+    ) -> Result<(), Fault> {
+        let head = message::request(fields).ok_or(Fault::MALFORMED)?;
+        let length = message::content_length(head.headers()).ok_or(Fault::MALFORMED)?;
+        let is_connect = *head.method() == Method::CONNECT;
+        let config = &self.config;
+        let path = head.uri().path_and_query().map_or(0, |path| path.as_str().len());
+        if path > config.max_request_line as usize {
+            self.refuse(id, Cut::TargetTooLong, StatusCode::URI_TOO_LONG);
+            return Ok(());
+        }
+        if !is_connect && config.max_body_bytes.is_some_and(|most| length > Some(most)) {
+            self.refuse(id, Cut::BodyTooLarge, StatusCode::PAYLOAD_TOO_LARGE);
+            return Ok(());
+        }
+        let owes_continue = expects_continue(head.headers());
+        let expect_timeout = config.expect_timeout;
+        let Some(stream) = self.streams.get_mut(id) else { return Ok(()) };
+        stream.due = if is_connect { Due::Tunnel } else { Due::Body };
+        stream.length = length.filter(|_| !is_connect);
+        stream.is_told = true;
+        stream.is_head = *head.method() == Method::HEAD;
+        stream.is_connect = is_connect;
+        stream.owes_continue = owes_continue;
+        if let Some(urgency) = urgency(head.headers()) {
+            stream.urgency = urgency;
+        }
+        let head = Head::Request(Box::new(head));
+        stream.event = Some(Event::Head { stream: id, head, end: false });
+        if owes_continue {
+            self.clock.expect(now + expect_timeout, id);
+        }
+        self.requests = self.requests.saturating_add(1);
+        if self.config.max_requests.is_some_and(|most| self.requests == most.get()) {
+            self.cut(Cut::RequestLimit);
+            self.drain();
+        }
+        Ok(())
+    }
+
+    /// Answers a request that the driver has not heard of, and reads no more of it.
+    pub(super) fn refuse(&mut self, id: StreamId, cut: Cut, status: StatusCode) {
+        self.cut(cut);
+        self.answer(id, status);
+    }
+
+    /// Answers with a head alone.
+    pub(super) fn answer(&mut self, id: StreamId, status: StatusCode) {
+        let Some(stream) = self.streams.get_mut(id) else { return };
+        stream.to_say = ToSay::Body;
+        self.say_fields(id, core::iter::once(message::status_line(&status)));
+        if let Some(stream) = self.streams.get_mut(id) {
+            stream.finish();
+        }
+        self.stop(id, code::NO_ERROR);
+        self.enlist(id);
+    }
+
+    pub(super) fn respond_on(
+        &mut self,
+        now: Instant,
+        id: StreamId,
+        head: &Response<()>,
+        end: bool,
+    ) {
+        let Some(stream) = self.streams.get_mut(id) else { return };
+        if stream.to_say != ToSay::Head || !self.is_server {
+            return;
+        }
+        let status = head.status();
+        match status {
+            // RFC 9114 4.5: there is no upgrade in HTTP/3.
+            StatusCode::SWITCHING_PROTOCOLS => return self.reset(now, id),
+            StatusCode::CONTINUE => {
+                stream.owes_continue = true;
+                return self.go_on(id);
+            }
+            _ => {}
+        }
+        let clean = message::clean(head.headers());
+        let fields = clean.as_ref().unwrap_or_else(|| head.headers());
+        let lines =
+            || core::iter::once(message::status_line(&status)).chain(message::lines(fields));
+        if message::size(lines()) > self.peer.unwrap_or_default().max_field_section {
+            return self.reset(now, id);
+        }
+        if !status.is_informational() {
+            stream.to_say = ToSay::Body;
+            stream.owes_continue = false;
+            if let Some(urgency) = urgency(head.headers()) {
+                // RFC 9218 8: what the server says of its answer comes first.
+                stream.urgency = urgency;
+            }
+            stream.is_head = !stream.is_connect && !stream.has_content(status);
+        }
+        self.say_fields(id, lines());
+        if end
+            && !status.is_informational()
+            && let Some(stream) = self.streams.get_mut(id)
+        {
+            stream.finish();
+        }
+        self.enlist(id);
+    }
+
+    /// Sends 100 (Continue) if it is owed.
+    pub(super) fn go_on(&mut self, id: StreamId) {
+        let Some(stream) = self.streams.get_mut(id) else { return };
+        if stream.to_say == ToSay::Head && core::mem::take(&mut stream.owes_continue) {
+            let status = StatusCode::CONTINUE;
+            self.say_fields(id, core::iter::once(message::status_line(&status)));
+            self.enlist(id);
+        }
+    }
+
+    /// A client says how urgent a request's answer is (RFC 9218 7.2).
+    pub(super) fn on_priority_update(
+        &mut self,
+        kind: u64,
+        mut payload: &[u8],
+    ) -> Result<(), Fault> {
+        let element = take_integer(&mut payload).ok_or(Fault::Connection(code::FRAME_ERROR))?;
+        // Nothing is ever pushed; a request is a client's stream of both directions.
+        if kind != kind::PRIORITY_UPDATE || element % 4 != 0 {
+            return Err(Fault::Connection(code::ID_ERROR));
+        }
+        let quic = quinn_proto::StreamId::new(quinn_proto::Side::Client, Dir::Bi, element / 4);
+        if let (Some(id), Some(urgency)) =
+            (self.numbers.get(&quic).copied(), parse_urgency(payload))
+            && let Some(stream) = self.streams.get_mut(id)
+        {
+            stream.urgency = urgency;
+            self.enlist(id);
+        }
+        Ok(())
+    }
+}
+
+/// What a message says of its urgency (RFC 9218 5).
+fn urgency(fields: &HeaderMap) -> Option<u8> {
+    parse_urgency(fields.get("priority")?.as_bytes())
+}
+
+/// The `u` of a dictionary (RFC 9218 4.1); whatever else stands there means nothing here.
+fn parse_urgency(value: &[u8]) -> Option<u8> {
+    let member = |part: &&[u8]| part.trim_ascii().starts_with(b"u=");
+    let part = value.split(|byte| *byte == b',').filter(member).last()?;
+    match part.trim_ascii() {
+        [b'u', b'=', digit @ b'0'..=b'7'] => Some(digit - b'0'),
+        _ => None,
+    }
+}

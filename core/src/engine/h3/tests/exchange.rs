@@ -1,0 +1,404 @@
+//! Requests and answers between two engines.
+
+use http::{HeaderMap, Method};
+
+use super::*;
+use crate::engine::{OpenError, Shutdown};
+use crate::types::Limit;
+
+fn fields(pairs: &[(&'static str, &str)]) -> HeaderMap {
+    pairs
+        .iter()
+        .map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()))
+        .collect::<Vec<(http::HeaderName, http::HeaderValue)>>()
+        .into_iter()
+        .collect()
+}
+
+/// Sends a request and answers it, and returns what both engines were told of them.
+fn exchange(request: &Request<()>, response: &Response<()>) -> (HeaderMap, HeaderMap) {
+    let mut net = pair(&Config::default());
+    let stream = net.client.engine().open(net.now, request, true).unwrap();
+    net.run(5);
+    net.server.engine().respond(net.now, stream, response, true);
+    net.run(5);
+    let head = |events: &[Event]| {
+        events
+            .iter()
+            .find_map(|event| match event {
+                Event::Head { head: Head::Request(head), .. } => Some(head.headers().clone()),
+                Event::Head { head: Head::Response(head), .. } => Some(head.headers().clone()),
+                _ => None,
+            })
+            .unwrap()
+    };
+    (head(&net.server.events), head(&net.client.events))
+}
+
+#[test]
+fn a_request_and_its_answer() {
+    let mut net = pair(&Config::default());
+    let stream = net.client.engine().open(net.now, &get("/a?b"), true).unwrap();
+    assert_eq!(net.server_told(), ["s0.0 GET https://example.com/a?b end"]);
+    net.server.engine().respond(net.now, stream, &status(200), false);
+    net.server.engine().send(net.now, stream, Bytes::from_static(b"hello"), true);
+    assert_eq!(net.client_told(), ["s0.0 200", "s0.0 5 bytes end", "s0.0 ended"]);
+    assert_eq!(net.server_told(), ["s0.0 ended"]);
+}
+
+#[test]
+fn bodies_and_trailers_both_ways() {
+    let mut net = pair(&Config::default());
+    let stream = net.client.engine().open(net.now, &post("/"), false).unwrap();
+    net.client.engine().send(net.now, stream, Bytes::from(vec![1; 3_000]), false);
+    assert_eq!(net.client_told(), ["s0.0 capacity"]);
+    net.client.engine().trailers(net.now, stream, fields(&[("a", "b")]));
+    let heard = net.server_told();
+    assert_eq!(heard.first().unwrap(), "s0.0 POST https://example.com/");
+    assert_eq!(heard.last().unwrap(), "s0.0 trailers");
+    net.server.engine().respond(net.now, stream, &status(103), false);
+    net.server.engine().respond(net.now, stream, &status(200), false);
+    net.server.engine().trailers(net.now, stream, fields(&[("c", "d"), ("connection", "x")]));
+    assert_eq!(net.client_told(), ["s0.0 103", "s0.0 200", "s0.0 trailers", "s0.0 ended"]);
+    assert_eq!(net.server_told(), ["s0.0 ended"]);
+}
+
+/// Every field that was said is heard, but those of a connection of HTTP/1.1 (H-1).
+#[test]
+fn fields_are_carried() {
+    let mut request = get("/");
+    *request.headers_mut() = fields(&[
+        ("x-one", "1"),
+        ("connection", "x-two, te"),
+        ("x-two", "2"),
+        ("keep-alive", "1"),
+        ("te", "gzip, trailers"),
+        ("host", "example.com"),
+        ("cookie", "a=b"),
+        ("cookie", "c=d"),
+    ]);
+    request.headers_mut().append("x-one", "another".parse().unwrap());
+    let mut response = status(200);
+    *response.headers_mut() = fields(&[("set-cookie", "a"), ("upgrade", "x"), ("vary", "origin")]);
+    let (heard, answered) = exchange(&request, &response);
+    let expected = fields(&[("x-one", "1"), ("te", "trailers"), ("cookie", "a=b; c=d")]);
+    let mut expected = expected;
+    expected.append("x-one", "another".parse().unwrap());
+    assert_eq!(heard, expected);
+    assert_eq!(answered, fields(&[("set-cookie", "a"), ("vary", "origin")]));
+}
+
+/// Answers that have no body, whatever is given.
+#[test]
+fn answers_of_every_shape() {
+    for (method, code, length) in
+        [(Method::HEAD, 200, "5"), (Method::GET, 204, "0"), (Method::GET, 304, "5")]
+    {
+        let mut net = pair(&Config::default());
+        let mut request = get("/");
+        *request.method_mut() = method;
+        let stream = net.client.engine().open(net.now, &request, true).unwrap();
+        net.run(5);
+        let mut response = status(code);
+        response.headers_mut().insert("content-length", length.parse().unwrap());
+        net.server.engine().respond(net.now, stream, &response, false);
+        net.server.engine().send(net.now, stream, Bytes::from_static(b"hello"), true);
+        assert_eq!(net.client_told(), [format!("s0.0 {code} end"), "s0.0 ended".into()]);
+    }
+}
+
+/// What is not allowed on stays with the peer, and other streams go on.
+#[test]
+fn a_reader_that_stops_holds_up_its_own_stream_alone() {
+    let config = Config { stream_buffer: 10_000, ..Config::default() };
+    let mut net = pair(&config);
+    let slow = net.client.engine().open(net.now, &get("/slow"), true).unwrap();
+    let fast = net.client.engine().open(net.now, &get("/fast"), true).unwrap();
+    net.run(5);
+    for stream in [slow, fast] {
+        net.server.engine().respond(net.now, stream, &status(200), false);
+        net.server.engine().send(net.now, stream, Bytes::from(vec![0; 100_000]), true);
+    }
+    net.run(50);
+    assert_eq!(net.client.engine().unread(), 20_000);
+    for _ in 0..30 {
+        net.client.engine().allow(net.now, fast, 10_000);
+        net.run(2);
+    }
+    assert_eq!(net.client.engine().unread(), 10_000);
+    let heard = told(core::mem::take(&mut net.client.events));
+    assert_eq!(heard.last().unwrap(), "s1.0 ended");
+    for _ in 0..30 {
+        net.client.engine().allow(net.now, slow, usize::MAX);
+        net.run(2);
+    }
+    assert_eq!(net.client_told().last().unwrap(), "s0.0 ended");
+    assert_eq!(net.client.engine().unread(), 0);
+}
+
+/// The body waits for 100 (Continue), for its time, or is not sent (H-7).
+#[test]
+fn a_body_waits_for_continue() {
+    let mut request = post("/");
+    request.headers_mut().insert("expect", "100-continue".parse().unwrap());
+    let body = Bytes::from_static(b"body");
+    // The server asks for it.
+    let mut net = pair(&Config::default());
+    let stream = net.client.engine().open(net.now, &request, false).unwrap();
+    net.client.engine().send(net.now, stream, body.clone(), true);
+    assert_eq!(net.server_told(), ["s0.0 POST https://example.com/"]);
+    net.server.engine().allow(net.now, stream, 0);
+    assert_eq!(net.server_told(), ["s0.0 4 bytes end"]);
+    assert_eq!(net.client_told(), [""; 0]);
+    // Nobody says anything: both sides wait a second.
+    let stream = net.client.engine().open(net.now, &request, false).unwrap();
+    net.client.engine().send(net.now, stream, body.clone(), true);
+    assert_eq!(net.server_told().len(), 1);
+    net.run(1_000);
+    assert_eq!(net.server_told(), ["s1.0 4 bytes end"]);
+    // The answer comes at once.
+    let stream = net.client.engine().open(net.now, &request, false).unwrap();
+    net.client.engine().send(net.now, stream, body, true);
+    net.run(5);
+    net.server.engine().respond(net.now, stream, &status(417), true);
+    assert_eq!(net.client_told(), ["s2.0 417 end", "s2.0 ended"]);
+    let heard = net.server_told();
+    assert_eq!(heard.last().unwrap(), "s2.0 StreamReset(268) Unknown", "{heard:?}");
+}
+
+#[test]
+fn a_tunnel_ends_by_halves() {
+    let mut net = pair(&Config::default());
+    let request = Request::connect("example.com:443").body(()).unwrap();
+    let stream = net.client.engine().open(net.now, &request, false).unwrap();
+    net.client.engine().send(net.now, stream, Bytes::from_static(b"early"), false);
+    assert_eq!(net.server_told(), ["s0.0 CONNECT example.com:443"]);
+    net.server.engine().respond(net.now, stream, &status(200), false);
+    assert_eq!(net.client_told(), ["s0.0 200", "s0.0 capacity"]);
+    assert_eq!(net.server_told(), ["s0.0 5 bytes"]);
+    net.server.engine().send(net.now, stream, Bytes::from_static(b"all"), true);
+    assert_eq!(net.client_told(), ["s0.0 3 bytes end"]);
+    net.client.engine().send(net.now, stream, Bytes::from_static(b"rest"), true);
+    assert_eq!(net.server_told(), ["s0.0 4 bytes end", "s0.0 ended"]);
+    assert_eq!(net.client_told(), ["s0.0 ended"]);
+    // One that is refused: what was meant for it goes nowhere.
+    let stream = net.client.engine().open(net.now, &request, false).unwrap();
+    net.client.engine().send(net.now, stream, Bytes::from_static(b"early"), false);
+    net.run(5);
+    net.server.engine().respond(net.now, stream, &status(403), true);
+    assert_eq!(net.client_told(), ["s0.1 403 end", "s0.1 ended"]);
+    let heard = net.server_told();
+    assert_eq!(heard[1..], ["s0.1 0 bytes end", "s0.1 ended"], "{heard:?}");
+}
+
+/// RFC 9220: a CONNECT that says what is to be spoken.
+#[test]
+fn an_extended_connect() {
+    let mut net = pair(&Config::default());
+    let mut request = Request::connect("https://example.com/chat").body(()).unwrap();
+    request.extensions_mut().insert(super::super::Extended::new("websocket").unwrap());
+    let stream = net.client.engine().open(net.now, &request, false).unwrap();
+    net.run(5);
+    let Some(Event::Head { head: Head::Request(head), .. }) = net.server.events.first() else {
+        panic!("{:?}", net.server.events);
+    };
+    assert_eq!(head.uri(), "https://example.com/chat");
+    let protocol = head.extensions().get::<super::super::Extended>().unwrap();
+    assert_eq!(protocol.as_str(), "websocket");
+    net.server.engine().respond(net.now, stream, &status(200), false);
+    assert_eq!(net.client_told(), ["s0.0 200"]);
+}
+
+#[test]
+fn what_cannot_be_said() {
+    let mut net = pair(&Config::default());
+    let now = net.now;
+    let client = net.client.engine();
+    let relative = Request::get("/").body(()).unwrap();
+    assert_eq!(client.open(now, &relative, true), Err(OpenError::Unsayable));
+    let mut large = get("/");
+    large.headers_mut().insert("x", "v".repeat(33_000).parse().unwrap());
+    assert_eq!(client.open(now, &large, true), Err(OpenError::Unsayable));
+    // No stream was used for it.
+    assert_eq!(client.limit(), Limit::Total(100));
+    client.open(now, &get("/"), true).unwrap();
+    net.run(5);
+    assert_eq!(net.server_told(), ["s0.0 GET https://example.com/ end"]);
+}
+
+/// MAX_STREAMS, of which quinn-proto tells nothing: what is used and what is in the stash.
+#[test]
+fn the_limit_is_told_in_all() {
+    let grants = net::Grants { bidirectional: 2, ..net::Grants::default() };
+    let config = Config::default();
+    let mut net = Net::with(Some(&config), Some(&config), net::Grants::default(), grants);
+    assert_eq!(net.client.engine().limit(), Limit::Total(0));
+    let early = net.client.engine().open(net.now, &get("/"), true);
+    assert_eq!(early, Err(OpenError::NoCapacity));
+    net.run(20);
+    assert_eq!(net.client.engine().limit(), Limit::Total(2));
+    let a = net.client.engine().open(net.now, &get("/a"), true).unwrap();
+    net.client.engine().open(net.now, &get("/b"), true).unwrap();
+    let third = net.client.engine().open(net.now, &get("/c"), true);
+    assert_eq!(third, Err(OpenError::NoCapacity));
+    net.run(5);
+    net.server.engine().respond(net.now, a, &status(200), true);
+    // An acknowledgement may wait for 25 ms.
+    net.run(40);
+    assert_eq!(net.client.engine().limit(), Limit::Total(3));
+    assert!(net.client.events.iter().any(|event| matches!(event, Event::Limit(Limit::Total(3)))));
+    net.client.engine().open(net.now, &get("/c"), true).unwrap();
+}
+
+#[test]
+fn either_side_may_give_a_stream_up() {
+    let mut net = pair(&Config::default());
+    let stream = net.client.engine().open(net.now, &get("/"), true).unwrap();
+    net.run(5);
+    net.client.engine().reset(net.now, stream);
+    assert_eq!(net.client_told(), ["s0.0 Cancelled Unknown"]);
+    let heard = net.server_told();
+    assert_eq!(heard[1..], ["s0.0 StreamReset(268) Unknown"], "{heard:?}");
+    // Before anything went out.
+    let stream = net.client.engine().open(net.now, &get("/"), true).unwrap();
+    net.client.engine().reset(net.now, stream);
+    assert_eq!(net.client_told(), ["s0.1 Cancelled Unsent"]);
+    // By the server.
+    let stream = net.client.engine().open(net.now, &get("/"), false).unwrap();
+    net.run(5);
+    let answered = net.server.events.iter().rev().find_map(|event| match event {
+        Event::Head { stream, .. } => Some(*stream),
+        _ => None,
+    });
+    net.server.engine().respond(net.now, answered.unwrap(), &status(200), false);
+    net.run(5);
+    net.server.engine().reset(net.now, answered.unwrap());
+    assert_eq!(
+        net.client_told(),
+        [format!("{stream} 200"), format!("{stream} StreamReset(268) Answered")]
+    );
+}
+
+/// A complete answer while the request is being sent: it stands (RFC 9114 4.1).
+#[test]
+fn an_early_answer_stands() {
+    let mut net = pair(&Config::default());
+    let stream = net.client.engine().open(net.now, &post("/"), false).unwrap();
+    net.run(5);
+    net.server.engine().respond(net.now, stream, &status(200), true);
+    net.run(5);
+    net.server.engine().reset(net.now, stream);
+    assert_eq!(net.client_told(), ["s0.0 200 end", "s0.0 ended"]);
+}
+
+#[test]
+fn a_sign_of_life() {
+    let mut net = pair(&Config::default());
+    net.client.engine().ping(net.now);
+    net.server.engine().ping(net.now);
+    // An acknowledgement may wait for 25 ms.
+    net.run(30);
+    assert_eq!(net.client_told(), ["Pong"]);
+    assert_eq!(net.server_told(), ["Pong"]);
+}
+
+/// A server drains: what is on its way is served, then both are gone (RFC 9114 5.2).
+#[test]
+fn a_server_goes_away_gracefully() {
+    let mut net = pair(&Config::default());
+    let first = net.client.engine().open(net.now, &get("/a"), true).unwrap();
+    net.run(5);
+    net.server.engine().shutdown(net.now, Shutdown::Graceful);
+    // Sent before the client can know.
+    let second = net.client.engine().open(net.now, &get("/b"), true).unwrap();
+    net.run(30);
+    let heard = told(core::mem::take(&mut net.server.events));
+    assert_eq!(heard.len(), 2, "{heard:?}");
+    let refused = net.client.engine().open(net.now, &get("/c"), true);
+    assert_eq!(refused, Err(OpenError::Refusing));
+    for stream in [first, second] {
+        net.server.engine().respond(net.now, stream, &status(200), true);
+    }
+    net.run(100);
+    let heard = net.server_told();
+    assert_eq!(heard, ["s0.0 ended", "s1.0 ended", "Closed { cause: ShutDown }"]);
+    assert_eq!(net.server.closed.unwrap().code, 0x100);
+    let heard = net.client_told();
+    assert_eq!(heard[0], "GoAway { code: 0 }");
+    assert_eq!(heard.last().unwrap(), "Closed { cause: Closed }");
+    assert_eq!(heard.len(), 6, "{heard:?}");
+}
+
+#[test]
+fn a_client_goes_away_gracefully() {
+    let mut net = pair(&Config::default());
+    let stream = net.client.engine().open(net.now, &get("/a"), true).unwrap();
+    net.client.engine().shutdown(net.now, Shutdown::Graceful);
+    net.run(5);
+    net.server.engine().respond(net.now, stream, &status(200), true);
+    let heard = net.client_told();
+    assert_eq!(heard, ["s0.0 200 end", "s0.0 ended", "Closed { cause: ShutDown }"]);
+    assert_eq!(net.server_told().last().unwrap(), "Closed { cause: Closed }");
+    assert_eq!(net.server.code(), Some(0x100));
+}
+
+#[test]
+fn a_connection_that_breaks_ends_every_stream_once() {
+    let mut net = pair(&Config::default());
+    let answered = net.client.engine().open(net.now, &get("/a"), true).unwrap();
+    net.client.engine().open(net.now, &get("/b"), true).unwrap();
+    net.run(5);
+    net.server.engine().respond(net.now, answered, &status(200), false);
+    net.run(5);
+    net.client.engine().open(net.now, &get("/c"), true).unwrap();
+    net.server.engine().shutdown(net.now, Shutdown::Now);
+    // What this side has not heard of yet goes out before it does.
+    let heard = net.client_told();
+    assert_eq!(
+        heard,
+        [
+            "s0.0 200",
+            "s0.0 Incomplete Answered",
+            "s1.0 Closed Unknown",
+            "s2.0 Closed Unknown",
+            "Closed { cause: Closed }"
+        ]
+    );
+    assert_eq!(net.server_told().last().unwrap(), "Closed { cause: ShutDown }");
+    assert_eq!(net.client.engine().poll_timeout(), None);
+}
+
+/// With tables on both sides, late acknowledgements and all, fields stay what they are.
+#[test]
+fn compression_with_tables() {
+    let config = Config { qpack_table: 4_096, qpack_blocked: 16, ..Config::default() };
+    let mut net = pair(&config);
+    for n in 0..200 {
+        let mut request = get(&format!("/{n}"));
+        *request.headers_mut() = fields(&[
+            ("user-agent", "regatta/0.1"),
+            ("x-token", &"t".repeat(10 + n % 50)),
+            ("x-number", &(n % 9).to_string()),
+        ]);
+        let stream = net.client.engine().open(net.now, &request, true).unwrap();
+        net.run(3);
+        let asked = net.server.events.iter().find_map(|event| match event {
+            Event::Head { stream, head: Head::Request(head), .. } => Some((*stream, head.clone())),
+            _ => None,
+        });
+        let (asked, head) = asked.unwrap();
+        assert_eq!(head.headers(), request.headers());
+        let mut response = status(200);
+        *response.headers_mut() = request.headers().clone();
+        net.server.engine().respond(net.now, asked, &response, true);
+        net.run(3);
+        let heard = net.client.events.iter().find_map(|event| match event {
+            Event::Head { stream, head: Head::Response(head), .. } => Some((*stream, head.clone())),
+            _ => None,
+        });
+        let (heard, head) = heard.unwrap();
+        assert_eq!((heard, head.headers()), (stream, request.headers()));
+        net.client.events.clear();
+        net.server.events.clear();
+    }
+}
