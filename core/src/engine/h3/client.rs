@@ -6,7 +6,6 @@ use quinn_proto::Dir;
 
 use super::stream::{Due, Fault, Held, Stream, ToSay};
 use super::{H3, code, message};
-use crate::arena::Arena;
 use crate::engine::head::expects_continue;
 use crate::engine::{Event, Head, OpenError};
 use crate::id::StreamId;
@@ -146,7 +145,7 @@ impl H3 {
     /// A server's GOAWAY (RFC 9114 5.2): requests from there on were not acted on.
     pub(super) fn on_server_go_away(&mut self, from: u64) -> Result<(), Fault> {
         // It names a client's request stream, and never a later one than before.
-        if from % 4 != 0 {
+        if !from.is_multiple_of(4) {
             return Err(Fault::Connection(code::ID_ERROR));
         }
         self.note_go_away(from)?;
@@ -191,7 +190,7 @@ impl H3 {
         let config = self.config.clone();
         let events = core::mem::take(&mut self.events);
         let (limit, used) = (self.limit, self.used);
-        let streams = core::mem::replace(&mut self.streams, Arena::new());
+        let streams = core::mem::take(&mut self.streams);
         let (refusing, draining) = (self.refusing, self.draining);
         *self = Self::new(&config, now, false);
         // Slots keep their generations, so that old ids stay stale.

@@ -107,10 +107,9 @@ impl Control {
         self.own.iter().filter(|own| own.stream.is_some()).count()
     }
 
-    /// How the others are left when the transport has forgotten all of them.
-    pub(super) const fn has_begun(&self) -> bool {
-        let [control, ..] = &self.own;
-        control.stream.is_some()
+    /// Whether the connection needs the stream, which is one of our own.
+    pub(super) fn needs(&self, stream: quinn_proto::StreamId) -> bool {
+        self.own.iter().any(|own| own.stream == Some(stream))
     }
 }
 
@@ -126,16 +125,14 @@ impl H3 {
         for own in &mut self.control.own {
             write_own(own, conn)?;
         }
-        if self.control.has_begun() && self.control.grease.is_some() {
-            self.grease(conn);
-        }
+        self.grease(conn);
         Ok(())
     }
 
     /// Opens a stream that means nothing, where the peer has room for it (RFC 9114 6.2.3).
     fn grease(&mut self, conn: &mut quinn_proto::Connection) {
         // Those that mean something come first.
-        if !self.peer.is_some_and(|_| conn.streams().send_streams() > 0) {
+        if self.peer.is_none() || self.control.opened() == 0 {
             return;
         }
         let Some(grease) = self.control.grease.take() else { return };

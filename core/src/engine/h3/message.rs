@@ -99,7 +99,12 @@ pub(super) fn request(fields: Vec<Field>) -> Option<Request<()>> {
         if pseudo.status.is_some() || (is_extended && method != Method::CONNECT) {
             return None;
         }
-        let scheme = Scheme::try_from(&pseudo.scheme?[..]).ok()?;
+        let scheme = pseudo.scheme?;
+        // RFC 3986 3.1.
+        if !scheme.first()?.is_ascii_alphabetic() {
+            return None;
+        }
+        let scheme = Scheme::try_from(&scheme[..]).ok()?;
         let path = pseudo.path?;
         if path.first() != Some(&b'/') && (method != Method::OPTIONS || path != "*") {
             return None;

@@ -30,6 +30,7 @@ use crate::id::StreamId;
 use crate::time::Instant;
 use crate::types::{Cause, Limit, RetrySafe};
 
+mod abuse;
 mod client;
 mod clock;
 pub mod code;
@@ -46,10 +47,11 @@ mod tests;
 pub use self::frame::Settings;
 pub use self::message::Extended;
 
+use self::abuse::Abuse;
 use self::clock::Clock;
 use self::control::Control;
 use self::qpack::{Decoder, Encoder};
-use self::stream::{Held, Stream};
+use self::stream::{Fault, Held, Stream};
 
 /// How the connection is to be closed: `CONNECTION_CLOSE` of an application.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,6 +80,7 @@ pub struct H3 {
     control: Control,
     events: VecDeque<Event>,
     clock: Clock,
+    abuse: Abuse,
     /// Bytes of all streams that are delivered and not yet allowed on.
     unread: usize,
     /// A client's streams that are open and not used.
@@ -158,6 +161,7 @@ impl H3 {
             control: Control::new(&own, grease),
             events: VecDeque::new(),
             clock: Clock::default(),
+            abuse: Abuse::default(),
             unread: 0,
             stash: VecDeque::new(),
             used: 0,
@@ -282,7 +286,7 @@ impl H3 {
     }
 
     /// What the connection has told of its streams; [`H3::pump`] does what there is to do.
-    pub fn handle(&mut self, _now: Instant, event: &StreamEvent) {
+    pub fn handle(&mut self, now: Instant, event: &StreamEvent) {
         self.is_stirred = true;
         match *event {
             StreamEvent::Readable { id } if id.dir() == Dir::Uni => self.control.on_readable(id),
@@ -296,9 +300,16 @@ impl H3 {
                     self.enlist(stream);
                 }
             }
+            StreamEvent::Stopped { id, .. } if self.control.needs(id) => {
+                self.on_connection_fault(Fault::Connection(code::CLOSED_CRITICAL_STREAM));
+            }
+            StreamEvent::Stopped { id, error_code } if id.dir() == Dir::Uni => {
+                let reset = Some(error_code.into_inner());
+                self.aborts.push(Abort { stream: id, reset, stop: None });
+            }
             StreamEvent::Stopped { id, error_code } => {
                 if let Some(stream) = self.numbers.get(&id).copied() {
-                    self.on_stopped(stream, error_code.into_inner());
+                    self.on_stopped(now, stream, error_code.into_inner());
                 }
             }
             // What has opened, ended or become available is looked for at each pump.

@@ -41,13 +41,14 @@ impl H3 {
                 stream.is_listed = false;
             }
             if let Err(fault) = self.read_stream(now, conn, id) {
-                self.on_fault(id, fault)?;
+                self.on_fault(now, id, fault)?;
             }
             // What sections refer to goes in front of them.
             self.write_control(conn)?;
-            self.write_stream(conn, id);
+            self.write_stream(now, conn, id);
             self.settle(id);
         }
+        self.police()?;
         self.pump_aborts(conn);
         self.write_control(conn)?;
         self.pump_pings(conn);
@@ -117,7 +118,7 @@ impl H3 {
         drop(chunks);
         match end {
             Some(None) => self.on_end(now, id)?,
-            Some(Some(code)) => self.on_reset(id, code),
+            Some(Some(code)) => self.on_reset(now, id, code),
             None => self.flush(id),
         }
         Ok(())
@@ -274,13 +275,14 @@ impl H3 {
     }
 
     /// The peer has reset its half.
-    fn on_reset(&mut self, id: StreamId, code: u64) {
+    fn on_reset(&mut self, now: Instant, id: StreamId, code: u64) {
         self.flush(id);
         let Some(stream) = self.streams.get_mut(id) else { return };
         stream.is_received = true;
         let quic = stream.quic;
         let cause = Cause::StreamReset(short(code));
         let retry = Self::fate(self.is_server, stream, cause);
+        self.in_vain(now);
         // RFC 9204 2.2.2.2: what it may have said before is not read.
         self.decoder.cancel(number(quic));
         let event = Event::Reset { stream: id, cause, retry };
@@ -288,7 +290,7 @@ impl H3 {
     }
 
     /// The peer does not want the rest of what this side sends.
-    pub(super) fn on_stopped(&mut self, id: StreamId, code: u64) {
+    pub(super) fn on_stopped(&mut self, now: Instant, id: StreamId, code: u64) {
         let Some(stream) = self.streams.get_mut(id) else { return };
         if stream.is_sent && !stream.is_received && !self.is_server {
             // It was sent; the answer is what counts.
@@ -303,10 +305,11 @@ impl H3 {
         }
         let cause = Cause::StreamReset(short(code));
         let retry = Self::fate(self.is_server, stream, cause);
+        self.in_vain(now);
         self.end(id, code::REQUEST_CANCELLED, Event::Reset { stream: id, cause, retry });
     }
 
-    fn write_stream(&mut self, conn: &mut quinn_proto::Connection, id: StreamId) {
+    fn write_stream(&mut self, now: Instant, conn: &mut quinn_proto::Connection, id: StreamId) {
         let Some(stream) = self.streams.get_mut(id) else { return };
         if !stream.has_output() && stream.urgency == stream.told_urgency {
             return;
@@ -316,7 +319,9 @@ impl H3 {
         match stream.write(&mut send) {
             Ok(true) => self.events.push_back(Event::Capacity { stream: id }),
             Ok(false) | Err(quinn_proto::WriteError::Blocked) => {}
-            Err(quinn_proto::WriteError::Stopped(code)) => self.on_stopped(id, code.into_inner()),
+            Err(quinn_proto::WriteError::Stopped(code)) => {
+                self.on_stopped(now, id, code.into_inner())
+            }
             Err(quinn_proto::WriteError::ClosedStream) => stream.hush(),
         }
     }
@@ -409,9 +414,10 @@ impl H3 {
     }
 
     /// What the peer has done wrong on a stream ends it, or the connection.
-    fn on_fault(&mut self, id: StreamId, fault: Fault) -> Result<(), Fault> {
+    fn on_fault(&mut self, now: Instant, id: StreamId, fault: Fault) -> Result<(), Fault> {
         let Fault::Stream(code, fault) = fault else { return Err(fault) };
         self.flush(id);
+        self.in_vain(now);
         if code == code::MESSAGE_ERROR {
             self.cut(Cut::Malformed);
         }
@@ -425,7 +431,7 @@ impl H3 {
         Ok(())
     }
 
-    fn on_connection_fault(&mut self, fault: Fault) {
+    pub(super) fn on_connection_fault(&mut self, fault: Fault) {
         let Fault::Connection(code) = fault else { return };
         self.cut(Cut::Malformed);
         self.fail(code, Cause::Protocol(ProtocolFault::Connection(short(code))));

@@ -34,6 +34,7 @@ impl H3 {
                 continue;
             }
             self.accepted = quic.index() + 1;
+            self.abuse.begin();
             let id = self.streams.insert(Stream::new(quic, ToSay::Head));
             self.numbers.insert(quic, id);
             self.readable(id);
@@ -169,7 +170,7 @@ impl H3 {
     ) -> Result<(), Fault> {
         let element = take_integer(&mut payload).ok_or(Fault::Connection(code::FRAME_ERROR))?;
         // Nothing is ever pushed; a request is a client's stream of both directions.
-        if kind != kind::PRIORITY_UPDATE || element % 4 != 0 {
+        if kind != kind::PRIORITY_UPDATE || !element.is_multiple_of(4) {
             return Err(Fault::Connection(code::ID_ERROR));
         }
         let quic = quinn_proto::StreamId::new(quinn_proto::Side::Client, Dir::Bi, element / 4);
@@ -192,7 +193,7 @@ fn urgency(fields: &HeaderMap) -> Option<u8> {
 /// The `u` of a dictionary (RFC 9218 4.1); whatever else stands there means nothing here.
 fn parse_urgency(value: &[u8]) -> Option<u8> {
     let member = |part: &&[u8]| part.trim_ascii().starts_with(b"u=");
-    let part = value.split(|byte| *byte == b',').filter(member).last()?;
+    let part = value.split(|byte| *byte == b',').rfind(member)?;
     match part.trim_ascii() {
         [b'u', b'=', digit @ b'0'..=b'7'] => Some(digit - b'0'),
         _ => None,

@@ -7,7 +7,10 @@ use http::{Request, Response};
 use self::net::Net;
 use crate::engine::{Config, Event, Head};
 
+mod early;
 mod exchange;
+mod frames;
+mod messages;
 mod net;
 
 fn get(path: &str) -> Request<()> {

@@ -13,7 +13,7 @@ use rustls::pki_types::PrivatePkcs8KeyDer;
 
 use super::super::frame::{put_front, put_integer};
 use super::super::{Close, H3};
-use super::{told, word};
+use super::told;
 use crate::engine::tls::std_time;
 use crate::engine::{Config, Event};
 use crate::time::{Duration, Instant};
@@ -323,10 +323,7 @@ impl End {
     pub(super) fn read(&mut self, stream: quinn_proto::StreamId) -> (Vec<u8>, String) {
         let mut all = Vec::new();
         let mut recv = self.connection().recv_stream(stream);
-        let mut chunks = match recv.read(true) {
-            Ok(chunks) => chunks,
-            Err(_) => return (all, "closed".into()),
-        };
+        let Ok(mut chunks) = recv.read(true) else { return (all, "closed".into()) };
         loop {
             match chunks.next(usize::MAX) {
                 Ok(Some(chunk)) => all.extend_from_slice(&chunk.bytes),
