@@ -103,6 +103,29 @@ fn a_race_that_contradicts_its_connection_is_seen() {
 }
 
 #[test]
+fn an_idle_connection_out_of_the_list_or_its_order_is_seen() {
+    let mut rig = Rig::new(|_| ());
+    for name in ["one.test", "two.test"] {
+        let (_, request) = rig.up(&key(Scheme::Http, name), Protocol::Http1, 1);
+        rig.now += 1;
+        rig.complete(request);
+    }
+    must_see(
+        &rig.up,
+        &[
+            ("c0.0 is idle and would not be found", |upstream| {
+                let tables = &mut upstream.tables;
+                tables.resting.remove(&mut tables.connections, 0);
+            }),
+            ("the longest idle is not first", |upstream| {
+                let tables = &mut upstream.tables;
+                tables.resting.move_back(&mut tables.connections, 0);
+            }),
+        ],
+    );
+}
+
+#[test]
 fn a_host_with_users_out_of_count_is_seen() {
     must_see(
         &three_pools(),
