@@ -303,7 +303,7 @@ impl<R: Runtime> Builder<R> {
             .collect();
         let bases = profiles.iter().map(|_| OnceLock::new()).collect();
         let settings = Settings {
-            engine,
+            engine: Arc::new(engine),
             profiles,
             roads: Arc::new(roads),
             overrides,

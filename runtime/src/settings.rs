@@ -110,7 +110,7 @@ pub(crate) fn certificates(pem: &[u8]) -> Result<Vec<Vec<u8>>, Arc<str>> {
 /// Everything that a hub's connections share.
 #[derive(Debug)]
 pub(crate) struct Settings {
-    pub(crate) engine: EngineConfig,
+    pub(crate) engine: Arc<EngineConfig>,
     pub(crate) profiles: Vec<Profile>,
     pub(crate) roads: Arc<Roads>,
     pub(crate) overrides: BTreeMap<String, Vec<IpAddr>>,

@@ -67,8 +67,18 @@ impl From<Cause> for Failed {
     }
 }
 
-/// Runs one attempt, and the connection that it becomes.
-pub(crate) async fn run<R: Runtime>(hub: Arc<Hub<R>>, job: Job) {
+/// Runs one attempt, and the connection that it becomes. What the attempt needs is a future of its
+/// own, which is gone then: an idle connection keeps no room for it.
+pub(crate) fn run<R: Runtime>(hub: Arc<Hub<R>>, job: Job) -> impl Future<Output = ()> + Send {
+    let begun = Box::pin(begin(hub, job));
+    async move {
+        let Some(mut connection) = begun.await else { return };
+        poll_fn(|cx| connection.poll(cx)).await;
+    }
+}
+
+/// The connection that the attempt becomes, if it does.
+async fn begin<R: Runtime>(hub: Arc<Hub<R>>, job: Job) -> Option<Connection<R, Upward<R>>> {
     let mut letters = Letters::new();
     // The job's future is dropped at the first letter: only an abort comes to an attempt.
     let established = {
@@ -81,13 +91,12 @@ pub(crate) async fn run<R: Runtime>(hub: Arc<Hub<R>>, job: Job) {
         })
         .await
     };
-    let (wire, early) = match established {
-        None => return,
-        Some(Ok(established)) => established,
-        Some(Err(Failed { cause, detail })) => {
+    let (wire, early) = match established? {
+        Ok(established) => established,
+        Err(Failed { cause, detail }) => {
             job.mailbox.close();
             hub.attempt_failed(job.attempt, cause, detail);
-            return;
+            return None;
         }
     };
     let now = hub.runtime.now();
@@ -95,11 +104,11 @@ pub(crate) async fn run<R: Runtime>(hub: Arc<Hub<R>>, job: Job) {
         job.mailbox.close();
         let cause = Cause::Tls(TlsFault::NothingInCommon);
         hub.attempt_failed(job.attempt, cause, Some("the peer does not speak HTTP/2".into()));
-        return;
+        return None;
     };
     let mut engine = match protocol {
         Protocol::Http2 => Engine::H2(Box::new(H2::client(&http2_config(&hub, &job), now))),
-        _ => Engine::H1(Box::new(H1::client(&hub.settings.engine, now))),
+        _ => Engine::H1(Box::new(H1::client_sharing(Arc::clone(&hub.settings.engine), now))),
     };
     if !early.is_empty() {
         engine.receive(now, &early);
@@ -107,21 +116,18 @@ pub(crate) async fn run<R: Runtime>(hub: Arc<Hub<R>>, job: Job) {
     let tls = wire.tls().map(tls_trace);
     let connected = Event::Connected { attempt: job.attempt, protocol, limit: engine.limit() };
     if !hub.connected(connected, job.connection, &job.mailbox, tls) {
-        return;
+        return None;
     }
-    let connection = job.connection;
-    let party = Upward { hub: Arc::clone(&hub), connection, protocol, narrow: false };
     let runtime = hub.runtime.clone();
-    drop(hub);
-    let mut connection = Connection::new(runtime, wire, engine, job.mailbox, party);
-    poll_fn(|cx| connection.poll(cx)).await;
+    let party = Upward { hub, connection: job.connection, protocol, narrow: false };
+    Some(Connection::new(runtime, wire, engine, job.mailbox, party))
 }
 
 /// An origin that granted few streams is not sent a hundred before its SETTINGS come: it would
 /// refuse them, and those that go again by themselves would be refused elsewhere. Its
 /// windows are in proportion to what all bodies may hold.
 fn http2_config<R: Runtime>(hub: &Hub<R>, job: &Job) -> EngineConfig {
-    let mut config = hub.settings.engine.clone();
+    let mut config = EngineConfig::clone(&hub.settings.engine);
     let assumed = hub.look(|upstream| upstream.assumed_streams(job.connection));
     if let Some(assumed) = assumed.and_then(NonZeroU32::new) {
         config.initial_streams = assumed;

@@ -22,7 +22,7 @@ use crate::runtime::Runtime;
 pub(crate) struct Gate<R: Runtime> {
     pub(super) runtime: R,
     pub(super) speaks: Speaks,
-    pub(super) engine: EngineConfig,
+    pub(super) engine: Arc<EngineConfig>,
     /// The memory of all bodies.
     pub(crate) budget: Arc<Budget>,
     state: Mutex<State>,
@@ -92,7 +92,7 @@ impl<R: Runtime> Gate<R> {
             waiting: Vec::new(),
         };
         let (state, wake) = (Mutex::new(state), Wake::new());
-        Arc::new(Self { runtime, speaks, engine, budget, state, wake })
+        Arc::new(Self { runtime, speaks, engine: Arc::new(engine), budget, state, wake })
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

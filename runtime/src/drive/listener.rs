@@ -2,7 +2,6 @@
 
 use core::future::{Future, poll_fn};
 use core::net::SocketAddr;
-use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
@@ -105,22 +104,37 @@ struct Guest {
     peer: Option<SocketAddr>,
 }
 
-/// Serves one connection: TLS, the choice of a protocol, then the common loop.
-async fn serve<R: Runtime, S: Service>(
+/// Serves one connection: TLS, the choice of a protocol, then the common loop. What comes before
+/// the loop is a future of its own, which is gone then: an idle connection keeps no room for it.
+fn serve<R: Runtime, S: Service>(
     gate: Arc<Gate<R>>,
     service: Arc<S>,
     socket: R::Stream,
     guest: Guest,
-) {
+) -> impl Future<Output = ()> + Send {
+    let begun = Box::pin(begin(gate, service, socket, guest));
+    async move {
+        let Some(mut connection) = begun.await else { return };
+        poll_fn(|cx| connection.poll(cx)).await;
+    }
+}
+
+/// The connection, once its handshakes are done.
+async fn begin<R: Runtime, S: Service>(
+    gate: Arc<Gate<R>>,
+    service: Arc<S>,
+    socket: R::Stream,
+    guest: Guest,
+) -> Option<Connection<R, Downward<R, S>>> {
     let Some(greeted) = greet(&gate, socket, &guest.served).await else {
         guest.served.1.close();
         gate.feed(Event::Closed(guest.served.0));
-        return;
+        return None;
     };
     let (wire, protocol) = (greeted.wire, greeted.protocol);
     let mut engine = match protocol {
         Protocol::Http2 => Engine::H2(Box::new(H2::server(&gate.engine, greeted.since))),
-        _ => Engine::H1(Box::new(H1::server(&gate.engine, greeted.since))),
+        _ => Engine::H1(Box::new(H1::server_sharing(Arc::clone(&gate.engine), greeted.since))),
     };
     if !greeted.early.is_empty() {
         engine.receive(gate.runtime.now(), &greeted.early);
@@ -130,8 +144,7 @@ async fn serve<R: Runtime, S: Service>(
     let secure = wire.tls().is_some();
     spans::served(guest.peer, protocol, secure);
     let party = Downward { gate, service, guest, protocol, secure, held: 0, paused: false };
-    let mut connection = Connection::new(runtime, wire, engine, mailbox, party);
-    poll_fn(|cx| connection.poll(cx)).await;
+    Some(Connection::new(runtime, wire, engine, mailbox, party))
 }
 
 /// The server's end of a connection: requests go to the service.
@@ -150,11 +163,12 @@ struct Downward<R: Runtime, S: Service> {
 impl<R: Runtime, S: Service> Downward<R, S> {
     /// Answers a request, in a task of its own. A connection of HTTP/1 has one request at a time
     /// and nothing else to do: it tries first, and most services answer at once.
-    fn begin(&self, mut call: Pin<Box<impl Future<Output = ()> + Send + 'static>>) {
+    fn begin(&self, call: impl Future<Output = ()> + Send + 'static) {
         let runtime = &self.gate.runtime;
         if self.protocol != Protocol::Http1 {
             return runtime.spawn(call);
         }
+        let mut call = Box::pin(call);
         let tried = catch_unwind(AssertUnwindSafe(|| {
             let mut cx = Context::from_waker(Waker::noop());
             call.as_mut().poll(&mut cx).is_pending().then_some(call)
@@ -205,7 +219,7 @@ impl<R: Runtime, S: Service> Party for Downward<R, S> {
         // Boxed, or the call would hold it twice.
         let request = Box::new(http::Request::from_parts(parts, body));
         let call = answer(Arc::clone(&self.service), request, Arc::clone(&exchange));
-        self.begin(Box::pin(call));
+        self.begin(call);
         Some(exchange)
     }
 

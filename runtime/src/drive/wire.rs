@@ -41,15 +41,27 @@ pub(crate) struct Wire<S> {
     socket: S,
     /// With the proxy whose tunnel this is, where TLS is spoken with it: below all else.
     outer: Option<Box<Outer>>,
-    tls: Option<Tls>,
+    layer: Option<Box<Layer>>,
     /// What the engine wants to say.
     pub(crate) plain: Output,
-    /// The same, encrypted; unused without TLS.
-    sealed: Output,
     read_open: bool,
     write: WriteHalf,
     /// Bytes that the socket has taken.
     written: u64,
+}
+
+/// TLS with the peer.
+#[derive(Debug)]
+struct Layer {
+    tls: Tls,
+    /// What is said, encrypted by it.
+    sealed: Output,
+}
+
+impl Layer {
+    fn new(tls: Tls) -> Box<Self> {
+        Box::new(Self { tls, sealed: Output::new() })
+    }
 }
 
 /// The TLS that a tunnel lies in.
@@ -119,17 +131,16 @@ impl<S: Stream> Wire<S> {
         Self {
             socket,
             outer: None,
-            tls,
+            layer: tls.map(Layer::new),
             plain: Output::new(),
-            sealed: Output::new(),
             read_open: true,
             write: WriteHalf::Open,
             written: 0,
         }
     }
 
-    pub(crate) const fn tls(&self) -> Option<&Tls> {
-        self.tls.as_ref()
+    pub(crate) fn tls(&self) -> Option<&Tls> {
+        self.layer.as_ref().map(|layer| &layer.tls)
     }
 
     pub(crate) const fn is_read_open(&self) -> bool {
@@ -154,14 +165,17 @@ impl<S: Stream> Wire<S> {
     /// How many bytes wait for the socket.
     pub(crate) fn backlog(&self) -> usize {
         let outer = self.outer.as_ref().map_or(0, |outer| outer.sealed.len());
-        self.plain.len() + self.sealed.len() + outer
+        let sealed = self.layer.as_ref().map_or(0, |layer| layer.sealed.len());
+        self.plain.len() + sealed + outer
     }
 
     /// Nothing more is written; what is left is dropped, here and with every later flush.
     pub(crate) fn break_off(&mut self) {
         self.write = WriteHalf::Broken;
         self.plain.clear();
-        self.sealed.clear();
+        if let Some(layer) = &mut self.layer {
+            layer.sealed.clear();
+        }
         if let Some(outer) = &mut self.outer {
             outer.sealed.clear();
         }
@@ -170,9 +184,9 @@ impl<S: Stream> Wire<S> {
     /// What is said from now on goes through a tunnel in the TLS that was spoken so far, if any
     /// was: it is as a socket without TLS.
     pub(crate) fn begin_tunnel(&mut self) {
-        self.outer = self.tls.take().map(|tls| {
-            let (sealed, opened) = (Output::new(), BytesMut::new());
-            Box::new(Outer { tls, sealed, opened, is_closed: false })
+        self.outer = self.layer.take().map(|layer| {
+            let Layer { tls, sealed } = *layer;
+            Box::new(Outer { tls, sealed, opened: BytesMut::new(), is_closed: false })
         });
     }
 
@@ -184,7 +198,7 @@ impl<S: Stream> Wire<S> {
         begun: &[u8],
         sink: &mut impl Sink,
     ) -> Heard {
-        self.tls = Some(tls);
+        self.layer = Some(Layer::new(tls));
         self.decrypt(now, begun, sink)
     }
 
@@ -200,7 +214,7 @@ impl<S: Stream> Wire<S> {
         now: Instant,
         sink: &mut impl Sink,
     ) -> Poll<Heard> {
-        if self.tls.is_none() && self.outer.is_none() && sink.direct() >= DIRECT_LEAST {
+        if self.layer.is_none() && self.outer.is_none() && sink.direct() >= DIRECT_LEAST {
             return self.read_direct(cx, sink);
         }
         READ.with_borrow_mut(|scratch| {
@@ -221,7 +235,7 @@ impl<S: Stream> Wire<S> {
     }
 
     fn hear(&mut self, now: Instant, bytes: &[u8], sink: &mut impl Sink) -> Heard {
-        if self.tls.is_none() {
+        if self.layer.is_none() {
             sink.take(bytes);
             return Heard::Bytes;
         }
@@ -254,7 +268,7 @@ impl<S: Stream> Wire<S> {
     }
 
     fn decrypt(&mut self, now: Instant, bytes: &[u8], sink: &mut impl Sink) -> Heard {
-        let Some(tls) = &mut self.tls else { return Heard::Bytes };
+        let Some(Layer { tls, .. }) = self.layer.as_deref_mut() else { return Heard::Bytes };
         PLAIN.with_borrow_mut(|plain| {
             plain.clear();
             let result = tls.receive(now, bytes, plain);
@@ -300,7 +314,7 @@ impl<S: Stream> Wire<S> {
 
     fn fin(&mut self) -> Heard {
         self.read_open = false;
-        let innermost = self.tls.as_ref().or_else(|| Some(&self.outer.as_ref()?.tls));
+        let innermost = self.tls().or_else(|| Some(&self.outer.as_ref()?.tls));
         let clean = innermost.is_none_or(Tls::is_peer_closed);
         Heard::End { clean, cause: Cause::Closed, error: None }
     }
@@ -325,10 +339,10 @@ impl<S: Stream> Wire<S> {
             self.plain.clear();
         }
         while !self.is_write_closed() {
-            let out = match &mut self.tls {
-                Some(tls) => {
-                    tls.send(now, &mut self.plain, &mut self.sealed);
-                    &mut self.sealed
+            let out = match self.layer.as_deref_mut() {
+                Some(Layer { tls, sealed }) => {
+                    tls.send(now, &mut self.plain, sealed);
+                    sealed
                 }
                 None => &mut self.plain,
             };
@@ -370,8 +384,8 @@ impl<S: Stream> Wire<S> {
 
     /// One step of the end: `close_notify`, that of the proxy's TLS, then FIN.
     fn poll_goodbye(&mut self, cx: &mut Context<'_>) -> Poll<Option<()>> {
-        if let (WriteHalf::Closing, Some(tls)) = (self.write, &mut self.tls) {
-            tls.close();
+        if let (WriteHalf::Closing, Some(layer)) = (self.write, &mut self.layer) {
+            layer.tls.close();
             self.write = WriteHalf::Goodbye;
             return Poll::Ready(Some(()));
         }

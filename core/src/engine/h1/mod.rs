@@ -35,6 +35,7 @@
 //! unheard, up to 64 KiB; a longer rest ends the connection.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use bytes::{Buf, Bytes, BytesMut};
 use http::StatusCode;
@@ -73,7 +74,7 @@ enum Role {
 #[derive(Debug)]
 pub struct H1 {
     role: Role,
-    config: Config,
+    config: Arc<Config>,
     exchange: Option<Exchange>,
     /// The next stream's generation.
     next: u32,
@@ -100,19 +101,30 @@ pub struct H1 {
 
 impl H1 {
     /// The client's side of a new connection.
-    pub fn client(config: &Config, _now: Instant) -> Self {
+    pub fn client(config: &Config, now: Instant) -> Self {
+        Self::client_sharing(Arc::new(config.clone()), now)
+    }
+
+    /// As [`H1::client`], with settings that connections share.
+    pub fn client_sharing(config: Arc<Config>, _now: Instant) -> Self {
         Self::new(Role::Client, config, None)
     }
 
     /// The server's side of a new connection; a whole head is due within `head_timeout`.
     pub fn server(config: &Config, now: Instant) -> Self {
-        Self::new(Role::Server, config, Some(now + config.head_timeout))
+        Self::server_sharing(Arc::new(config.clone()), now)
     }
 
-    fn new(role: Role, config: &Config, deadline: Option<Instant>) -> Self {
+    /// As [`H1::server`], with settings that connections share.
+    pub fn server_sharing(config: Arc<Config>, now: Instant) -> Self {
+        let due = now + config.head_timeout;
+        Self::new(Role::Server, config, Some(due))
+    }
+
+    fn new(role: Role, config: Arc<Config>, deadline: Option<Instant>) -> Self {
         Self {
             role,
-            config: config.clone(),
+            config,
             exchange: None,
             next: 0,
             kept: BytesMut::new(),
