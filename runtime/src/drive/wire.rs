@@ -23,6 +23,9 @@ const DIRECT: usize = 64 << 10;
 /// Fewer bytes than this are not worth a frame of that size: it would be kept alive for them.
 const DIRECT_LEAST: usize = DIRECT / 2;
 
+/// So much of a body that was decrypted is handed on in its buffer; less is copied out of it.
+const OWN_LEAST: usize = 4 << 10;
+
 /// So many frames of a thread are taken for the next ones, once their readers have let them go.
 const LENT: usize = 4;
 
@@ -272,7 +275,9 @@ impl<S: Stream> Wire<S> {
         PLAIN.with_borrow_mut(|plain| {
             plain.clear();
             let result = tls.receive(now, bytes, plain);
-            if !plain.is_empty() {
+            if (OWN_LEAST..=sink.direct()).contains(&plain.len()) {
+                sink.take_direct(core::mem::take(plain).freeze());
+            } else if !plain.is_empty() {
                 sink.take(plain);
             }
             if let Err(error) = result {
