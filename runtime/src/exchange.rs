@@ -90,28 +90,34 @@ const NO_LANE: u64 = u64::MAX;
 
 impl Exchange {
     pub(crate) fn new(requested: Instant, replay: usize) -> Self {
+        Self::of(requested, replay, Hold::default(), Charge::default())
+    }
+
+    /// A client's, whose body and head are kept for another try until [`Exchange::let_go`].
+    pub(crate) fn held(requested: Instant, replay: usize) -> Self {
+        let hold = Hold { held: true, ..Hold::default() };
+        Self::of(requested, replay, hold, Charge::default())
+    }
+
+    /// A server's, whose response is charged.
+    pub(crate) fn charged(requested: Instant, budget: &Arc<Budget>) -> Self {
+        Self::of(requested, 0, Hold::default(), Charge::of(budget))
+    }
+
+    /// Every one is made here, once: it is large to be moved about.
+    #[inline]
+    fn of(requested: Instant, replay: usize, hold: Hold, charge: Charge) -> Self {
         Self {
             up: Pipe::new(PIPE_CAPACITY, replay),
             down: Pipe::new(PIPE_CAPACITY, 0),
             lane: AtomicU64::new(NO_LANE),
             received: AtomicU64::new(0),
             tunnel: AtomicBool::new(false),
-            charge: Charge::default(),
+            charge,
             bodiless: AtomicBool::new(false),
             trace: Mutex::new(Trace { requested, ..Trace::default() }),
-            hold: Mutex::default(),
+            hold: Mutex::new(hold),
         }
-    }
-
-    /// A client's, whose body and head are kept for another try until [`Exchange::let_go`].
-    pub(crate) fn held(requested: Instant, replay: usize) -> Self {
-        let hold = Mutex::new(Hold { held: true, ..Hold::default() });
-        Self { hold, ..Self::new(requested, replay) }
-    }
-
-    /// A server's, whose response is charged.
-    pub(crate) fn charged(requested: Instant, budget: &Arc<Budget>) -> Self {
-        Self { charge: Charge::of(budget), ..Self::new(requested, 0) }
     }
 
     /// The request ends with this error, whatever state its response is in.
