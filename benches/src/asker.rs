@@ -1,6 +1,32 @@
-//! Who asks a server for something, again and again.
+//! Who asks a server for something, again and again, and in which ways.
 
 use tokio::task::JoinSet;
+
+/// One column of a table: what is spoken, and how many ask at a time.
+#[derive(Clone, Copy)]
+pub(crate) struct Case {
+    pub(crate) name: &'static str,
+    pub(crate) http2: bool,
+    pub(crate) tls: bool,
+    pub(crate) at_once: u64,
+}
+
+const fn case(name: &'static str, http2: bool, tls: bool, at_once: u64) -> Case {
+    Case { name, http2, tls, at_once }
+}
+
+pub(crate) const HTTP1: [Case; 4] = [
+    case("1 at once", false, false, 1),
+    case("64 at once", false, false, 64),
+    case("TLS, 1 at once", false, true, 1),
+    case("TLS, 64 at once", false, true, 64),
+];
+pub(crate) const HTTP2: [Case; 4] = [
+    case("1 at once", true, false, 1),
+    case("64 at once", true, false, 64),
+    case("TLS, 1 at once", true, true, 1),
+    case("TLS, 64 at once", true, true, 64),
+];
 
 /// Sends a request, waits for the whole answer and checks it.
 pub(crate) trait Asker: Send + 'static {

@@ -7,21 +7,27 @@ use bytes::Bytes;
 use http::{HeaderValue, Request, Uri};
 use http_body_util::{BodyExt, Empty};
 use hyper::client::conn::{http1, http2};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy;
+use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use regatta_core::upstream::Protocols;
+use regatta_runtime::Roots;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::runtime::Builder;
+use tokio::task::JoinHandle;
 
-use crate::asker::{Asker, round};
-use crate::measure::{Cost, cost, median, table};
+use crate::asker::{Asker, Case, HTTP1, HTTP2, round};
+use crate::measure::{Cost, begin, median, table};
 use crate::origin;
+use crate::secure::{Peer, client_config, connect, connector};
+use crate::tls::Identity;
 
 const RUNS: usize = 5;
-const TASKS: u64 = 64;
-const WARM_UP: u64 = 50;
-const EACH: u64 = 600;
+const WARM_UP: u64 = 640;
+/// Requests of one run, one at a time and many.
+const ALONE: u64 = 6_400;
+const TOGETHER: u64 = 25_600;
 const LENGTH: usize = 13;
 
 type Nothing = Empty<Bytes>;
@@ -32,109 +38,149 @@ enum Who {
     Sockets,
     Bare,
     Legacy,
+    Reqwest,
     Regatta,
 }
 
-const HTTP1: [(Who, &str); 4] = [
-    (Who::Regatta, "regatta"),
+const OVER_HTTP1: [(Who, &str); 5] = [
     (Who::Bare, "hyper, bare connections"),
+    (Who::Regatta, "regatta"),
     (Who::Legacy, "hyper-util, legacy client"),
+    (Who::Reqwest, "reqwest"),
     (Who::Sockets, "tokio sockets, fixed bytes"),
 ];
-const HTTP2: [(Who, &str); 3] = [
-    (Who::Regatta, "regatta"),
+const OVER_HTTP2: [(Who, &str); 4] = [
     (Who::Bare, "hyper, bare connection"),
+    (Who::Regatta, "regatta"),
     (Who::Legacy, "hyper-util, legacy client"),
+    (Who::Reqwest, "reqwest"),
 ];
 
-/// Prints the tables.
-pub(crate) fn run() {
-    print("HTTP/1.1", "64 connections", &HTTP1, false);
-    print("HTTP/2", "one connection", &HTTP2, true);
+/// Prints the tables, or that of the protocol that the words name: `http1` or `http2`.
+pub(crate) fn run(words: &[String]) {
+    let identity = Identity::new().expect("a certificate");
+    let wanted = |name: &str| words.is_empty() || words.iter().any(|word| word == name);
+    if wanted("http1") {
+        print("HTTP/1.1", "as many connections", &HTTP1, &OVER_HTTP1, &identity);
+    }
+    if wanted("http2") {
+        print("HTTP/2", "one connection", &HTTP2, &OVER_HTTP2, &identity);
+    }
 }
 
-fn print(protocol: &str, connections: &str, all: &[(Who, &str)], http2: bool) {
-    let address = origin::start(http2);
-    let mut runs = vec![Vec::new(); all.len()];
-    for _ in 0..RUNS {
-        for (runs, (who, _)) in runs.iter_mut().zip(all) {
-            runs.push(measure(*who, address, http2));
+fn print(
+    protocol: &str,
+    connections: &str,
+    cases: &[Case],
+    all: &[(Who, &str)],
+    identity: &Identity,
+) {
+    let mut head = vec!["client"];
+    let mut rows: Vec<_> = all.iter().map(|(_, name)| vec![(*name).to_owned()]).collect();
+    for case in cases {
+        head.extend([case.name, "allocations", "ratio"]);
+        let costs = costs(*case, all, identity);
+        for (row, cost) in rows.iter_mut().zip(&costs) {
+            row.push(format!("{:.2}", cost.nanos / 1e3));
+            row.push(format!("{:.1}", cost.allocations));
+            row.push(format!("{:.2}", cost.nanos / costs[0].nanos));
         }
     }
-    let costs: Vec<Cost> = runs.into_iter().map(median).collect();
-    let bare = costs[1].nanos;
-    let row = |((_, name), cost): (&(Who, &str), &Cost)| {
-        vec![
-            (*name).to_owned(),
-            format!("{:.2}", cost.nanos / 1e3),
-            format!("{:.1}", cost.allocations),
-            format!("{:.2}", cost.nanos / bare),
-        ]
-    };
     table(
         &format!("Client, {protocol}"),
         &format!(
-            "CPU time, user and system, and allocations of the client's thread for one GET with a \
-             body of {LENGTH} bytes in the answer, over loopback to an origin on another thread: \
-             {TASKS} at a time on {connections}, all warm. Median of {RUNS} runs of {}.",
-            TASKS * EACH
+            "Microseconds of CPU time, user and system, and allocations of the client's thread \
+             for one GET with a body of {LENGTH} bytes in the answer, over loopback to an origin \
+             on another thread, so many at once on {connections}, all warm. TLS is rustls with \
+             ring. The ratio is to hyper's bare connection. Median of {RUNS} runs of {TOGETHER} \
+             requests, or of {ALONE} one at a time."
         ),
-        &["client", "us", "allocations", "ratio to hyper's bare connection"],
-        &all.iter().zip(&costs).map(row).collect::<Vec<_>>(),
+        &head,
+        &rows,
     );
 }
 
-/// What one request costs `who`, on a runtime of its own.
-fn measure(who: Who, to: SocketAddr, http2: bool) -> Cost {
-    let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
-    match (who, http2) {
-        (Who::Sockets, _) => many(&runtime, || sockets(to)),
-        (Who::Bare, false) => many(&runtime, || bare_http1(to)),
-        (Who::Bare, true) => {
-            let sender = runtime.block_on(connect_http2(to));
-            many(&runtime, || bare_http2(to, sender.clone()))
-        }
-        (Who::Legacy, _) => {
-            let mut builder = legacy::Client::builder(TokioExecutor::new());
-            let client = builder.http2_only(http2).build_http();
-            many(&runtime, || ask_legacy(to, client.clone()))
-        }
-        (Who::Regatta, _) => {
-            let client = runtime.block_on(async {
-                let protocols =
-                    if http2 { Protocols::Http2PriorKnowledge } else { Protocols::Http1 };
-                let builder = regatta_tokio::client();
-                builder.profile(|profile| profile.protocols = protocols).build()
-            });
-            let client = client.expect("a client");
-            many(&runtime, || ask_regatta(to, client.clone()))
+/// What a request costs each of them.
+fn costs(case: Case, all: &[(Who, &str)], identity: &Identity) -> Vec<Cost> {
+    let origin = origin::start(case.http2, case.tls.then_some(identity));
+    let mut runs = vec![Vec::new(); all.len()];
+    for _ in 0..RUNS {
+        for (runs, (who, _)) in runs.iter_mut().zip(all) {
+            runs.push(measure(*who, case, origin, identity));
         }
     }
+    runs.into_iter().map(median).collect()
 }
 
-/// Runs [`TASKS`] askers side by side, first to warm up and then measured.
-fn many<A, F>(runtime: &tokio::runtime::Runtime, asker: impl Fn() -> F) -> Cost
-where
-    F: Future<Output = A>,
-    A: Asker,
-{
-    let mut askers = Vec::new();
-    for _ in 0..TASKS {
-        askers.push(runtime.block_on(asker()));
-    }
-    let askers = runtime.block_on(round(askers, WARM_UP));
-    let mut left = None;
-    let cost = cost(TASKS * EACH, || left = Some(runtime.block_on(round(askers, EACH))));
-    drop(left);
+/// What one request costs `who`, on a runtime of its own.
+fn measure(who: Who, case: Case, to: SocketAddr, identity: &Identity) -> Cost {
+    let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        match who {
+            Who::Sockets => many(sockets(case, to, identity).await).await,
+            Who::Bare if case.http2 => {
+                let (sender, connection) = bare_http2(case, to, identity).await;
+                let asker = |_| BareHttp2(sender.clone(), uri(case, to));
+                let cost = many((0..case.at_once).map(asker).collect()).await;
+                connection.abort();
+                cost
+            }
+            Who::Bare => many(bare_http1(case, to, identity).await).await,
+            Who::Legacy => many(clones(case, Legacy(legacy(case, identity), uri(case, to)))).await,
+            Who::Reqwest => many(clones(case, reqwest(case, to, identity))).await,
+            Who::Regatta => {
+                many(clones(case, Regatta(regatta(case, identity), uri(case, to)))).await
+            }
+        }
+    })
+}
+
+fn clones<A: Clone>(case: Case, asker: A) -> Vec<A> {
+    (0..case.at_once).map(|_| asker.clone()).collect()
+}
+
+/// Lets them ask side by side, first to warm up and then measured.
+async fn many<A: Asker>(askers: Vec<A>) -> Cost {
+    let count = askers.len() as u64;
+    let requests = if count == 1 { ALONE } else { TOGETHER };
+    let askers = round(askers, WARM_UP.div_ceil(count)).await;
+    let begun = begin();
+    let askers = round(askers, requests / count).await;
+    let cost = begun.cost(requests);
+    drop(askers);
     cost
 }
 
-struct Sockets(TcpStream, SocketAddr);
+/// What every request asks for; parsed once.
+fn uri(case: Case, to: SocketAddr) -> Uri {
+    let scheme = if case.tls { "https" } else { "http" };
+    format!("{scheme}://{to}/").parse().expect("a URI")
+}
 
-async fn sockets(to: SocketAddr) -> Sockets {
-    let stream = TcpStream::connect(to).await.expect("a connection");
-    stream.set_nodelay(true).expect("no delay");
-    Sockets(stream, to)
+fn get(uri: &Uri) -> Request<Nothing> {
+    Request::get(uri.clone()).body(Empty::new()).expect("a request")
+}
+
+async fn read<B>(body: B)
+where
+    B: http_body::Body<Error: core::fmt::Debug>,
+{
+    assert_eq!(body.collect().await.expect("a body").to_bytes().len(), LENGTH);
+}
+
+async fn peer(case: Case, to: SocketAddr, identity: &Identity) -> Peer {
+    let tls = case.tls.then(|| connector(identity, case.http2));
+    connect(to, tls.as_ref()).await
+}
+
+struct Sockets(Peer);
+
+async fn sockets(case: Case, to: SocketAddr, identity: &Identity) -> Vec<Sockets> {
+    let mut all = Vec::new();
+    for _ in 0..case.at_once {
+        all.push(Sockets(peer(case, to, identity).await));
+    }
+    all
 }
 
 impl Asker for Sockets {
@@ -143,27 +189,21 @@ impl Asker for Sockets {
         self.0.write_all(request).await.expect("a request");
         let mut buffer = [0; 1_024];
         let read = self.0.read(&mut buffer).await.expect("an answer");
-        assert!(buffer[..read].ends_with(b"Hello, world!"), "whole answer from {}", self.1);
+        assert!(buffer[..read].ends_with(b"Hello, world!"), "a whole answer");
     }
-}
-
-/// What every request asks for; parsed once.
-fn uri(to: SocketAddr) -> Uri {
-    format!("http://{to}/").parse().expect("a URI")
-}
-
-fn get(uri: &Uri) -> Request<Nothing> {
-    Request::get(uri.clone()).body(Empty::new()).expect("a request")
 }
 
 struct BareHttp1(http1::SendRequest<Nothing>, HeaderValue);
 
-async fn bare_http1(to: SocketAddr) -> BareHttp1 {
-    let stream = TcpStream::connect(to).await.expect("a connection");
-    stream.set_nodelay(true).expect("no delay");
-    let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.expect("HTTP/1.1");
-    tokio::spawn(connection);
-    BareHttp1(sender, HeaderValue::from_str(&to.to_string()).expect("a name"))
+async fn bare_http1(case: Case, to: SocketAddr, identity: &Identity) -> Vec<BareHttp1> {
+    let mut all = Vec::new();
+    for _ in 0..case.at_once {
+        let stream = TokioIo::new(peer(case, to, identity).await);
+        let (sender, connection) = http1::handshake(stream).await.expect("HTTP/1.1");
+        tokio::spawn(connection);
+        all.push(BareHttp1(sender, HeaderValue::from_str(&to.to_string()).expect("a name")));
+    }
+    all
 }
 
 impl Asker for BareHttp1 {
@@ -171,62 +211,93 @@ impl Asker for BareHttp1 {
         self.0.ready().await.expect("a ready connection");
         let request = Request::get("/").header("host", self.1.clone());
         let request = request.body(Empty::new()).expect("a request");
-        let answer = self.0.send_request(request).await.expect("an answer");
-        let body = answer.into_body().collect().await.expect("a body");
-        assert_eq!(body.to_bytes().len(), LENGTH);
+        read(self.0.send_request(request).await.expect("an answer").into_body()).await;
     }
 }
 
 struct BareHttp2(http2::SendRequest<Nothing>, Uri);
 
-async fn connect_http2(to: SocketAddr) -> http2::SendRequest<Nothing> {
-    let stream = TcpStream::connect(to).await.expect("a connection");
-    stream.set_nodelay(true).expect("no delay");
-    let handshake = http2::handshake(TokioExecutor::new(), TokioIo::new(stream));
+async fn bare_http2(
+    case: Case,
+    to: SocketAddr,
+    identity: &Identity,
+) -> (http2::SendRequest<Nothing>, JoinHandle<()>) {
+    let stream = TokioIo::new(peer(case, to, identity).await);
+    let handshake = http2::handshake(TokioExecutor::new(), stream);
     let (sender, connection) = handshake.await.expect("HTTP/2");
-    tokio::spawn(connection);
-    sender
-}
-
-async fn bare_http2(to: SocketAddr, sender: http2::SendRequest<Nothing>) -> BareHttp2 {
-    BareHttp2(sender, uri(to))
+    // An error is the end of a connection that nobody asks any more.
+    let connection = tokio::spawn(async move { drop(connection.await) });
+    (sender, connection)
 }
 
 impl Asker for BareHttp2 {
     async fn ask(&mut self) {
         self.0.ready().await.expect("a ready connection");
-        let answer = self.0.send_request(get(&self.1)).await.expect("an answer");
-        let body = answer.into_body().collect().await.expect("a body");
-        assert_eq!(body.to_bytes().len(), LENGTH);
+        read(self.0.send_request(get(&self.1)).await.expect("an answer").into_body()).await;
     }
 }
 
-type LegacyClient = legacy::Client<legacy::connect::HttpConnector, Nothing>;
+type LegacyClient = legacy::Client<HttpsConnector<HttpConnector>, Nothing>;
 
+#[derive(Clone)]
 struct Legacy(LegacyClient, Uri);
 
-async fn ask_legacy(to: SocketAddr, client: LegacyClient) -> Legacy {
-    Legacy(client, uri(to))
+fn legacy(case: Case, identity: &Identity) -> LegacyClient {
+    let mut http = HttpConnector::new();
+    http.enforce_http(false);
+    http.set_nodelay(true);
+    let builder = HttpsConnectorBuilder::new().with_tls_config(client_config(identity));
+    let builder = builder.https_or_http();
+    let connector = if case.http2 {
+        builder.enable_http2().wrap_connector(http)
+    } else {
+        builder.enable_http1().wrap_connector(http)
+    };
+    legacy::Client::builder(TokioExecutor::new()).http2_only(case.http2).build(connector)
 }
 
 impl Asker for Legacy {
     async fn ask(&mut self) {
-        let answer = self.0.request(get(&self.1)).await.expect("an answer");
-        let body = answer.into_body().collect().await.expect("a body");
-        assert_eq!(body.to_bytes().len(), LENGTH);
+        read(self.0.request(get(&self.1)).await.expect("an answer").into_body()).await;
     }
 }
 
+#[derive(Clone)]
+struct Reqwest(reqwest::Client, reqwest::Url);
+
+fn reqwest(case: Case, to: SocketAddr, identity: &Identity) -> Reqwest {
+    let builder = reqwest::Client::builder().no_proxy();
+    let builder = builder.tls_backend_preconfigured(client_config(identity));
+    let builder = if case.http2 { builder.http2_prior_knowledge() } else { builder.http1_only() };
+    let url = uri(case, to).to_string().parse().expect("a URL");
+    Reqwest(builder.build().expect("a client"), url)
+}
+
+impl Asker for Reqwest {
+    async fn ask(&mut self) {
+        let answer = self.0.get(self.1.clone()).send().await.expect("an answer");
+        assert_eq!(answer.bytes().await.expect("a body").len(), LENGTH);
+    }
+}
+
+#[derive(Clone)]
 struct Regatta(regatta_tokio::Client, Uri);
 
-async fn ask_regatta(to: SocketAddr, client: regatta_tokio::Client) -> Regatta {
-    Regatta(client, uri(to))
+fn regatta(case: Case, identity: &Identity) -> regatta_tokio::Client {
+    let protocols = match (case.http2, case.tls) {
+        (false, _) => Protocols::Http1,
+        (true, false) => Protocols::Http2PriorKnowledge,
+        (true, true) => Protocols::Http2,
+    };
+    regatta_tokio::client()
+        .profile(|profile| profile.protocols = protocols)
+        .roots(Roots::Der(vec![identity.root.clone()]))
+        .build()
+        .expect("a client")
 }
 
 impl Asker for Regatta {
     async fn ask(&mut self) {
-        let answer = self.0.request(get(&self.1)).await.expect("an answer");
-        let body = answer.into_body().collect().await.expect("a body");
-        assert_eq!(body.to_bytes().len(), LENGTH);
+        read(self.0.request(get(&self.1)).await.expect("an answer").into_body()).await;
     }
 }

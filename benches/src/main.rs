@@ -1,7 +1,7 @@
 //! regatta beside its peers: ratios from one run on one machine, with what was measured.
 //!
 //! `cargo run --profile bench -p regatta-benches -- NAME`, where the name is one of pool, tls,
-//! client, server, bulk, runtimes, sim, idle, stream, all.
+//! client, server, bulk, runtimes, sim, idle, stream, spans, all.
 
 mod asker;
 mod bulk;
@@ -17,6 +17,7 @@ mod runtimes;
 mod secure;
 mod server;
 mod sim;
+mod spans;
 mod stream;
 mod tls;
 
@@ -32,28 +33,30 @@ fn main() -> ExitCode {
     match name.as_deref() {
         Some("pool") => pool::run(),
         Some("tls") => tls::run(),
-        Some("client") => client::run(),
+        Some("client") => client::run(&std::env::args().skip(2).collect::<Vec<_>>()),
         Some("server") => server::run(),
         Some("bulk") => bulk::run(),
         Some("runtimes") => runtimes::run(),
         Some("sim") => sim::run(),
         Some("idle") => idle::run(&std::env::args().skip(2).collect::<Vec<_>>()),
+        Some("spans") => spans::run(),
         Some("stream") => stream::run(&std::env::args().skip(2).collect::<Vec<_>>()),
         Some("all") => {
             pool::run();
             tls::run();
-            client::run();
+            client::run(&[]);
             server::run();
             bulk::run();
             runtimes::run();
             sim::run();
             idle::run(&[]);
             stream::run(&[]);
+            spans::run();
         }
         _ => {
             eprintln!(
                 "usage: regatta-benches \
-                 pool|tls|client|server|bulk|runtimes|sim|idle|stream|all"
+                 pool|tls|client|server|bulk|runtimes|sim|idle|stream|spans|all"
             );
             return ExitCode::FAILURE;
         }

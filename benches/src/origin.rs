@@ -7,9 +7,12 @@ use std::thread;
 use bytes::Bytes;
 use http::Response;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::runtime::Builder;
 use tokio::sync::oneshot;
+
+use crate::secure::{Peer, acceptor};
+use crate::tls::Identity;
 
 const BODY: &[u8] = b"Hello, world!";
 const ANSWER: &[u8] =
@@ -18,27 +21,31 @@ const ANSWER: &[u8] =
 const END: &[u8] = b"\r\n\r\n";
 
 /// Starts an origin that lives as long as the process.
-pub(crate) fn start(http2: bool) -> SocketAddr {
+pub(crate) fn start(http2: bool, identity: Option<&Identity>) -> SocketAddr {
     let (tell, told) = oneshot::channel();
+    let tls = identity.map(|identity| acceptor(identity, http2));
     thread::spawn(move || {
         let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
         runtime.block_on(async {
             let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
             tell.send(listener.local_addr().expect("an address")).expect("a listener");
             while let Ok((stream, _)) = listener.accept().await {
-                stream.set_nodelay(true).expect("no delay");
-                if http2 {
-                    tokio::spawn(serve_http2(stream));
-                } else {
-                    tokio::spawn(serve_http1(stream));
-                }
+                let tls = tls.clone();
+                tokio::spawn(async move {
+                    let Some(peer) = Peer::accept(stream, tls.as_ref()).await else { return };
+                    if http2 {
+                        serve_http2(peer).await;
+                    } else {
+                        serve_http1(peer).await;
+                    }
+                });
             }
         });
     });
     told.blocking_recv().expect("an origin")
 }
 
-async fn serve_http1(mut stream: TcpStream) {
+async fn serve_http1(mut stream: Peer) {
     let mut buffer = vec![0; 16 << 10];
     let mut kept = 0;
     while let Ok(read @ 1..) = stream.read(&mut buffer[kept..]).await {
@@ -46,7 +53,7 @@ async fn serve_http1(mut stream: TcpStream) {
         let mut start = 0;
         while let Some(at) = buffer[start..filled].windows(END.len()).position(|end| end == END) {
             start += at + END.len();
-            if stream.write_all(ANSWER).await.is_err() {
+            if stream.write_all(ANSWER).await.is_err() || stream.flush().await.is_err() {
                 return;
             }
         }
@@ -55,7 +62,7 @@ async fn serve_http1(mut stream: TcpStream) {
     }
 }
 
-async fn serve_http2(stream: TcpStream) {
+async fn serve_http2(stream: Peer) {
     let mut builder = h2::server::Builder::new();
     builder.max_concurrent_streams(256);
     let Ok(mut connection) = builder.handshake::<_, Bytes>(stream).await else { return };

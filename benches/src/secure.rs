@@ -23,13 +23,18 @@ fn provider() -> Arc<CryptoProvider> {
     Arc::new(ring::default_provider())
 }
 
-/// What greets a server that has this identity's certificate.
-pub(crate) fn connector(identity: &Identity, http2: bool) -> TlsConnector {
+/// A client's settings that trust this identity's root, without ALPN.
+pub(crate) fn client_config(identity: &Identity) -> ClientConfig {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from(identity.root.clone())).expect("a root");
     let builder = ClientConfig::builder_with_provider(provider());
     let builder = builder.with_safe_default_protocol_versions().expect("versions of TLS");
-    let mut config = builder.with_root_certificates(roots).with_no_client_auth();
+    builder.with_root_certificates(roots).with_no_client_auth()
+}
+
+/// What greets a server that has this identity's certificate.
+pub(crate) fn connector(identity: &Identity, http2: bool) -> TlsConnector {
+    let mut config = client_config(identity);
     config.alpn_protocols = vec![alpn(http2).to_vec()];
     TlsConnector::from(Arc::new(config))
 }

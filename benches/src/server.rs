@@ -15,7 +15,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
 
-use crate::asker::{Asker, round};
+use crate::asker::{Asker, Case, HTTP1, HTTP2, round};
 use crate::hyper_server::{self, GREETING, answer, greeting};
 use crate::measure::{Cost, median, scheduled, table};
 use crate::secure::{Peer, connect, connector};
@@ -24,32 +24,6 @@ use crate::tls::Identity;
 const RUNS: usize = 5;
 const WARM_UP: u64 = 300;
 const REQUESTS: u64 = 12_800;
-
-/// One column.
-#[derive(Clone, Copy)]
-struct Case {
-    name: &'static str,
-    http2: bool,
-    tls: bool,
-    at_once: u64,
-}
-
-const fn case(name: &'static str, http2: bool, tls: bool, at_once: u64) -> Case {
-    Case { name, http2, tls, at_once }
-}
-
-const HTTP1: [Case; 4] = [
-    case("1 at once", false, false, 1),
-    case("64 at once", false, false, 64),
-    case("TLS, 1 at once", false, true, 1),
-    case("TLS, 64 at once", false, true, 64),
-];
-const HTTP2: [Case; 4] = [
-    case("1 at once", true, false, 1),
-    case("64 at once", true, false, 64),
-    case("TLS, 1 at once", true, true, 1),
-    case("TLS, 64 at once", true, true, 64),
-];
 
 /// Prints the tables.
 pub(crate) fn run() {

@@ -14,6 +14,7 @@ use regatta_core::types::Protocol;
 use crate::measure::{Cost, cost, cpu, live_bytes, median, table};
 
 pub(crate) const NAME: &str = "origin.example";
+const ADDRESS: &str = "127.0.0.1";
 const RUNS: usize = 7;
 const HANDSHAKES: u64 = 300;
 const BULK: usize = 256 << 20;
@@ -45,7 +46,8 @@ impl Identity {
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate()?)?;
         let key = KeyPair::generate()?;
-        let certificate = CertificateParams::new(vec![NAME.into()])?.signed_by(&key, &issuer)?;
+        let names = vec![NAME.into(), ADDRESS.into()];
+        let certificate = CertificateParams::new(names)?.signed_by(&key, &issuer)?;
         Ok(Self {
             pem: [certificate.pem(), key.serialize_pem()],
             root: issuer.der().to_vec(),
