@@ -7,6 +7,8 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::uri::{Authority, Parts, PathAndQuery};
 use http::{Method, Request, StatusCode};
 
+use super::authority::{is_plain, is_target};
+
 /// Fields that concern one HTTP/1 connection only (RFC 9113 8.2.2, RFC 9114 4.2), in lower case.
 const CONNECTION_FIELDS: [&str; 6] = [
     "connection",
@@ -93,18 +95,7 @@ pub(super) fn complete(head: &mut Request<()>, is_extended: bool) -> bool {
         }
         (Some(host), None) => !is_tunnel && Authority::try_from(host.as_bytes()).is_ok(),
     };
-    let has_port = |authority: &Authority| authority.port_u16().is_some_and(|port| port != 0);
-    names_one && authority.is_none_or(is_plain) && (!is_tunnel || authority.is_some_and(has_port))
-}
-
-/// A host without userinfo (RFC 9113 8.3.1), its port, where given, a number.
-fn is_plain(authority: &Authority) -> bool {
-    let host = authority.host();
-    match authority.as_str().strip_prefix(host) {
-        Some("") => !host.is_empty(),
-        Some(_) => !host.is_empty() && authority.port_u16().is_some(),
-        None => false,
-    }
+    names_one && authority.is_none_or(is_plain) && (!is_tunnel || authority.is_some_and(is_target))
 }
 
 /// Whether Host and authority agree; the scheme's default port may be named by one of them only.

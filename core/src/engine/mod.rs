@@ -31,6 +31,8 @@ use crate::types::{Cause, Limit, Outcome, RetrySafe};
 
 #[cfg(any(feature = "http1", feature = "http2"))]
 mod any;
+#[cfg(any(feature = "http1", feature = "http2", feature = "http3"))]
+mod authority;
 mod config;
 #[cfg(feature = "http1")]
 pub mod connect;

@@ -10,6 +10,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri, V
 use httparse::{Error, Header, ParserConfig, Status};
 
 use crate::downstream::Cut;
+use crate::engine::authority::{is_plain, is_target};
 use crate::types::ProtocolFault;
 
 /// A broken rule, and the status by which a server answers it.
@@ -259,28 +260,13 @@ fn target(method: &Method, raw: Bytes) -> Result<Uri, Fault> {
     let asterisk = raw[..] == b"*"[..];
     let uri = Uri::from_maybe_shared(raw).map_err(|_| Fault::START)?;
     let allowed = if *method == Method::CONNECT {
-        uri.scheme().is_none() && !origin && uri.authority().is_some_and(has_port)
+        uri.scheme().is_none() && !origin && uri.authority().is_some_and(is_target)
     } else if asterisk {
         *method == Method::OPTIONS
     } else {
         origin || (uri.scheme().is_some() && uri.authority().is_some_and(is_plain))
     };
     if allowed { Ok(uri) } else { Err(Fault::START) }
-}
-
-/// CONNECT's target: host and a port that is not empty (RFC 9110 9.3.6).
-fn has_port(authority: &Authority) -> bool {
-    is_plain(authority) && authority.port_u16().is_some_and(|port| port != 0)
-}
-
-/// A host without userinfo (RFC 9110 4.2.4), its port, where given, a number.
-fn is_plain(authority: &Authority) -> bool {
-    let host = authority.host();
-    match authority.as_str().strip_prefix(host) {
-        Some("") => !host.is_empty(),
-        Some(_) => !host.is_empty() && authority.port_u16().is_some(),
-        None => false,
-    }
 }
 
 /// Exactly one valid Host in HTTP/1.1; an absolute target replaces it (RFC 9112 3.2, 3.2.2).
