@@ -12,6 +12,7 @@ pub mod journal;
 mod log;
 pub mod machines;
 pub mod pair;
+pub mod qpack;
 #[cfg(test)]
 mod tests;
 pub mod text;
@@ -70,6 +71,16 @@ pub const TARGETS: &[Target] = &[
         name: "h2_pair",
         oracle: "what an HTTP/2 engine says its peer hears, whole, in order and once",
         run: pair::http2,
+    },
+    Target {
+        name: "qpack_pair",
+        oracle: "fields that are compressed are read again, whatever is late between both tables",
+        run: qpack::pair,
+    },
+    Target {
+        name: "qpack_sections",
+        oracle: "a section is read in one way within its limits, and can be written again",
+        run: qpack::sections,
     },
     Target {
         name: "tls",

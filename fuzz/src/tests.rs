@@ -110,6 +110,8 @@ targets!(
     h1_responses,
     h1_pair,
     h2_pair,
+    qpack_pair,
+    qpack_sections,
     tls,
     small_world,
     journaled,

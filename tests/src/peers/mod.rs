@@ -9,3 +9,4 @@ mod get;
 mod journal;
 mod origins;
 pub(crate) mod program;
+mod qpack;

