@@ -275,7 +275,9 @@ impl<S: Stream> Wire<S> {
         PLAIN.with_borrow_mut(|plain| {
             plain.clear();
             let result = tls.receive(now, bytes, plain);
-            if (OWN_LEAST..=sink.direct()).contains(&plain.len()) {
+            // A buffer that is mostly empty would be kept alive for the little in it.
+            let is_full = plain.capacity() <= 2 * plain.len();
+            if is_full && (OWN_LEAST..=sink.direct()).contains(&plain.len()) {
                 sink.take_direct(core::mem::take(plain).freeze());
             } else if !plain.is_empty() {
                 sink.take(plain);
