@@ -1,8 +1,9 @@
 //! regatta beside its peers: ratios from one run on one machine, with what was measured.
 //!
 //! `cargo run --profile bench -p regatta-benches -- NAME`, where the name is one of pool, tls,
-//! client, server, bulk, runtimes, sim, idle, stream, spans, all.
+//! client, server, bulk, runtimes, sim, idle, stream, spans, altsvc, all.
 
+mod altsvc;
 mod asker;
 mod bulk;
 mod client;
@@ -41,6 +42,7 @@ fn main() -> ExitCode {
         Some("idle") => idle::run(&std::env::args().skip(2).collect::<Vec<_>>()),
         Some("spans") => spans::run(),
         Some("stream") => stream::run(&std::env::args().skip(2).collect::<Vec<_>>()),
+        Some("altsvc") => altsvc::run(),
         Some("all") => {
             pool::run();
             tls::run();
@@ -52,11 +54,12 @@ fn main() -> ExitCode {
             idle::run(&[]);
             stream::run(&[]);
             spans::run();
+            altsvc::run();
         }
         _ => {
             eprintln!(
                 "usage: regatta-benches \
-                 pool|tls|client|server|bulk|runtimes|sim|idle|stream|spans|all"
+                 pool|tls|client|server|bulk|runtimes|sim|idle|stream|spans|altsvc|all"
             );
             return ExitCode::FAILURE;
         }

@@ -1,7 +1,8 @@
 //! regatta-core: the decisions and protocols of an HTTP upstream, without sockets, clock,
 //! threads or async runtime.
 //!
-//! *Machines* ([`eyeballs`], [`pool`], [`upstream`]) decide: events in, actions out, deadlines.
+//! *Machines* ([`eyeballs`], [`race`], [`pool`], [`upstream`]) decide: events in, actions out,
+//! deadlines.
 //! *Ledgers* ([`limits`], [`retry`], [`altsvc`]) remember and answer. *Engines* ([`engine`]) speak
 //! a protocol: bytes in, bytes and events out. A driver carries out the actions and moves the
 //! bytes.
@@ -70,6 +71,7 @@ mod list;
 pub mod machine;
 pub mod pool;
 pub mod proxies;
+pub mod race;
 pub mod record;
 pub mod retry;
 pub mod rng;

@@ -146,6 +146,28 @@ kinds! {
         He3Progress = "HE3-10",
         /// Late answers join the race (HEv3, our HE3-14).
         He3LateAnswers = "HE3-14",
+        /// QUIC is offered and goes first.
+        RaceQuicFirst = "RACE-QUIC-FIRST",
+        /// Nothing offers QUIC.
+        RaceTcpOnly = "RACE-TCP-ONLY",
+        /// QUIC has run alone for its delay: the second family starts, and TCP.
+        RaceDelay = "RACE-DELAY",
+        /// QUIC has failed: the next starts at once.
+        RaceQuicFailed = "RACE-QUIC-FAILED",
+        /// QUIC failed lately: TCP starts together with it.
+        RaceSuspect = "RACE-SUSPECT",
+        /// QUIC is behind: another connection over TCP.
+        RaceBehind = "RACE-BEHIND",
+        /// QUIC is offered while TCP serves: it starts beside it.
+        RaceLearnt = "RACE-LEARNT",
+        /// The second family has won last: it starts with the first.
+        RaceSecondKnown = "RACE-SECOND-KNOWN",
+        /// TCP connected and every QUIC leg failed.
+        RaceBroken = "RACE-BROKEN",
+        /// An established QUIC connection died of silence, or early data failed.
+        RaceSuspectDead = "RACE-SUSPECT-DEAD",
+        /// The QUIC handshake is complete.
+        RaceConfirmed = "RACE-CONFIRMED",
         /// The last attempt failed: everyone who waited hears it.
         LastConnectFailed = "POOL-LAST-CONNECT-FAILED",
         /// A pool without a connection may always make one.

@@ -11,7 +11,7 @@ fn main() -> ExitCode {
     let seeds = arguments.next().and_then(|text| text.parse().ok());
     let named = arguments.map(|name| Machine::named(&name)).collect::<Option<Vec<_>>>();
     let (Some(seeds), Some(mut machines)) = (seeds, named) else {
-        eprintln!("usage: hunt SEEDS [eyeballs|pool|upstream|anarchy ..]");
+        eprintln!("usage: hunt SEEDS [eyeballs|pool|upstream|anarchy|downstream|altsvc|race ..]");
         return ExitCode::from(2);
     };
     if machines.is_empty() {

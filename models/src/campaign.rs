@@ -14,7 +14,7 @@ use crate::harness::{Watch, drive};
 use crate::seen::{Expected, Seen};
 use crate::shrink::{Shrunk, shrink};
 use crate::tape::Tape;
-use crate::{downstream, eyeballs, pool, upstream};
+use crate::{altsvc, downstream, eyeballs, pool, race, upstream};
 
 /// A decision machine in its world.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,12 +29,23 @@ pub enum Machine {
     Anarchy,
     /// The listening side, beside its model.
     Downstream,
+    /// The ledger of alternatives, beside its model.
+    Altsvc,
+    /// The race between QUIC and TCP, beside its model.
+    Race,
 }
 
 impl Machine {
     /// Every one.
-    pub const ALL: [Self; 5] =
-        [Self::Eyeballs, Self::Pool, Self::Upstream, Self::Anarchy, Self::Downstream];
+    pub const ALL: [Self; 7] = [
+        Self::Eyeballs,
+        Self::Pool,
+        Self::Upstream,
+        Self::Anarchy,
+        Self::Downstream,
+        Self::Altsvc,
+        Self::Race,
+    ];
 
     /// Its stable name.
     pub const fn name(self) -> &'static str {
@@ -44,6 +55,8 @@ impl Machine {
             Self::Upstream => "upstream",
             Self::Anarchy => "anarchy",
             Self::Downstream => "downstream",
+            Self::Altsvc => "altsvc",
+            Self::Race => "race",
         }
     }
 
@@ -60,6 +73,8 @@ impl Machine {
             Self::Upstream => upstream::expected(),
             Self::Anarchy => upstream::expected_of_anarchy(),
             Self::Downstream => downstream::expected(),
+            Self::Altsvc => altsvc::expected(),
+            Self::Race => race::expected(),
         }
     }
 
@@ -71,6 +86,8 @@ impl Machine {
             Self::Upstream => ("models/src/upstream/mod.rs", "World"),
             Self::Anarchy => ("models/src/upstream/mod.rs", "Anarchy"),
             Self::Downstream => ("models/src/downstream.rs", "Port"),
+            Self::Altsvc => ("models/src/altsvc/world.rs", "World"),
+            Self::Race => ("models/src/race/events.rs", "Grid"),
         }
     }
 
@@ -82,6 +99,8 @@ impl Machine {
             Self::Upstream => drive::<upstream::World>(tape, watch),
             Self::Anarchy => drive::<upstream::Anarchy>(tape, watch),
             Self::Downstream => drive::<downstream::Port>(tape, watch),
+            Self::Altsvc => drive::<altsvc::World>(tape, watch),
+            Self::Race => drive::<race::Grid>(tape, watch),
         }
     }
 

@@ -6,6 +6,7 @@
 //! seeds, [`seen`] says what they have reached, [`shrink`] makes small cases of those that fail.
 #![forbid(unsafe_code)]
 
+pub mod altsvc;
 mod books;
 pub mod campaign;
 pub mod catch;
@@ -14,6 +15,7 @@ pub mod exhaust;
 pub mod eyeballs;
 pub mod harness;
 pub mod pool;
+pub mod race;
 pub mod seen;
 mod settings;
 pub mod shrink;

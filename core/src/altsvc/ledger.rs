@@ -116,6 +116,8 @@ struct Held {
     /// Who said so, where anyone has; else DNS.
     source: Source,
     persist: bool,
+    /// Its place among those that DNS offers.
+    rank: u8,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -130,7 +132,7 @@ impl Linked<Entry> for Recency {
     }
 }
 
-/// In this order they stand.
+/// Who offers it, if anyone does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Class {
     Said,
@@ -141,7 +143,7 @@ enum Class {
 impl Held {
     const fn remembered(alternative: Alternative, health: Health) -> Self {
         let (said, dns) = (Instant::EPOCH, Instant::EPOCH);
-        Self { alternative, said, dns, health, source: Source::Dns, persist: false }
+        Self { alternative, said, dns, health, source: Source::Dns, persist: false, rank: 0 }
     }
 
     fn class(&self) -> Class {
@@ -152,6 +154,12 @@ impl Held {
         } else {
             Class::Remembered
         }
+    }
+
+    /// In this order they stand.
+    fn place(&self) -> (Class, u8) {
+        let class = self.class();
+        (class, if class == Class::Dns { self.rank } else { 0 })
     }
 }
 

@@ -16,6 +16,7 @@ mod eyeballs;
 mod menu;
 mod met;
 mod pool;
+mod race;
 mod search;
 #[cfg(test)]
 mod tests;
@@ -77,6 +78,11 @@ pub const SUBJECTS: &[Subject] = &[
         name: "eyeballs",
         about: "3 addresses of 2 families, late and wrong answers, attempts that end any way",
         walk: eyeballs::walk,
+    },
+    Subject {
+        name: "race",
+        about: "QUIC of two families against TCP, legs that end any way, wishes that come again",
+        walk: race::walk,
     },
 ];
 

@@ -98,8 +98,10 @@ pub(crate) const STREAMS_END_FIRST: &str =
 const NOT_A_LOOKUP: &str = "it ends an attempt, not a lookup";
 const NOT_A_HANDSHAKE: &str = "it ends a stream or an established connection";
 
+const NOT_JOINED: &str = "of the race between QUIC and TCP, which no upstream asks yet";
+
 /// What no machine can reach today.
-const NOWHERE: [Exception; 23] = [
+const NOWHERE: [Exception; 34] = [
     never("rule", Rule::He3Progress.name(), "it puts a start off, so nothing starts by it"),
     never("state", "early data", "belongs to HTTP/3 over QUIC, which does not exist yet"),
     never("resend", "answered", "a request that was answered in part never goes again"),
@@ -123,4 +125,15 @@ const NOWHERE: [Exception; 23] = [
     never("attempt failed by", "keep_alive_timeout", NOT_A_HANDSHAKE),
     never("attempt failed by", "shut_down", NOT_A_HANDSHAKE),
     never("attempt failed by", "incomplete", NOT_A_HANDSHAKE),
+    never("rule", "RACE-QUIC-FIRST", NOT_JOINED),
+    never("rule", "RACE-TCP-ONLY", NOT_JOINED),
+    never("rule", "RACE-DELAY", NOT_JOINED),
+    never("rule", "RACE-QUIC-FAILED", NOT_JOINED),
+    never("rule", "RACE-SUSPECT", NOT_JOINED),
+    never("rule", "RACE-BEHIND", NOT_JOINED),
+    never("rule", "RACE-LEARNT", NOT_JOINED),
+    never("rule", "RACE-SECOND-KNOWN", NOT_JOINED),
+    never("rule", "RACE-BROKEN", NOT_JOINED),
+    never("rule", "RACE-SUSPECT-DEAD", NOT_JOINED),
+    never("rule", "RACE-CONFIRMED", NOT_JOINED),
 ];

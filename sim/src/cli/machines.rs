@@ -4,6 +4,7 @@ use core::ops::Range;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::builder::PossibleValuesParser;
 use regatta_models::campaign::{self, Machine, Sweep};
 use regatta_models::catch::caught;
 use regatta_models::harness::Watch;
@@ -26,7 +27,7 @@ const PRINTED_MAX: usize = 3;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Which machine.
-    #[arg(default_value = "all", value_parser = ["eyeballs", "pool", "upstream", "anarchy", "all"])]
+    #[arg(default_value = "all", value_parser = names())]
     machine: String,
     /// Which seeds: from A on, before B.
     #[arg(long, value_name = "A..B", default_value = "0..10000", value_parser = crew::parse_seeds)]
@@ -40,6 +41,12 @@ pub(crate) struct Args {
     /// Runs this seed alone and prints every step; name the machine.
     #[arg(long, value_name = "SEED")]
     replay: Option<u64>,
+}
+
+/// What may be named.
+fn names() -> PossibleValuesParser {
+    let all = Machine::ALL.iter().map(|machine| machine.name());
+    PossibleValuesParser::new(all.chain(["all"]))
 }
 
 /// Sweeps, or replays one seed.

@@ -16,7 +16,7 @@ impl Ledger {
             let origin = &entry.origin;
             assert_eq!(self.find(origin), Some(place), "{origin} is not found");
             let held = &entry.held;
-            assert!(held.is_sorted_by_key(Held::class), "{origin}: not in the order of classes");
+            assert!(held.is_sorted_by_key(Held::place), "{origin}: not in the order of classes");
             for class in [Class::Said, Class::Dns, Class::Remembered] {
                 let count = held.iter().filter(|held| held.class() == class).count();
                 assert!(count <= most, "{origin}: {count} alternatives are too many");

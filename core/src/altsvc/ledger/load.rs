@@ -14,19 +14,32 @@ impl Ledger {
         for (_, entry) in entries.into_iter().rev() {
             let here = entry.network == self.network;
             let mut add = |what| rows.push(Row { origin: entry.origin.clone(), what });
-            for held in &entry.held {
-                let offers = [(held.said, held.source), (held.dns, Source::Dns)];
-                for (until, source) in offers {
-                    let persist = held.persist && source != Source::Dns;
-                    if until > clock.now && (here || persist) {
-                        let (alternative, until) = (held.alternative.clone(), clock.unix_of(until));
-                        add(What::Offer { alternative, until, source, persist });
-                    }
-                }
+            // What ends within this second has ended on the file's clock.
+            let lasts = |until: Instant, persist: bool| {
+                (here || persist) && clock.unix_of(until) > clock.unix
+            };
+            for held in entry.held.iter().filter(|held| lasts(held.said, held.persist)) {
+                let until = clock.unix_of(held.said);
+                let (alternative, source) = (held.alternative.clone(), held.source);
+                add(What::Offer { alternative, until, source, persist: held.persist });
             }
+            let mut by_dns: Vec<&Held> =
+                entry.held.iter().filter(|held| lasts(held.dns, false)).collect();
+            by_dns.sort_by_key(|held| held.rank);
+            for held in by_dns {
+                let (alternative, until) = (held.alternative.clone(), clock.unix_of(held.dns));
+                add(What::Offer { alternative, until, source: Source::Dns, persist: false });
+            }
+            let mut room = self.config.max_alternatives;
             for held in entry.held.iter().filter(|held| here && held.health.is_known()) {
+                let offered = lasts(held.said, held.persist) || lasts(held.dns, false);
+                if !offered && room == 0 {
+                    continue;
+                }
+                room -= u32::from(!offered);
                 let Health { mark, failures, until } = held.health;
-                let until = if until > clock.now { clock.unix_of(until) } else { 0 };
+                let until = clock.unix_of(until);
+                let until = if until > clock.unix { until } else { 0 };
                 let alternative = held.alternative.clone();
                 add(What::Health { alternative, mark, failures, until });
             }
@@ -34,15 +47,6 @@ impl Ledger {
                 add(What::Rtt(entry.rtt));
             }
         }
-        // What ends within this second, on the clock of the file has ended.
-        rows.retain_mut(|row| match &mut row.what {
-            What::Offer { until, .. } => *until > clock.unix,
-            What::Health { until, .. } => {
-                *until = if *until > clock.unix { *until } else { 0 };
-                true
-            }
-            What::Rtt(_) => true,
-        });
         rows
     }
 
@@ -92,6 +96,7 @@ impl Ledger {
         let mut others: Vec<&Alternative> =
             entry.held.iter().filter(alike).map(|held| &held.alternative).collect();
         others.retain(|other| **other != alternative);
+        let rank = u8::try_from(others.len()).unwrap_or(u8::MAX);
         if others.len() >= most || !has_room(&others, &alternative, hosts) {
             self.refused += 1;
             return;
@@ -102,7 +107,7 @@ impl Ledger {
             None => Held::remembered(alternative, Health::default()),
         };
         if source == Source::Dns {
-            held.dns = until;
+            (held.dns, held.rank) = (until, rank);
         } else {
             (held.said, held.source, held.persist) = (until, source, persist);
         }

@@ -135,7 +135,7 @@ impl Ledger {
             mark(&mut held.health, now);
             return;
         }
-        let mut held = Held::remembered(which.clone(), Health::default());
+        let mut held = Held::remembered(entry.own(which), Health::default());
         mark(&mut held.health, now);
         entry.held.insert(0, held);
         entry.arrange(most);
@@ -156,7 +156,8 @@ impl Ledger {
     pub fn misdirected(&mut self, now: Instant, origin: &Origin, which: &Alternative) {
         let Some(place) = self.speaker(now, origin) else { return };
         if let Some(entry) = self.entries.get_mut(place) {
-            entry.held.retain(|held| held.alternative != *which);
+            let which = entry.own(which);
+            entry.held.retain(|held| held.alternative != which);
         }
     }
 
@@ -244,8 +245,16 @@ pub(super) fn has_room(others: &[&Alternative], next: &Alternative, most: u32) -
 }
 
 impl Entry {
+    /// As it is held here: the origin's own host has one form.
+    fn own(&self, which: &Alternative) -> Alternative {
+        let mut which = which.clone();
+        own_host(&self.origin, &mut which);
+        which
+    }
+
     fn held_mut(&mut self, which: &Alternative) -> Option<&mut Held> {
-        self.held.iter_mut().find(|held| held.alternative == *which)
+        let which = self.own(which);
+        self.held.iter_mut().find(|held| held.alternative == which)
     }
 
     /// Forgets what is not offered any more at `now`.
@@ -291,27 +300,22 @@ impl Entry {
         for held in &mut self.held {
             held.dns = Instant::EPOCH;
         }
-        for (offer, until) in offers.iter().rev() {
+        for (rank, (offer, until)) in (0..).zip(offers) {
             let at = self.held.iter().position(|held| held.alternative == offer.alternative);
-            let mut held = match at {
-                Some(at) if self.held.get(at).is_some_and(|h| h.class() == Class::Said) => {
-                    if let Some(held) = self.held.get_mut(at) {
-                        held.dns = *until;
-                    }
-                    continue;
-                }
-                Some(at) => self.held.remove(at),
-                None => Held::remembered(offer.alternative.clone(), Health::default()),
-            };
-            held.dns = *until;
-            self.held.insert(0, held);
+            let at = at.unwrap_or_else(|| {
+                self.held.push(Held::remembered(offer.alternative.clone(), Health::default()));
+                self.held.len() - 1
+            });
+            if let Some(held) = self.held.get_mut(at) {
+                (held.dns, held.rank) = (*until, rank);
+            }
         }
     }
 
     /// Each class in its place, and of what is not offered only what has been tried: `most`.
     pub(super) fn arrange(&mut self, most: usize) {
         self.held.retain(|held| held.class() != Class::Remembered || held.health.is_known());
-        self.held.sort_by_key(Held::class);
+        self.held.sort_by_key(Held::place);
         let offered = self.held.iter().filter(|held| held.class() != Class::Remembered).count();
         self.held.truncate(offered + most);
     }

@@ -17,8 +17,8 @@ fn what_is_heard_replaces_what_was_heard() {
         (r#"h3=":2""#, Source::Dns, r#"h3=":1", h3=":2""#),
         (r#"h3=":3", h3=":4""#, Source::Field, r#"h3=":3", h3=":4", h3=":2""#),
         (r#"h3=":5", h3=":4""#, Source::Frame, r#"h3=":5", h3=":4", h3=":2""#),
-        (r#"h3=":4", h3=":6", h3=":2""#, Source::Dns, r#"h3=":5", h3=":4", h3=":6", h3=":2""#),
-        ("clear", Source::Field, r#"h3=":4", h3=":6", h3=":2""#),
+        (r#"h3=":6", h3=":4", h3=":2""#, Source::Dns, r#"h3=":5", h3=":4", h3=":6", h3=":2""#),
+        ("clear", Source::Field, r#"h3=":6", h3=":4", h3=":2""#),
         (h2, Source::Dns, h2),
         ("clear", Source::Dns, ""),
     ];
@@ -259,4 +259,15 @@ fn round_trips_are_of_at_least_a_microsecond() {
         ledger.note_rtt(&a, Duration::from_nanos(nanos));
         assert_eq!(ledger.rtt(&a), expected.map(Duration::from_nanos), "{nanos}");
     }
+}
+
+#[test]
+fn the_own_host_has_one_form() {
+    let mut ledger = ledger();
+    learn(&mut ledger, 0, "a.test", r#"h3="a.test:1", h3=":1", h3=":2""#, Source::Field);
+    for port in [1, 9] {
+        ledger.mark_suspect(at(0), &origin("a.test"), &h3("a.test", port));
+    }
+    ledger.misdirected(at(0), &origin("a.test"), &h3("a.test", 2));
+    assert_eq!(shown(&ledger, 0, "a.test"), r#"h3=":1" Suspect"#);
 }

@@ -4,7 +4,7 @@ mod planted;
 mod toy;
 
 use super::search::{Bounds, World, search};
-use super::{BOUNDS, Counterexample, Size, Subject, Walk, eyeballs, pool};
+use super::{BOUNDS, Counterexample, Size, Subject, Walk, eyeballs, pool, race};
 
 /// Walks a world to its end, and makes states that look alike prove that they are.
 fn alike<W: World>(name: &'static str, world: W) -> Walk {
@@ -65,6 +65,22 @@ fn every_order_of_a_race() {
         ("two at once", [4_839, 8_390, 3_002, 15, 2]),
         ("two in all", [1_763, 2_904, 1_098, 13, 2]),
         ("an attempt waits longer than the resolver", [10_095, 18_748, 6_686, 19, 2]),
+    ];
+    compare(&walks, &table);
+}
+
+#[test]
+fn every_order_of_quic_against_tcp() {
+    let settings = race::settings(Size::Small).into_iter();
+    let walks: Vec<_> = settings.map(|it| alike(it.name, race::Around::new(it))).collect();
+    let table = [
+        ("QUIC first", [475, 2_118, 3, 13, 6]),
+        ("two families", [1_536, 7_599, 6, 14, 6]),
+        ("suspect", [2_630, 14_669, 6, 12, 8]),
+        ("failed before", [54, 164, 3, 5, 6]),
+        ("no alternative", [52, 159, 3, 5, 6]),
+        ("two legs at most", [811, 3_271, 6, 13, 6]),
+        ("learnt beside TCP", [7_281, 41_932, 6, 17, 9]),
     ];
     compare(&walks, &table);
 }
