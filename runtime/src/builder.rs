@@ -315,6 +315,8 @@ impl<R: Runtime> Builder<R> {
             clock: Clock::new(runtime.unix_at_epoch()),
             provider: runtime.tls_provider(),
             tls: Mutex::default(),
+            #[cfg(feature = "http3")]
+            quic: Mutex::default(),
             bases,
         };
         let journal = match recording.map(|recording| recording.begin(&config)) {

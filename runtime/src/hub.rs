@@ -475,13 +475,13 @@ impl State {
                 self.traces.resolving(now, host, &name);
                 effects.resolves.push((host, name));
             }
-            Action::Connect { attempt, connection, address, origin, profile, .. } => {
+            Action::Connect { attempt, connection, transport, address, origin, profile } => {
                 let proxy = self.roads.proxy_of(&origin, profile);
                 self.traces.connecting(now, attempt, connection, address, &origin, proxy);
                 self.tell.connecting(connection, attempt, address, &origin);
                 let mailbox = Arc::new(Mailbox::new());
                 place(&mut self.attempts, attempt.slot(), (attempt, Arc::clone(&mailbox)));
-                let job = Job { attempt, connection, address, origin, profile, mailbox };
+                let job = Job { attempt, connection, transport, address, origin, profile, mailbox };
                 effects.jobs.push(job);
             }
             Action::AbortAttempt(attempt) => {

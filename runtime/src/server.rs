@@ -13,10 +13,14 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body::Body as HttpBody;
 use regatta_core::downstream;
 use regatta_core::engine::Config as EngineConfig;
+#[cfg(feature = "http3")]
+use regatta_core::engine::quic;
 use regatta_core::engine::tls::{Clock, ServerConfig, ServerOptions};
 use regatta_core::types::Protocol;
 
 use crate::body::{Body, BoxError, Side, Upload};
+#[cfg(feature = "http3")]
+use crate::datagrams::Datagrams as _;
 use crate::drive::gate::{Draining, Gate, Speaks};
 use crate::drive::letter::Letter;
 use crate::drive::listener;
@@ -59,6 +63,8 @@ pub struct ServerBuilder<R> {
     plain: bool,
     engine: EngineConfig,
     downstream: downstream::Config,
+    #[cfg(feature = "http3")]
+    http3: Option<quic::ServerOptions>,
 }
 
 impl<R: Runtime> ServerBuilder<R> {
@@ -75,6 +81,15 @@ impl<R: Runtime> ServerBuilder<R> {
     #[must_use]
     pub const fn plain_too(mut self) -> Self {
         self.plain = true;
+        self
+    }
+
+    /// Speaks HTTP/3 too, on UDP at the same address and port and with the same certificate; it
+    /// needs TLS. Default no.
+    #[cfg(feature = "http3")]
+    #[must_use]
+    pub fn http3(mut self, options: quic::ServerOptions) -> Self {
+        self.http3 = Some(options);
         self
     }
 
@@ -95,7 +110,9 @@ impl<R: Runtime> ServerBuilder<R> {
     /// Listens at `address`; port 0 picks a free one.
     pub async fn bind(self, address: impl Into<Address>) -> Result<Server<R>, Error> {
         let address = address.into();
-        let Self { runtime, tls, plain, engine, downstream } = self;
+        #[cfg(feature = "http3")]
+        let http3 = self.http3;
+        let Self { runtime, tls, plain, engine, downstream, .. } = self;
         let tls = match tls {
             None => None,
             Some(mut options) => {
@@ -105,22 +122,80 @@ impl<R: Runtime> ServerBuilder<R> {
                 Some(config.map_err(|error| Error::new(Kind::Config(format!("tls: {error}"))))?)
             }
         };
-        let listener = runtime.listen(address.clone()).await.map_err(|error| {
-            let at = match &address {
-                Address::Ip(address) => address.to_string(),
-                Address::Unix(path) => path.display().to_string(),
-            };
-            Error::new(Kind::Config(format!("cannot listen at {at}: {error}")))
-        })?;
+        #[cfg(feature = "http3")]
+        let (listener, udp) = match http3 {
+            None => (listen::<R>(&runtime, &address).await?, None),
+            Some(options) => {
+                let config = http3_config(tls.as_ref(), &options)?;
+                let (listener, socket) = listen_on_both(&runtime, &address).await?;
+                let endpoint = quic::Endpoint::server(&config, socket.may_fragment());
+                let endpoint = endpoint
+                    .map_err(|error| Error::new(Kind::Config(format!("http3: {error}"))))?;
+                (listener, Some((socket, endpoint)))
+            }
+        };
+        #[cfg(not(feature = "http3"))]
+        let (listener, udp) = (listen::<R>(&runtime, &address).await?, core::marker::PhantomData);
         let plain = plain || tls.is_none();
         let gate = Gate::start(runtime, Speaks { tls, plain }, engine, downstream);
-        Ok(Server { listener, gate })
+        Ok(Server { listener, udp, gate })
     }
+}
+
+async fn listen<R: Runtime>(runtime: &R, address: &Address) -> Result<R::Listener, Error> {
+    runtime.listen(address.clone()).await.map_err(|error| {
+        let at = match address {
+            Address::Ip(address) => address.to_string(),
+            Address::Unix(path) => path.display().to_string(),
+        };
+        Error::new(Kind::Config(format!("cannot listen at {at}: {error}")))
+    })
+}
+
+/// How often another port is taken where any will do and UDP's is not free.
+#[cfg(feature = "http3")]
+const PORTS: u32 = 16;
+
+/// TCP and UDP on one address and port.
+#[cfg(feature = "http3")]
+async fn listen_on_both<R: Runtime>(
+    runtime: &R,
+    address: &Address,
+) -> Result<(R::Listener, R::Datagrams), Error> {
+    let Address::Ip(asked) = address else {
+        return Err(Error::new(Kind::Config("http3: a Unix socket has no datagrams".to_owned())));
+    };
+    let mut tries = if asked.port() == 0 { PORTS } else { 1 };
+    loop {
+        let listener = listen::<R>(runtime, address).await?;
+        let at = listener.local_address().unwrap_or(*asked);
+        match runtime.bind(at, None).await {
+            Ok(socket) => return Ok((listener, socket)),
+            Err(_) if tries > 1 => tries -= 1,
+            Err(error) => {
+                let text = format!("cannot listen at {at} for HTTP/3: {error}");
+                return Err(Error::new(Kind::Config(text)));
+            }
+        }
+    }
+}
+
+#[cfg(feature = "http3")]
+fn http3_config(
+    tls: Option<&ServerConfig>,
+    options: &quic::ServerOptions,
+) -> Result<quic::ServerConfig, Error> {
+    let Some(tls) = tls else {
+        return Err(Error::new(Kind::Config("http3: it needs TLS".to_owned())));
+    };
+    quic::ServerConfig::new(tls, options)
+        .map_err(|error| Error::new(Kind::Config(format!("http3: {error}"))))
 }
 
 /// A listening server.
 pub struct Server<R: Runtime> {
     listener: R::Listener,
+    udp: listener::Udp<R>,
     gate: Arc<Gate<R>>,
 }
 
@@ -133,6 +208,8 @@ impl<R: Runtime> Server<R> {
             plain: false,
             engine: EngineConfig::default(),
             downstream: downstream::Config::default(),
+            #[cfg(feature = "http3")]
+            http3: None,
         }
     }
 
@@ -149,7 +226,7 @@ impl<R: Runtime> Server<R> {
     /// Serves until it is drained and the last connection is gone. Dropping the future stops
     /// listening and drains the connections in the background.
     pub async fn serve<S: Service>(self, service: S) {
-        listener::run(self.listener, self.gate, Arc::new(service)).await;
+        listener::run(self.listener, self.udp, self.gate, Arc::new(service)).await;
     }
 }
 

@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use regatta_core::engine::Config as EngineConfig;
+#[cfg(feature = "http3")]
+use regatta_core::engine::quic;
 use regatta_core::engine::tls::{
     ClientConfig, ClientOptions, Clock, Identity, KeyLog, Provider, Versions,
 };
@@ -74,6 +76,7 @@ impl Profile {
             Protocols::Auto | Protocols::Http2 => vec![Protocol::Http2, Protocol::Http1],
             Protocols::Http1 => vec![Protocol::Http1],
             Protocols::Http2PriorKnowledge => vec![Protocol::Http2],
+            Protocols::Http3 => vec![Protocol::Http3],
         }
     }
 
@@ -126,6 +129,9 @@ pub(crate) struct Settings {
     pub(crate) provider: Provider,
     /// Sessions belong to one origin and one profile.
     pub(crate) tls: Mutex<BTreeMap<(ProfileId, Origin), ClientConfig>>,
+    /// The same for QUIC, with the tokens that servers gave.
+    #[cfg(feature = "http3")]
+    pub(crate) quic: Mutex<BTreeMap<(ProfileId, Origin), quic::ClientConfig>>,
     /// By profile, a tunnel's by that of its origins; made without a lock, because roots are
     /// loaded by a caller's function.
     pub(crate) bases: Vec<OnceLock<Result<ClientConfig, Arc<str>>>>,
@@ -154,6 +160,28 @@ impl Settings {
             return Ok(config.clone());
         }
         let config = base.for_origin();
+        if known.len() >= MOST_SESSIONS {
+            known.pop_first();
+        }
+        known.insert(key, config.clone());
+        Ok(config)
+    }
+
+    /// The QUIC settings of one origin, with its sessions.
+    #[cfg(feature = "http3")]
+    pub(crate) fn quic_client(
+        &self,
+        profile: ProfileId,
+        origin: &Origin,
+    ) -> Result<quic::ClientConfig, Arc<str>> {
+        let key = (profile, origin.clone());
+        let base = self.base(profile)?;
+        let mut known = self.quic.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(config) = known.get(&key) {
+            return Ok(config.clone());
+        }
+        let config = quic::ClientConfig::new(base, &quic::Options::default())
+            .map_err(|error| error.to_string())?;
         if known.len() >= MOST_SESSIONS {
             known.pop_first();
         }

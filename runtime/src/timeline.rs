@@ -107,7 +107,7 @@ pub struct ConnectionTrace {
 pub struct TlsTrace {
     /// `TLSv1.3`, for people.
     pub version: String,
-    /// The cipher suite's registered name.
+    /// The cipher suite's registered name; empty for QUIC, whose library does not tell it.
     pub cipher: String,
     /// What ALPN chose; `None` when the peer chose nothing.
     pub alpn: Option<Protocol>,

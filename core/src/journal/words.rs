@@ -80,6 +80,7 @@ words! {
         "http1" => Http1,
         "http2" => Http2,
         "http2-prior-knowledge" => Http2PriorKnowledge,
+        "http3" => Http3,
     }
     Family {
         "v4" => V4,

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use super::config::{Cluster, Protocols};
+use super::config::{Cluster, Profile, Protocols};
 use crate::eyeballs;
 use crate::id::{ClusterId, HostId, PoolId};
 use crate::limits::Limits;
 use crate::list::{Link, Linked};
 use crate::pool::{self, Pool};
 use crate::time::Instant;
-use crate::types::{Key, Priority, Scheme};
+use crate::types::{Key, Priority, Scheme, Transport};
 
 /// One cluster's settings, shared with its pools.
 #[derive(Clone, Debug)]
@@ -45,7 +45,15 @@ pub(super) const fn is_http1_alone(protocols: Protocols, scheme: Scheme) -> bool
     match protocols {
         Protocols::Auto | Protocols::Http2 => matches!(scheme, Scheme::Http),
         Protocols::Http1 => true,
-        Protocols::Http2PriorKnowledge => false,
+        Protocols::Http2PriorKnowledge | Protocols::Http3 => false,
+    }
+}
+
+/// What the attempts of a profile go over.
+pub(super) fn transport(profile: Option<&Profile>) -> Transport {
+    match profile.map(|profile| profile.protocols) {
+        Some(Protocols::Http3) => Transport::Quic,
+        _ => Transport::Tcp,
     }
 }
 

@@ -78,6 +78,8 @@ pub enum Protocols {
     Http2,
     /// HTTP/2 also in plain text, without asking (RFC 9113 3.3).
     Http2PriorKnowledge,
+    /// HTTP/3 alone, without asking: every attempt is one over QUIC. Not in plain text.
+    Http3,
 }
 
 impl Default for Config {

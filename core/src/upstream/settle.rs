@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Upstream;
+use super::cluster::transport;
 use super::event::Action;
 use super::host::Found;
 use super::outgoing::Outgoing;
@@ -12,7 +13,7 @@ use crate::id::{AttemptId, ConnectionId, PoolId, RequestId};
 use crate::machine::{Machine, Outbox};
 use crate::pool;
 use crate::record::{Kind, Rule};
-use crate::types::{AllFailed, Cause, Limit, Protocol, Transport};
+use crate::types::{AllFailed, Cause, Limit, Protocol};
 
 /// The winner's protocol and limit, while a race is told of its success.
 type Won = Option<(Protocol, Limit)>;
@@ -227,7 +228,7 @@ impl Upstream {
         self.out.push(Action::Connect {
             attempt: id,
             connection,
-            transport: Transport::Tcp,
+            transport: transport(self.profiles.get(usize::from(member.key.profile.0))),
             address: line.address,
             origin: member.key.origin.clone(),
             profile: member.key.profile,

@@ -54,6 +54,8 @@ fn curls_words() {
     assert_eq!((request.max_redirs, load.at_once()), (50, 1));
     assert!(get("--http1.1 a").unwrap().way.http1_1);
     assert!(get("--http2-prior-knowledge a").unwrap().way.http2_prior_knowledge);
+    assert!(get("--http3-only a").unwrap().way.http3_only);
+    assert!(!get("--http3-only --http2 a").unwrap().way.http3_only);
     assert_eq!(get("-Z a").unwrap().load.at_once(), 50);
     let most = get("-Z --parallel-max 7 a").unwrap().load.parallel_max;
     assert_eq!(most, NonZeroUsize::new(7));

@@ -13,21 +13,26 @@ use super::value;
 pub(crate) struct WayArgs {
     /// Speak HTTP/1.0
     #[arg(short = '0', long = "http1.0", help_heading = CONNECTION)]
-    #[arg(overrides_with_all = ["http1_1", "http2", "http2_prior_knowledge"])]
+    #[arg(overrides_with_all = ["http1_1", "http2", "http2_prior_knowledge", "http3_only"])]
     pub(crate) http1_0: bool,
 
     /// Speak HTTP/1.1 only
     #[arg(long = "http1.1", help_heading = CONNECTION)]
-    #[arg(overrides_with_all = ["http2", "http2_prior_knowledge"])]
+    #[arg(overrides_with_all = ["http2", "http2_prior_knowledge", "http3_only"])]
     pub(crate) http1_1: bool,
 
     /// Speak HTTP/2 over TLS; HTTP/1.1 in plain text
-    #[arg(long, overrides_with = "http2_prior_knowledge", help_heading = CONNECTION)]
+    #[arg(long, overrides_with_all = ["http2_prior_knowledge", "http3_only"])]
+    #[arg(help_heading = CONNECTION)]
     pub(crate) http2: bool,
 
     /// Speak HTTP/2 without asking, in plain text too
-    #[arg(long, help_heading = CONNECTION)]
+    #[arg(long, overrides_with = "http3_only", help_heading = CONNECTION)]
     pub(crate) http2_prior_knowledge: bool,
+
+    /// Speak HTTP/3 over QUIC without asking, and nothing else
+    #[arg(long, help_heading = CONNECTION)]
+    pub(crate) http3_only: bool,
 
     /// Use these addresses for host and port instead of looking the name up
     #[arg(long, value_name = "HOST:PORT:ADDR[,ADDR]", value_parser = value::resolve)]

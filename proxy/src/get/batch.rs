@@ -154,6 +154,7 @@ pub(crate) fn client(
             WayArgs { http1_0: true, .. } | WayArgs { http1_1: true, .. } => Protocols::Http1,
             WayArgs { http2: true, .. } => Protocols::Http2,
             WayArgs { http2_prior_knowledge: true, .. } => Protocols::Http2PriorKnowledge,
+            WayArgs { http3_only: true, .. } => Protocols::Http3,
             _ => Protocols::Auto,
         };
     });

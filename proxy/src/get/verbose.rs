@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version};
 use regatta_core::Instant;
 use regatta_core::engine::tls::Certificate;
-use regatta_tokio::{AttemptOutcome, AttemptTrace, ConnectionTrace, Timeline};
+use regatta_tokio::{AttemptOutcome, AttemptTrace, ConnectionTrace, Timeline, TlsTrace};
 
 /// How the connection came about: `*` lines.
 pub(crate) fn connection(timeline: &Timeline, host: &str) -> String {
@@ -73,7 +73,10 @@ fn established(connection: &ConnectionTrace, host: &str, text: &mut String) {
     let _ = writeln!(text, "* {how} {host} ({}) as {id:?}", connection.address);
     if let Some(tls) = connection.tls.as_ref().filter(|_| !connection.reused) {
         let resumed = if tls.resumed { ", resumed" } else { "" };
-        let _ = writeln!(text, "* SSL connection using {} / {}{resumed}", tls.version, tls.cipher);
+        let TlsTrace { version, cipher, .. } = tls;
+        // QUIC does not tell its cipher.
+        let slash = if cipher.is_empty() { "" } else { " / " };
+        let _ = writeln!(text, "* SSL connection using {version}{slash}{cipher}{resumed}");
         if let Some(alpn) = &tls.alpn {
             let _ = writeln!(text, "* ALPN: server accepted {alpn}");
         } else {
@@ -144,7 +147,7 @@ pub(crate) fn request_size(head: &Request<()>) -> u64 {
 /// A response's head as `-i` and `-I` write it, with line ends of the wire.
 pub(crate) fn head<B>(response: &Response<B>) -> Vec<u8> {
     let mut bytes = status_line(response.version(), response.status()).into_bytes();
-    if response.version() == Version::HTTP_2 {
+    if matches!(response.version(), Version::HTTP_2 | Version::HTTP_3) {
         // What would be in front of a reason phrase is there all the same.
         bytes.push(b' ');
     }
@@ -169,8 +172,9 @@ pub(crate) fn fields_on_wire(headers: &HeaderMap) -> Vec<u8> {
 fn status_line(version: Version, status: StatusCode) -> String {
     let number = status.as_u16();
     match (version, status.canonical_reason()) {
-        // HTTP/2 has no reason phrase (RFC 9113 8.3.2).
+        // They have no reason phrase (RFC 9113 8.3.2, RFC 9114 4.3.2).
         (Version::HTTP_2, _) => format!("HTTP/2 {number}"),
+        (Version::HTTP_3, _) => format!("HTTP/3 {number}"),
         (version, Some(reason)) => format!("{version:?} {number} {reason}"),
         (version, None) => format!("{version:?} {number}"),
     }
@@ -184,7 +188,7 @@ mod tests {
     use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair};
     use regatta_core::id::{AttemptId, ConnectionId};
     use regatta_core::types::{Cause, Protocol};
-    use regatta_tokio::{Span, TlsTrace};
+    use regatta_tokio::Span;
 
     use super::*;
 

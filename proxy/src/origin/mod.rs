@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use http::Request;
 use http::header::DATE;
+use regatta_core::engine::quic;
 use regatta_core::engine::tls::ServerOptions;
 use regatta_core::types::Protocol;
 use regatta_tokio::{Body, ConnectionHandle, Tokio};
@@ -37,7 +38,7 @@ async fn serve(args: OriginArgs) -> Result<(), String> {
     let stop = stop_signal().map_err(|error| format!("cannot listen to signals: {error}"))?;
     let mut builder = args.limits.apply(regatta_tokio::server());
     if let Some(options) = identity(&args)? {
-        builder = builder.tls(options);
+        builder = builder.tls(options).http3(quic::ServerOptions::default());
     }
     if args.plain_too {
         builder = builder.plain_too();

@@ -16,7 +16,7 @@ use regatta_core::engine::{Config as EngineConfig, Engine, h1::H1, h2::H2};
 use regatta_core::id::{AttemptId, ConnectionId, ProfileId};
 use regatta_core::limits::Windows;
 use regatta_core::types::{
-    Cause, Limit, Origin, Outcome, Protocol, RetrySafe, Scheme, Timing, TlsFault,
+    Cause, Limit, Origin, Outcome, Protocol, RetrySafe, Scheme, Timing, TlsFault, Transport,
 };
 use regatta_core::upstream::{Event, Protocols};
 
@@ -38,6 +38,7 @@ use crate::timeline::TlsTrace;
 pub(crate) struct Job {
     pub(crate) attempt: AttemptId,
     pub(crate) connection: ConnectionId,
+    pub(crate) transport: Transport,
     pub(crate) address: SocketAddr,
     pub(crate) origin: Origin,
     pub(crate) profile: ProfileId,
@@ -46,8 +47,8 @@ pub(crate) struct Job {
 
 /// Why an attempt ended without a connection.
 pub(super) struct Failed {
-    cause: Cause,
-    detail: Option<Arc<str>>,
+    pub(super) cause: Cause,
+    pub(super) detail: Option<Arc<str>>,
 }
 
 impl Failed {
@@ -79,6 +80,10 @@ pub(crate) fn run<R: Runtime>(hub: Arc<Hub<R>>, job: Job) -> impl Future<Output 
 
 /// The connection that the attempt becomes, if it does.
 async fn begin<R: Runtime>(hub: Arc<Hub<R>>, job: Job) -> Option<Connection<R, Upward<R>>> {
+    if job.transport == Transport::Quic {
+        over_quic(hub, job).await;
+        return None;
+    }
     let mut letters = Letters::new();
     // The job's future is dropped at the first letter: only an abort comes to an attempt.
     let established = {
@@ -119,8 +124,23 @@ async fn begin<R: Runtime>(hub: Arc<Hub<R>>, job: Job) -> Option<Connection<R, U
         return None;
     }
     let runtime = hub.runtime.clone();
-    let party = Upward { hub, connection: job.connection, protocol, narrow: false };
+    let party = Upward::new(hub, job.connection, protocol);
     Some(Connection::new(runtime, wire, engine, job.mailbox, party))
+}
+
+#[cfg(feature = "http3")]
+async fn over_quic<R: Runtime>(hub: Arc<Hub<R>>, job: Job) {
+    // Boxed, or the attempts of TCP would have room for it.
+    Box::pin(super::socket::run(hub, job)).await;
+}
+
+#[cfg(not(feature = "http3"))]
+async fn over_quic<R: Runtime>(hub: Arc<Hub<R>>, job: Job) {
+    use regatta_core::types::ProtocolFault;
+
+    job.mailbox.close();
+    let why = "this build does not speak HTTP/3 (the feature `http3`)";
+    hub.attempt_failed(job.attempt, Cause::Protocol(ProtocolFault::Version), Some(why.into()));
 }
 
 /// An origin that granted few streams is not sent a hundred before its SETTINGS come: it would
@@ -249,12 +269,22 @@ fn tls_trace(tls: &Tls) -> TlsTrace {
 }
 
 /// The client's end of a connection: everything goes to the hub.
-struct Upward<R: Runtime> {
+pub(super) struct Upward<R: Runtime> {
     hub: Arc<Hub<R>>,
     connection: ConnectionId,
     protocol: Protocol,
     /// New streams are granted little.
     narrow: bool,
+}
+
+impl<R: Runtime> Upward<R> {
+    pub(super) const fn new(
+        hub: Arc<Hub<R>>,
+        connection: ConnectionId,
+        protocol: Protocol,
+    ) -> Self {
+        Self { hub, connection, protocol, narrow: false }
+    }
 }
 
 impl<R: Runtime> Party for Upward<R> {

@@ -31,18 +31,23 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Accepts until the gate stops it, then waits until it is drained.
 pub(crate) async fn run<R: Runtime, S: Service>(
     listener: R::Listener,
+    datagrams: Udp<R>,
     gate: Arc<Gate<R>>,
     service: Arc<S>,
 ) {
     // Whoever drops the server drops its connections with it: they end as at a drain.
     let _drain = DrainOnDrop(Arc::clone(&gate));
+    let mut brake = begin_http3(datagrams, &gate, &service);
     let mut listener = Some(listener);
     let mut timer: Option<R::Timer> = None;
     loop {
         let (stage, next) = gate.turn();
         match stage {
             Stage::Drained => return,
-            Stage::Stopped => listener = None,
+            Stage::Stopped => {
+                listener = None;
+                let _ = brake.take();
+            }
             Stage::Accepting | Stage::Paused => {}
         }
         if let Some(at) = next {
@@ -83,6 +88,36 @@ pub(crate) async fn run<R: Runtime, S: Service>(
     }
 }
 
+/// Where HTTP/3 is served beside TCP, if it is.
+#[cfg(feature = "http3")]
+pub(crate) type Udp<R> = Option<(<R as Runtime>::Datagrams, regatta_core::engine::quic::Endpoint)>;
+#[cfg(not(feature = "http3"))]
+pub(crate) type Udp<R> = core::marker::PhantomData<R>;
+
+/// Serves HTTP/3 in a task of its own, which drains when what is returned is dropped.
+#[cfg(feature = "http3")]
+fn begin_http3<R: Runtime, S: Service>(
+    datagrams: Udp<R>,
+    gate: &Arc<Gate<R>>,
+    service: &Arc<S>,
+) -> Option<super::socket::Brake> {
+    let (socket, endpoint) = datagrams?;
+    let (gate, service) = (Arc::clone(gate), Arc::clone(service));
+    let runtime = gate.runtime.clone();
+    let (brake, task) = super::socket::serve(socket, endpoint, gate, service);
+    runtime.spawn(task);
+    Some(brake)
+}
+
+#[cfg(not(feature = "http3"))]
+const fn begin_http3<R: Runtime, S: Service>(
+    _: Udp<R>,
+    _: &Arc<Gate<R>>,
+    _: &Arc<S>,
+) -> Option<core::convert::Infallible> {
+    None
+}
+
 /// Whether an error of accepting is one of the accepted connection, not of the listener.
 fn is_its_own(error: &std::io::Error) -> bool {
     use std::io::ErrorKind as Kind;
@@ -99,9 +134,9 @@ async fn pause<R: Runtime>(runtime: &R, length: Duration) {
 
 /// An accepted connection.
 #[derive(Clone)]
-struct Guest {
-    served: Served,
-    peer: Option<SocketAddr>,
+pub(super) struct Guest {
+    pub(super) served: Served,
+    pub(super) peer: Option<SocketAddr>,
 }
 
 /// Serves one connection: TLS, the choice of a protocol, then the common loop. What comes before
@@ -143,12 +178,12 @@ async fn begin<R: Runtime, S: Service>(
     let mailbox = Arc::clone(&guest.served.1);
     let secure = wire.tls().is_some();
     spans::served(guest.peer, protocol, secure);
-    let party = Downward { gate, service, guest, protocol, secure, held: 0, paused: false };
+    let party = Downward::new(gate, service, guest, protocol, secure);
     Some(Connection::new(runtime, wire, engine, mailbox, party))
 }
 
 /// The server's end of a connection: requests go to the service.
-struct Downward<R: Runtime, S: Service> {
+pub(super) struct Downward<R: Runtime, S: Service> {
     gate: Arc<Gate<R>>,
     service: Arc<S>,
     guest: Guest,
@@ -161,6 +196,16 @@ struct Downward<R: Runtime, S: Service> {
 }
 
 impl<R: Runtime, S: Service> Downward<R, S> {
+    pub(super) const fn new(
+        gate: Arc<Gate<R>>,
+        service: Arc<S>,
+        guest: Guest,
+        protocol: Protocol,
+        secure: bool,
+    ) -> Self {
+        Self { gate, service, guest, protocol, secure, held: 0, paused: false }
+    }
+
     /// Answers a request, in a task of its own. A connection of HTTP/1 has one request at a time
     /// and nothing else to do: it tries first, and most services answer at once.
     fn begin(&self, call: impl Future<Output = ()> + Send + 'static) {

@@ -2,15 +2,20 @@
 
 pub(crate) mod attempt;
 pub(crate) mod connection;
+mod deadline;
 pub(crate) mod gate;
 mod greet;
+mod http;
 pub(crate) mod lane;
+mod lanes;
 mod last;
 pub(crate) mod letter;
 pub(crate) mod listener;
 pub(crate) mod party;
 pub(crate) mod resolve;
 pub(crate) mod scribe;
+#[cfg(feature = "http3")]
+pub(crate) mod socket;
 mod stage;
 #[cfg(all(test, not(loom)))]
 mod tests;

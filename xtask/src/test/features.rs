@@ -7,7 +7,7 @@ use super::peers::Peers;
 use crate::run::{self, Outcome};
 
 /// Package and features, without the default ones.
-const COMBINATIONS: [(&str, &str); 21] = [
+const COMBINATIONS: [(&str, &str); 22] = [
     ("regatta-core", ""),
     ("regatta-core", "http1"),
     ("regatta-core", "http2"),
@@ -20,6 +20,7 @@ const COMBINATIONS: [(&str, &str); 21] = [
     ("regatta-runtime", "aws-lc-rs"),
     ("regatta-runtime", "ring,aws-lc-rs,tower"),
     ("regatta-runtime", "ring,conformance"),
+    ("regatta-runtime", "ring,http3"),
     ("regatta-runtime", "ring,system-roots"),
     ("regatta-async-std", "async-std,ring"),
     ("regatta-async-std", "smol,ring"),

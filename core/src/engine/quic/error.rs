@@ -127,6 +127,7 @@ impl fmt::Display for QuicError {
             }
             Some(ConnectionError::TransportError(error)) => match &*error.reason {
                 "" => write!(f, "QUIC failed: {}", error.code),
+                reason if CRYPTO.contains(&error.code.into()) => f.write_str(reason),
                 reason => write!(f, "QUIC failed: {reason}"),
             },
             Some(ConnectionError::ConnectionClosed(close)) => {

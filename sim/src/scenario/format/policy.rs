@@ -263,6 +263,8 @@ pub enum Protocols {
     Http2,
     /// HTTP/2 also in plain text, without asking.
     Http2PriorKnowledge,
+    /// HTTP/3 alone, without asking.
+    Http3,
 }
 
 /// Which versions of TLS are spoken.
@@ -353,6 +355,7 @@ impl From<Protocols> for upstream::Protocols {
             Protocols::Http1 => Self::Http1,
             Protocols::Http2 => Self::Http2,
             Protocols::Http2PriorKnowledge => Self::Http2PriorKnowledge,
+            Protocols::Http3 => Self::Http3,
         }
     }
 }

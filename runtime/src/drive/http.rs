@@ -1,0 +1,85 @@
+//! What the streams of a connection want of its engine, whichever that is.
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response};
+use regatta_core::Instant;
+#[cfg(feature = "http3")]
+use regatta_core::engine::h3::H3;
+use regatta_core::engine::{Engine, Event, OpenError, Shutdown};
+use regatta_core::id::StreamId;
+use regatta_core::types::Protocol;
+
+/// The engines' one shape, without what carries their bytes: see [`Engine`].
+pub(super) trait Http {
+    fn protocol(&self) -> Protocol;
+    fn open(&mut self, now: Instant, head: &Request<()>, end: bool) -> Result<StreamId, OpenError>;
+    fn respond(&mut self, now: Instant, stream: StreamId, head: &Response<()>, end: bool);
+    fn send(&mut self, now: Instant, stream: StreamId, bytes: Bytes, end: bool);
+    fn trailers(&mut self, now: Instant, stream: StreamId, trailers: HeaderMap);
+    fn reset(&mut self, now: Instant, stream: StreamId);
+    fn allow(&mut self, now: Instant, stream: StreamId, n: usize);
+    fn ping(&mut self, now: Instant);
+    fn shutdown(&mut self, now: Instant, how: Shutdown);
+    fn set_max_concurrent_streams(&mut self, now: Instant, most: u32);
+    fn poll_event(&mut self) -> Option<Event>;
+}
+
+/// The engine's own methods, by their names.
+macro_rules! same {
+    ($engine:ty, $protocol:expr) => {
+        impl Http for $engine {
+            fn protocol(&self) -> Protocol {
+                $protocol(self)
+            }
+
+            fn open(
+                &mut self,
+                now: Instant,
+                head: &Request<()>,
+                end: bool,
+            ) -> Result<StreamId, OpenError> {
+                self.open(now, head, end)
+            }
+
+            fn respond(&mut self, now: Instant, stream: StreamId, head: &Response<()>, end: bool) {
+                self.respond(now, stream, head, end);
+            }
+
+            fn send(&mut self, now: Instant, stream: StreamId, bytes: Bytes, end: bool) {
+                self.send(now, stream, bytes, end);
+            }
+
+            fn trailers(&mut self, now: Instant, stream: StreamId, trailers: HeaderMap) {
+                self.trailers(now, stream, trailers);
+            }
+
+            fn reset(&mut self, now: Instant, stream: StreamId) {
+                self.reset(now, stream);
+            }
+
+            fn allow(&mut self, now: Instant, stream: StreamId, n: usize) {
+                self.allow(now, stream, n);
+            }
+
+            fn ping(&mut self, now: Instant) {
+                self.ping(now);
+            }
+
+            fn shutdown(&mut self, now: Instant, how: Shutdown) {
+                self.shutdown(now, how);
+            }
+
+            fn set_max_concurrent_streams(&mut self, now: Instant, most: u32) {
+                self.set_max_concurrent_streams(now, most);
+            }
+
+            fn poll_event(&mut self) -> Option<Event> {
+                self.poll_event()
+            }
+        }
+    };
+}
+
+same!(Engine, Engine::protocol);
+#[cfg(feature = "http3")]
+same!(H3, |_: &H3| Protocol::Http3);

@@ -1,0 +1,393 @@
+//! The streams of one connection, whatever carries it: letters to the engine, its events to pipes,
+//! pipes to the engine.
+
+use core::task::{Context, Poll};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Method, StatusCode};
+use regatta_core::Instant;
+use regatta_core::engine::{Event, Head, OpenError, Shutdown};
+use regatta_core::id::{RequestId, StreamId};
+use regatta_core::types::{Cause, Outcome, RetrySafe, Timing};
+use smallvec::SmallVec;
+
+use super::http::Http;
+use super::lane::{Lane, unsayable};
+use super::last::{LastFrames, write_last};
+use super::letter::Letter;
+use super::party::{Ended, Party};
+use crate::body::Side;
+use crate::exchange::{Exchange, Parcel};
+use crate::mail::{Bell, Frame, Letters, Mailbox, Received, is_interim};
+
+/// The streams of one connection, its mailbox and its party.
+pub(super) struct Lanes<P: Party> {
+    mailbox: Arc<Mailbox<Letter>>,
+    letters: Letters<Letter>,
+    /// By slot of the stream.
+    lanes: SmallVec<[Option<Lane>; 1]>,
+    /// By slot of the stream; made once, used by every stream there.
+    bells: SmallVec<[Arc<Bell<Letter>>; 1]>,
+    /// Slots whose pipes moved.
+    moved: SmallVec<[u32; 4]>,
+    last: LastFrames,
+    pub(super) party: P,
+    /// Nobody misses what is not written.
+    pub(super) aborted: bool,
+    /// The engine's last event, to be taken by who carries it.
+    pub(super) closed: Option<Cause>,
+}
+
+impl<P: Party> Lanes<P> {
+    pub(super) fn new(mailbox: Arc<Mailbox<Letter>>, party: P) -> Self {
+        Self {
+            mailbox,
+            letters: Letters::new(),
+            lanes: SmallVec::new(),
+            bells: SmallVec::new(),
+            moved: SmallVec::new(),
+            last: LastFrames::default(),
+            party,
+            aborted: false,
+            closed: None,
+        }
+    }
+
+    /// Whether a pipe moved that was not served yet.
+    pub(super) fn has_moved(&self) -> bool {
+        !self.moved.is_empty()
+    }
+
+    /// The streams under way.
+    pub(super) fn all(&self) -> &[Option<Lane>] {
+        &self.lanes
+    }
+
+    /// Reads what is in the mailbox.
+    pub(super) fn read_letters<E: Http>(
+        &mut self,
+        engine: &mut E,
+        cx: &mut Context<'_>,
+        now: Instant,
+    ) -> bool {
+        if self.mailbox.poll(cx, &mut self.letters).is_pending() {
+            return false;
+        }
+        let mut letters = core::mem::take(&mut self.letters);
+        for letter in letters.drain(..) {
+            match letter {
+                Letter::Assign(parcel) => self.open(engine, now, parcel),
+                Letter::Reset { request, exchange } => self.reset(engine, now, request, &exchange),
+                Letter::Lane(slot) => {
+                    if let Some(bell) = self.bells.get(slot as usize) {
+                        bell.heard();
+                    }
+                    self.moved.push(slot);
+                }
+                Letter::Shutdown => engine.shutdown(now, Shutdown::Graceful),
+                Letter::Abort => {
+                    self.aborted = true;
+                    engine.shutdown(now, Shutdown::Now);
+                }
+                Letter::Probe => engine.ping(now),
+                // Its turn was before there was an engine.
+                Letter::Handshake => {}
+                Letter::Limit(streams) => engine.set_max_concurrent_streams(now, streams),
+            }
+        }
+        self.letters = letters;
+        true
+    }
+
+    fn open<E: Http>(&mut self, engine: &mut E, now: Instant, parcel: Parcel) {
+        // A stream that a letter before has ended still has its lane, and its slot may come back.
+        self.take_events(engine, now);
+        let opened = match engine.open(now, &parcel.message.head, parcel.message.end) {
+            Ok(stream) => stream,
+            Err(error) => {
+                if error == OpenError::Unsayable {
+                    parcel.exchange.fail(unsayable(&parcel.message.head, engine.protocol()));
+                }
+                self.party.on_ended(Ended {
+                    exchange: Arc::clone(&parcel.exchange),
+                    parcel: Some(parcel),
+                    outcome: error.outcome(),
+                    retry: RetrySafe::Unsent,
+                    timing: Timing { ended: now, ..Timing::default() },
+                });
+                return;
+            }
+        };
+        parcel.exchange.set_lane(opened);
+        let connect = parcel.message.head.method() == Method::CONNECT;
+        let mut lane = Lane::new(opened, Arc::clone(&parcel.exchange), connect, now);
+        (lane.may_send, lane.sent) = (!parcel.message.end, parcel.message.end);
+        lane.parcel = Some(parcel);
+        self.place(lane);
+    }
+
+    fn place(&mut self, lane: Lane) {
+        let slot = lane.stream.slot();
+        while self.bells.len() <= slot {
+            let next = u32::try_from(self.bells.len()).unwrap_or(u32::MAX);
+            self.bells.push(Bell::new(next, Letter::Lane, &self.mailbox));
+            self.lanes.push(None);
+        }
+        if let Some(place) = self.lanes.get_mut(slot) {
+            *place = Some(lane);
+        }
+        self.moved.push(u32::try_from(slot).unwrap_or(u32::MAX));
+    }
+
+    /// Resets a request's stream if it is still this request's.
+    fn reset<E: Http>(
+        &mut self,
+        engine: &mut E,
+        now: Instant,
+        request: RequestId,
+        exchange: &Exchange,
+    ) {
+        let Some(stream) = exchange.lane() else { return };
+        let Some(Some(lane)) = self.lanes.get(stream.slot()) else { return };
+        if lane.parcel.as_ref().is_some_and(|parcel| parcel.request == request) {
+            engine.reset(now, lane.stream);
+        }
+    }
+
+    /// Takes the events of the engine.
+    pub(super) fn take_events<E: Http>(&mut self, engine: &mut E, now: Instant) -> bool {
+        let mut progress = false;
+        while let Some(event) = engine.poll_event() {
+            progress = true;
+            match event {
+                Event::Head { stream, head, end } => self.on_head(engine, now, stream, head, end),
+                Event::Informational { stream, head } => {
+                    if let Some(lane) = self.lane(stream) {
+                        lane.incoming(P::SIDE).write(Frame::Head(head));
+                    }
+                }
+                Event::Data { stream, bytes, end } => self.on_data(engine, now, stream, bytes, end),
+                Event::Trailers { stream, trailers } => {
+                    self.on_last(stream, Frame::Trailers(trailers));
+                }
+                Event::Capacity { stream } => {
+                    if let Some(lane) = self.lane(stream) {
+                        lane.may_send = true;
+                        lane.exchange.charge.give(core::mem::take(&mut lane.charged));
+                        self.moved.push(u32::try_from(stream.slot()).unwrap_or(u32::MAX));
+                    }
+                }
+                Event::Ended { stream } => {
+                    self.end(now, stream, Outcome::Complete, RetrySafe::Answered);
+                }
+                Event::Reset { stream, cause, retry } => {
+                    // A response that was complete before stands.
+                    self.last.release();
+                    let outcome = match cause {
+                        Cause::Cancelled => Outcome::Reset,
+                        cause => Outcome::Failed(cause),
+                    };
+                    self.end(now, stream, outcome, retry);
+                }
+                Event::Limit(limit) => self.party.on_limit(limit),
+                Event::GoAway { .. } => self.party.on_go_away(),
+                Event::Pong => self.party.on_pong(),
+                Event::Cut(cut) => self.party.on_cut(cut),
+                Event::Closed { cause } => self.closed = Some(cause),
+                _ => {}
+            }
+        }
+        self.last.release();
+        progress
+    }
+
+    fn lane(&mut self, stream: StreamId) -> Option<&mut Lane> {
+        let lane = self.lanes.get_mut(stream.slot())?.as_mut()?;
+        (lane.stream == stream).then_some(lane)
+    }
+
+    fn on_head<E: Http>(
+        &mut self,
+        engine: &mut E,
+        now: Instant,
+        stream: StreamId,
+        head: Head,
+        end: bool,
+    ) {
+        match head {
+            Head::Response(head) => {
+                let Some(lane) = self.lane(stream) else { return };
+                let status = head.status();
+                let facts = lane.answered(now, status);
+                if status == StatusCode::SWITCHING_PROTOCOLS
+                    || (lane.connect && status.is_success())
+                {
+                    // From here on both pipes carry the tunnel's bytes.
+                    lane.sent = false;
+                    lane.may_send = true;
+                    self.moved.push(u32::try_from(stream.slot()).unwrap_or(u32::MAX));
+                }
+                self.party.on_answered(&facts, status);
+                let frame = Frame::Head(head);
+                if end {
+                    self.on_last(stream, frame);
+                } else if let Some(lane) = self.lane(stream) {
+                    lane.exchange.down.write(frame);
+                }
+            }
+            Head::Request(head) => {
+                let connect = head.method() == Method::CONNECT;
+                let Some(exchange) = self.party.on_request(now, *head, end) else {
+                    engine.reset(now, stream);
+                    return;
+                };
+                exchange.set_lane(stream);
+                self.place(Lane::new(stream, exchange, connect, now));
+            }
+        }
+    }
+
+    fn on_data<E: Http>(
+        &mut self,
+        engine: &mut E,
+        now: Instant,
+        stream: StreamId,
+        bytes: Bytes,
+        end: bool,
+    ) {
+        let Some(lane) = self.lane(stream) else { return };
+        lane.exchange.receive(bytes.len());
+        if lane.is_too_much() {
+            return engine.reset(now, stream);
+        }
+        if end {
+            let frame = if bytes.is_empty() { Frame::End } else { Frame::Data(bytes) };
+            return self.on_last(stream, frame);
+        }
+        if !lane.incoming(P::SIDE).write(Frame::Data(bytes)) {
+            // What nobody reads is passed over: the peer gets its room back at once.
+            self.moved.push(u32::try_from(stream.slot()).unwrap_or(u32::MAX));
+        }
+    }
+
+    /// The frame behind which the peer's message ends.
+    fn on_last(&mut self, stream: StreamId, frame: Frame) {
+        let Some(Some(lane)) = self.lanes.get(stream.slot()) else { return };
+        if lane.stream != stream {
+            return;
+        }
+        if P::SIDE == Side::Client {
+            return self.last.hold(&lane.exchange, frame);
+        }
+        if !write_last(&lane.exchange.up, frame) {
+            self.moved.push(u32::try_from(stream.slot()).unwrap_or(u32::MAX));
+        }
+    }
+
+    fn end(&mut self, now: Instant, stream: StreamId, outcome: Outcome, retry: RetrySafe) {
+        let Some(place) = self.lanes.get_mut(stream.slot()) else { return };
+        let Some(lane) = place.take_if(|lane| lane.stream == stream) else { return };
+        let timing = Timing { opened: lane.opened, first_byte: lane.first_byte, ended: now };
+        lane.exchange.charge.give(usize::MAX);
+        self.party.on_ended(Ended {
+            parcel: lane.parcel,
+            exchange: lane.exchange,
+            outcome,
+            retry,
+            timing,
+        });
+    }
+
+    /// Serves the lanes whose pipes moved: frames out, and room given back.
+    pub(super) fn move_lanes<E: Http>(&mut self, engine: &mut E, now: Instant) -> bool {
+        if self.moved.is_empty() {
+            return false;
+        }
+        let mut progress = false;
+        let mut moved = core::mem::take(&mut self.moved);
+        for slot in moved.drain(..) {
+            progress |= self.move_lane(engine, now, slot as usize);
+        }
+        if self.moved.is_empty() {
+            self.moved = moved;
+        }
+        progress
+    }
+
+    fn move_lane<E: Http>(&mut self, engine: &mut E, now: Instant, slot: usize) -> bool {
+        let (Some(Some(lane)), Some(bell)) = (self.lanes.get_mut(slot), self.bells.get(slot))
+        else {
+            return false;
+        };
+        let waker = bell.waker();
+        let mut cx = Context::from_waker(&waker);
+        let taken = lane.incoming(P::SIDE).poll_taken(&mut cx);
+        let mut progress = taken.is_some();
+        if let Some(n) = lane.allowance(P::SIDE, taken) {
+            engine.allow(now, lane.stream, n);
+        }
+        while lane.may_send && !lane.sent {
+            let pipe = lane.outgoing(P::SIDE);
+            let Poll::Ready(received) = pipe.poll_read(&mut cx) else { break };
+            progress = true;
+            match received {
+                Received::Frame(Frame::Head(head)) => {
+                    let last = !is_interim(head.status());
+                    if P::SIDE == Side::Server && last && lane.incoming(P::SIDE).has_reader() {
+                        // Who has answered and still holds the request's body may read it yet.
+                        // A client that was not told to go on before this head does not send it.
+                        engine.allow(now, lane.stream, 0);
+                    }
+                    lane.sent = last && pipe.take_end();
+                    engine.respond(now, lane.stream, &head, lane.sent);
+                }
+                Received::Frame(Frame::Data(bytes)) => {
+                    lane.sent = pipe.take_end();
+                    lane.may_send = false;
+                    lane.charged = bytes.len();
+                    engine.send(now, lane.stream, bytes, lane.sent);
+                }
+                Received::Frame(Frame::Trailers(trailers)) => {
+                    lane.sent = true;
+                    engine.trailers(now, lane.stream, *trailers);
+                }
+                Received::Frame(Frame::End) | Received::Finished => {
+                    lane.sent = true;
+                    engine.send(now, lane.stream, Bytes::new(), true);
+                }
+                Received::Failed(error) => {
+                    lane.sent = true;
+                    if P::SIDE == Side::Client {
+                        lane.exchange.down.fail(error);
+                    }
+                    engine.reset(now, lane.stream);
+                }
+            }
+        }
+        progress
+    }
+
+    /// The connection is gone: everyone is told, also when its task is dropped in the middle of
+    /// its work.
+    pub(super) fn close(&mut self, now: Instant, cause: Cause) {
+        let lanes = core::mem::take(&mut self.lanes);
+        for lane in lanes.into_iter().flatten() {
+            let timing = Timing { opened: lane.opened, first_byte: lane.first_byte, ended: now };
+            let retry = match lane.first_byte {
+                Some(_) => RetrySafe::Answered,
+                None => RetrySafe::Unknown,
+            };
+            self.party.on_ended(Ended {
+                parcel: lane.parcel,
+                exchange: lane.exchange,
+                outcome: Outcome::Failed(cause),
+                retry,
+                timing,
+            });
+        }
+        let mut left = core::mem::take(&mut self.letters);
+        left.append(&mut self.mailbox.close());
+        self.party.on_closed(cause, left);
+    }
+}

@@ -1,0 +1,284 @@
+//! One attempt over QUIC: a socket of its own, the handshake, then its connection, in the same
+//! task and with the same mailbox.
+
+use core::future::poll_fn;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use core::pin::pin;
+use core::task::{Context, Poll};
+use std::io;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use regatta_core::Instant;
+use regatta_core::engine::h3::{H3, code};
+use regatta_core::engine::quic::{Endpoint, Event as QuicEvent, QuicError};
+use regatta_core::id::QuicId;
+use regatta_core::types::{Cause, Protocol, ProtocolFault, Scheme, TlsFault};
+use regatta_core::upstream::Event;
+
+use super::super::attempt::{Failed, Job, Upward};
+use super::super::deadline::Deadline;
+use super::super::party::Party;
+use super::port::{Heard, Port};
+use super::talk::Talk;
+use crate::datagrams::Datagrams as _;
+use crate::hub::Hub;
+use crate::mail::Letters;
+use crate::runtime::Runtime;
+use crate::timeline::TlsTrace;
+
+/// Rounds of one wake; then the task yields.
+const BUDGET: u32 = 32;
+
+/// Runs one attempt over QUIC, and the connection that it becomes.
+pub(crate) async fn run<R: Runtime>(hub: Arc<Hub<R>>, job: Job) {
+    let mut letters = Letters::new();
+    let begun = {
+        let mut work = pin!(begin(&hub, &job));
+        poll_fn(|cx| {
+            // Only an abort comes to an attempt.
+            if job.mailbox.poll(cx, &mut letters).is_ready() {
+                return Poll::Ready(None);
+            }
+            work.as_mut().poll(cx).map(Some)
+        })
+        .await
+    };
+    let mut attempt = match begun {
+        None => return,
+        Some(Ok(attempt)) => attempt,
+        Some(Err(failed)) => return fail(&hub, &job, failed),
+    };
+    let shaken = poll_fn(|cx| {
+        if job.mailbox.poll(cx, &mut letters).is_ready() {
+            attempt.give_up(&hub, cx);
+            return Poll::Ready(None);
+        }
+        attempt.poll(&hub, &job, cx).map(Some)
+    })
+    .await;
+    match shaken {
+        None => return,
+        Some(Ok(())) => {}
+        Some(Err(failed)) => return fail(&hub, &job, failed),
+    }
+    let Some(mut connection) = attempt.establish(hub, job) else { return };
+    poll_fn(|cx| connection.poll(cx)).await;
+}
+
+fn fail<R: Runtime>(hub: &Arc<Hub<R>>, job: &Job, failed: Failed) {
+    job.mailbox.close();
+    hub.attempt_failed(job.attempt, failed.cause, failed.detail);
+}
+
+fn failed(cause: Cause, detail: &str) -> Failed {
+    Failed { cause, detail: Some(detail.into()) }
+}
+
+impl From<QuicError> for Failed {
+    fn from(error: QuicError) -> Self {
+        let detail = error.source.is_some().then(|| error.to_string().into());
+        Self { cause: error.cause, detail }
+    }
+}
+
+/// Opens a socket and begins a handshake on it.
+async fn begin<R: Runtime>(hub: &Arc<Hub<R>>, job: &Job) -> Result<Attempt<R>, Failed> {
+    if job.origin.scheme == Scheme::Http {
+        return Err(failed(Cause::Protocol(ProtocolFault::Version), "HTTP/3 is for https alone"));
+    }
+    if hub.settings.roads.via(job.profile).is_some() {
+        let why = "HTTP/3 does not go through a proxy's tunnel";
+        return Err(failed(Cause::Unreachable, why));
+    }
+    let config = hub
+        .settings
+        .quic_client(job.profile, &job.origin)
+        .map_err(|detail| Failed { cause: Cause::Tls(TlsFault::Other), detail: Some(detail) })?;
+    let any: IpAddr = match job.address {
+        SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    };
+    let any = SocketAddr::new(any, 0);
+    let socket = match hub.runtime.bind(any, Some(job.address)).await {
+        // A connected socket hears that nobody is there; where it cannot be had, silence must do.
+        Err(error) if error.kind() == io::ErrorKind::Unsupported => {
+            hub.runtime.bind(any, None).await
+        }
+        bound => bound,
+    };
+    let socket = socket.map_err(|error| Failed::from(Cause::from(&error)))?;
+    let endpoint = Endpoint::client(&config, socket.may_fragment());
+    let mut endpoint = endpoint.map_err(|error| failed(error.cause, &error.to_string()))?;
+    let id = endpoint.connect(hub.runtime.now(), job.address, &job.origin.host)?;
+    let port = Port::new(socket, endpoint);
+    let engine = H3::client(&hub.settings.engine, hub.runtime.now());
+    Ok(Attempt { port, id, engine, deadline: Deadline::new(), told: 0 })
+}
+
+/// A handshake under way.
+struct Attempt<R: Runtime> {
+    port: Port<R::Datagrams>,
+    id: QuicId,
+    /// What a server's first streams say may come with the handshake's last packets.
+    engine: H3,
+    deadline: Deadline<R>,
+    /// How often the race has heard that it moves.
+    told: u32,
+}
+
+impl<R: Runtime> Attempt<R> {
+    fn poll(
+        &mut self,
+        hub: &Arc<Hub<R>>,
+        job: &Job,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), Failed>> {
+        loop {
+            let now = hub.runtime.now();
+            self.deadline.passed(now);
+            let mut progress = false;
+            match self.port.receive(cx, now) {
+                Heard::Nothing => {}
+                Heard::Broken(cause) => return Poll::Ready(Err(cause.into())),
+                Heard::Datagrams => {
+                    progress = true;
+                    // As with TCP: that somebody is there, and that TLS moves.
+                    if self.told < 2 {
+                        self.told += 1;
+                        hub.feed(Event::AttemptProgress(job.attempt));
+                    }
+                }
+            }
+            let endpoint = &mut self.port.endpoint;
+            if endpoint.poll_timeout().is_some_and(|at| at <= now) {
+                endpoint.handle_timeout(now);
+                progress = true;
+            }
+            while let Some((_, event)) = endpoint.poll_event() {
+                match event {
+                    QuicEvent::Connected => return Poll::Ready(Ok(())),
+                    QuicEvent::Lost(error) => {
+                        // The alert says why: give it one chance to leave.
+                        let _ = self.port.transmit(cx, now);
+                        return Poll::Ready(Err(error.into()));
+                    }
+                    QuicEvent::Stream(event) => self.engine.handle(now, &event),
+                    _ => {}
+                }
+            }
+            match self.port.transmit(cx, now) {
+                Ok(sent) => progress |= sent,
+                Err(cause) => return Poll::Ready(Err(cause.into())),
+            }
+            let next = self.port.endpoint.poll_timeout();
+            if !progress && !self.deadline.arm(&hub.runtime, cx, now, next) {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// Nobody needs it any more: the server is told so, if it can be at once.
+    fn give_up(&mut self, hub: &Hub<R>, cx: &mut Context<'_>) {
+        let now = hub.runtime.now();
+        self.port.endpoint.close(now, self.id, H3_NO_ERROR, Bytes::new());
+        let _ = self.port.transmit(cx, now);
+    }
+
+    /// The handshake is done; `None` when the attempt was given up in the meantime.
+    fn establish(self, hub: Arc<Hub<R>>, job: Job) -> Option<Connection<R, Upward<R>>> {
+        let Self { mut port, id, mut engine, deadline, .. } = self;
+        let now = hub.runtime.now();
+        let tls = tls_trace(&port.endpoint, id);
+        // What the server grants is known only when its streams are opened.
+        engine.pump(now, port.endpoint.connection(id)?);
+        let connected = Event::Connected {
+            attempt: job.attempt,
+            protocol: Protocol::Http3,
+            limit: engine.limit(),
+        };
+        if !hub.connected(connected, job.connection, &job.mailbox, tls) {
+            return None;
+        }
+        let runtime = hub.runtime.clone();
+        let party = Upward::new(hub, job.connection, Protocol::Http3);
+        let talk = Talk::new(id, engine, job.mailbox, party);
+        Some(Connection { runtime, port, talk, deadline })
+    }
+}
+
+/// The code of a close without a fault (RFC 9114 8.1).
+const H3_NO_ERROR: u32 = code::NO_ERROR as u32;
+
+fn tls_trace(endpoint: &Endpoint, id: QuicId) -> Option<TlsTrace> {
+    let handshake = endpoint.handshake(id)?;
+    Some(TlsTrace {
+        version: "TLSv1.3".to_owned(),
+        cipher: String::new(),
+        alpn: handshake.protocol,
+        resumed: false,
+        certificate: handshake.certificate().map(Arc::new),
+    })
+}
+
+/// One connection and its socket.
+struct Connection<R: Runtime, P: Party> {
+    runtime: R,
+    port: Port<R::Datagrams>,
+    talk: Talk<P>,
+    deadline: Deadline<R>,
+}
+
+impl<R: Runtime, P: Party> Connection<R, P> {
+    /// Serves it; ready when it is gone.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        for _ in 0..BUDGET {
+            let now = self.runtime.now();
+            let progress = self.turn(cx, now);
+            if !progress && self.talk.is_over() {
+                return Poll::Ready(());
+            }
+            if !progress && !self.arm(cx, now) {
+                return Poll::Pending;
+            }
+        }
+        self.talk.party().on_budget_spent();
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    fn turn(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+        self.deadline.passed(now);
+        let mut progress = true;
+        match self.port.receive(cx, now) {
+            Heard::Nothing => progress = false,
+            // That nobody is there may be somebody's lie: silence will tell (RFC 9000 14.2.1).
+            Heard::Datagrams | Heard::Broken(Cause::Refused) => {}
+            Heard::Broken(cause) => self.talk.lose(now, cause),
+        }
+        let endpoint = &mut self.port.endpoint;
+        if endpoint.poll_timeout().is_some_and(|at| at <= now) {
+            endpoint.handle_timeout(now);
+            progress = true;
+        }
+        while let Some((_, event)) = endpoint.poll_event() {
+            self.talk.handle(now, &event);
+            progress = true;
+        }
+        progress |= self.talk.turn(cx, now, endpoint);
+        progress | self.port.transmit(cx, now).unwrap_or(true)
+    }
+
+    fn arm(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+        let next = [self.port.endpoint.poll_timeout(), self.talk.poll_timeout()];
+        let next = next.into_iter().flatten().min();
+        self.deadline.arm(&self.runtime, cx, now, next)
+    }
+}
+
+impl<R: Runtime, P: Party> Drop for Connection<R, P> {
+    /// Tells everyone, also when the task is dropped in the middle of its work.
+    fn drop(&mut self) {
+        self.talk.end(self.runtime.now());
+    }
+}
