@@ -18,7 +18,8 @@ impl Ledger {
             let lasts = |until: Instant, persist: bool| {
                 (here || persist) && clock.unix_of(until) > clock.unix
             };
-            for held in entry.held.iter().filter(|held| lasts(held.said, held.persist)) {
+            let said = |held: &&Held| lasts(held.said, held.persist);
+            for held in entry.held.iter().filter(said) {
                 let until = clock.unix_of(held.said);
                 let (alternative, source) = (held.alternative.clone(), held.source);
                 add(What::Offer { alternative, until, source, persist: held.persist });
@@ -26,17 +27,19 @@ impl Ledger {
             let mut by_dns: Vec<&Held> =
                 entry.held.iter().filter(|held| lasts(held.dns, false)).collect();
             by_dns.sort_by_key(|held| held.rank);
-            for held in by_dns {
+            for held in &by_dns {
                 let (alternative, until) = (held.alternative.clone(), clock.unix_of(held.dns));
                 add(What::Offer { alternative, until, source: Source::Dns, persist: false });
             }
-            let mut room = self.config.max_alternatives;
-            for held in entry.held.iter().filter(|held| here && held.health.is_known()) {
-                let offered = lasts(held.said, held.persist) || lasts(held.dns, false);
-                if !offered && room == 0 {
-                    continue;
-                }
-                room -= u32::from(!offered);
+            // As they will stand when they are read: what is not offered last, and no more of it
+            // than is kept.
+            let mut all: Vec<&Held> = entry.held.iter().filter(said).collect();
+            all.extend(by_dns.into_iter().filter(|held| !said(held)));
+            let lost = entry.held.iter().filter(|held| !said(held) && !lasts(held.dns, false));
+            let known = |held: &&Held| here && held.health.is_known();
+            let most = self.config.max_alternatives as usize;
+            all.extend(lost.filter(known).take(most));
+            for held in all.into_iter().filter(known) {
                 let Health { mark, failures, until } = held.health;
                 let until = clock.unix_of(until);
                 let until = if until > clock.unix { until } else { 0 };
@@ -102,17 +105,17 @@ impl Ledger {
             return;
         }
         let at = entry.held.iter().position(|held| held.alternative == alternative);
-        let mut held = match at {
-            Some(at) => entry.held.remove(at),
-            None => Held::remembered(alternative, Health::default()),
-        };
+        let at = at.unwrap_or_else(|| {
+            // Behind all others of its class.
+            entry.held.push(Held::remembered(alternative, Health::default()));
+            entry.held.len() - 1
+        });
+        let Some(held) = entry.held.get_mut(at) else { return };
         if source == Source::Dns {
             (held.dns, held.rank) = (until, rank);
         } else {
             (held.said, held.source, held.persist) = (until, source, persist);
         }
-        // Behind all others of its class.
-        entry.held.push(held);
         entry.arrange(most);
         if let Some(suffix) = suffix {
             self.canonical.insert(suffix, place);

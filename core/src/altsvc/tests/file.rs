@@ -1,5 +1,5 @@
 use super::{at, shown};
-use crate::altsvc::{Clock, Config, Ledger};
+use crate::altsvc::{Clock, Config, Ledger, Source};
 
 const OURS: &str = include_str!("golden/version-1.altsvc");
 const CURL: &str = include_str!("golden/curl.txt");
@@ -124,4 +124,22 @@ fn a_damaged_line_is_named() {
     }
     let long = ours(&"x".repeat(1 << 20));
     assert!(load(&long).unwrap_err().len() < 200, "an error shows a part of the line");
+}
+
+/// What has ended, and what both the origin and DNS offer, stand where they will stand again.
+#[test]
+fn a_file_that_is_read_is_written_the_same() {
+    let mut ledger = load("").unwrap();
+    super::learn(&mut ledger, 1_000, "a.test", r#"h3=":1"; ma=1, h3=":2", h3=":3""#, Source::Field);
+    super::learn(&mut ledger, 1_000, "a.test", r#"h3=":4", h3=":2""#, Source::Dns);
+    for port in [1, 2, 4, 9] {
+        ledger.mark_suspect(at(1_000), &super::origin("a.test"), &super::h3("", port));
+    }
+    let text = ledger.text(CLOCK);
+    assert_eq!(load(&text).unwrap().text(CLOCK), text);
+    let later = Clock { now: at(1_001), ..CLOCK };
+    let text = ledger.text(later);
+    assert_eq!(text.lines().filter(|line| line.contains("h3=\":1\"")).count(), 1, "its health");
+    let again = Ledger::from_text(Config::default(), later, &text).unwrap();
+    assert_eq!(again.text(later), text);
 }
