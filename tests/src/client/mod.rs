@@ -6,6 +6,7 @@ mod connect;
 mod hooks;
 mod http1;
 mod http2;
+mod http3;
 mod interim;
 mod limits;
 mod many;
