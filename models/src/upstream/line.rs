@@ -18,13 +18,15 @@ pub(super) struct Line {
 }
 
 impl Line {
-    /// Takes a call's end in, whether all its work is done, and whether a socket is left.
+    /// Takes a call's end in. Pools in `hoped` had a connection that was asked for a sign of life
+    /// meanwhile: who waits for that does not stand in line. The last says whether all the call's
+    /// work is done, and whether a socket is left.
     pub(super) fn observe(
         &mut self,
         config: &Config,
         after: &[PoolView],
-        done: bool,
-        sockets_left: bool,
+        hoped: &BTreeSet<PoolId>,
+        (done, sockets_left): (bool, bool),
     ) {
         self.calls += 1;
         let all = after.iter().flat_map(|view| connecting(view).map(|id| (id, view.id)));
@@ -33,6 +35,7 @@ impl Line {
         let many = under_way.len();
         assert!(many <= most, "{many} connections are being established at once");
         let mut before = core::mem::take(&mut self.since);
+        before.retain(|pool, _| !hoped.contains(pool));
         let up: BTreeSet<_> =
             after.iter().flat_map(|view| &view.connections).map(|seen| seen.id).collect();
         for (id, pool) in &self.connecting {

@@ -19,7 +19,7 @@ use core::num::NonZeroU32;
 
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use regatta_core::id::{AttemptId, ClusterId, ConnectionId, HostId, ProfileId};
+use regatta_core::id::{AttemptId, ClusterId, ConnectionId, HostId, PoolId, ProfileId};
 use regatta_core::pool::State;
 use regatta_core::types::{
     AllFailed, BodyState, Cause, Key, Limit, Origin, Outcome, Priority, Protocol, Refusal,
@@ -314,8 +314,13 @@ impl World {
             assert!(over, "{} failed and is under way", line.attempt);
             self.books.tally.held(sights::TRUTH);
         }
+        // Who had no race any more before the call failed earlier, and is told only now.
+        let key = &self.keys[pool];
+        let raced = self.before.iter().find(|view| view.key == *key);
+        let raced = raced.is_some_and(|view| connecting(view).next().is_some());
         if let Some((name, true)) = &self.looked_up
-            && *name == self.keys[pool].origin.host
+            && *name == key.origin.host
+            && raced
         {
             assert!(!failed.attempts.is_empty(), "{name} has addresses that nobody tried");
         }
@@ -384,6 +389,12 @@ impl World {
         assert!(books.connections.len() <= seen, "a connection is forgotten");
         books.tally.held(sights::COUNTS);
     }
+}
+
+/// The pool that has this connection.
+fn pool_with(connection: ConnectionId, views: &[PoolView]) -> Option<PoolId> {
+    let has = |view: &&PoolView| view.connections.iter().any(|seen| seen.id == connection);
+    views.iter().find(has).map(|view| view.id)
 }
 
 fn connecting(view: &PoolView) -> impl Iterator<Item = ConnectionId> {
@@ -479,7 +490,12 @@ impl Subject for World {
         self.books.close();
         self.books.no_pool_left = false;
         let sockets_left = machine.sockets() < self.config.max_sockets;
-        self.line.observe(&self.config, &after, done, sockets_left);
+        let probed = actions.iter().filter_map(|action| match action {
+            Action::Probe(connection) => Some(*connection),
+            _ => None,
+        });
+        let hoped = probed.filter_map(|id| pool_with(id, &self.before)).collect();
+        self.line.observe(&self.config, &after, &hoped, (done, sockets_left));
         let in_line = after.iter().filter(|view| view.awaits_turn);
         self.books.in_line = in_line.filter_map(|view| self.pool_of(&view.key)).collect();
         self.books.tally.held(sights::TURNS);
@@ -615,6 +631,28 @@ mod tests {
                 0, 20, 138, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 215, 0, 0, 0, 0, 0, 0,
                 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 8, 10, 0, 0, 0, 0, 207, 0, 0, 0, 0, 49,
                 24, 0, 43, 0, 0, 0, 0, 0, 43, 11,
+            ],
+            // Its own idle connection made room for who stood in line, and waits for its end.
+            &[
+                0, 13, 176, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 13,
+                0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 223, 0, 0, 0, 243, 5, 0, 0, 0, 0, 0, 0,
+                0, 0, 0, 0, 0, 115, 0, 0, 0, 0, 0, 0, 0, 117, 0, 0, 0, 0, 0, 0, 23, 0, 182, 116, 0,
+                0, 0, 0, 0, 211, 0, 0, 0, 0, 0, 0, 103, 0, 0, 0, 27, 1, 0, 132, 0, 0, 0, 52, 51,
+            ],
+            // What a burst had left of an old failure was told beside a new lookup.
+            &[
+                0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+                0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 3, 5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0,
+                0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 21, 0,
+                0, 29, 0, 0, 0, 0, 0, 42, 0, 0, 0, 23, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 23,
+                0, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 146, 4,
+            ],
+            // Who hoped for a sign of life left the line, and came to it again in the same call.
+            &[
+                0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 83, 0, 0, 1, 0,
+                0, 2, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 2, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0,
+                0, 0, 0, 0, 0, 11, 0, 0, 0, 0, 0, 0, 66, 1, 0, 117, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+                0, 0, 17, 0, 51, 0, 0, 0, 0, 0, 9, 0, 0, 0, 29, 1,
             ],
         ]);
     }
