@@ -5,6 +5,7 @@
 //! three run the very same function. Each has an oracle beyond "no panic", and says it.
 #![forbid(unsafe_code)]
 
+pub mod altsvc;
 mod body;
 mod cuts;
 pub mod h1;
@@ -131,5 +132,25 @@ pub const TARGETS: &[Target] = &[
         name: "fields",
         oracle: "dates agree with each other, and no name or text leaves its place",
         run: text::fields,
+    },
+    Target {
+        name: "altsvc",
+        oracle: "the ledger of alternatives says of every origin what its model says",
+        run: altsvc::ledger,
+    },
+    Target {
+        name: "altsvc_field",
+        oracle: "a field means the same to a second reader, and when it is written and read again",
+        run: altsvc::field,
+    },
+    Target {
+        name: "altsvc_file",
+        oracle: "a file is written as it was read, and what is damaged has its line",
+        run: altsvc::file,
+    },
+    Target {
+        name: "race",
+        oracle: "QUIC races TCP as its model says, and HTTP/3 is broken only by its rule",
+        run: altsvc::race,
     },
 ];

@@ -121,7 +121,11 @@ targets!(
     urls,
     cookies,
     command_line,
-    fields
+    fields,
+    altsvc,
+    altsvc_field,
+    altsvc_file,
+    race
 );
 
 fn target(name: &str) -> &'static Target {

@@ -1,0 +1,4 @@
+//! The target `race`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| regatta_fuzz::altsvc::race(bytes));
