@@ -13,14 +13,15 @@ use super::connecting;
 #[derive(Debug, Default)]
 pub(super) struct Line {
     calls: u64,
-    since: BTreeMap<PoolId, u64>,
+    /// The first and the last call in which each may have come.
+    since: BTreeMap<PoolId, (u64, u64)>,
     connecting: BTreeMap<ConnectionId, PoolId>,
 }
 
 impl Line {
     /// Takes a call's end in. Pools in `hoped` had a connection that was asked for a sign of life
-    /// meanwhile: who waits for that does not stand in line. The last says whether all the call's
-    /// work is done, and whether a socket is left.
+    /// meanwhile: who waits for that does not stand in line, and may have left it and come again.
+    /// The last says whether all the call's work is done, and whether a socket is left.
     pub(super) fn observe(
         &mut self,
         config: &Config,
@@ -35,7 +36,9 @@ impl Line {
         let many = under_way.len();
         assert!(many <= most, "{many} connections are being established at once");
         let mut before = core::mem::take(&mut self.since);
-        before.retain(|pool, _| !hoped.contains(pool));
+        for (_, (_, last)) in before.iter_mut().filter(|(pool, _)| hoped.contains(pool)) {
+            *last = self.calls;
+        }
         let up: BTreeSet<_> =
             after.iter().flat_map(|view| &view.connections).map(|seen| seen.id).collect();
         for (id, pool) in &self.connecting {
@@ -46,18 +49,19 @@ impl Line {
         }
         let mut begun = Vec::new();
         for view in after {
-            let came = before.get(&view.id).copied().unwrap_or(self.calls);
+            let now = (self.calls, self.calls);
+            let came = before.get(&view.id).copied().unwrap_or(now);
             // Who was called begins one connection, and stands behind the others for the next.
             let is_begun = connecting(view).any(|id| !self.connecting.contains_key(&id));
             if is_begun {
-                begun.push((view.id, came));
+                begun.push((view.id, came.0));
             }
             if view.awaits_turn {
-                self.since.insert(view.id, if is_begun { self.calls } else { came });
+                self.since.insert(view.id, if is_begun { now } else { came });
             }
         }
         for (id, came) in begun {
-            let overtaken = self.since.iter().find(|(_, earlier)| **earlier < came);
+            let overtaken = self.since.iter().find(|(_, (_, last))| *last < came);
             assert!(overtaken.is_none(), "{id} came in call {came} and overtakes {overtaken:?}");
         }
         self.connecting = under_way;
