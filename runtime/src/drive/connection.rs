@@ -88,6 +88,12 @@ impl<R: Runtime, P: Party> Connection<R, P> {
             progress |= self.read(cx, now);
             if progress || !self.settled || self.lanes.has_moved() {
                 progress |= self.take_events(now);
+                if P::SIDE == Side::Server {
+                    // A service that answered at once may have told its connection to drain: the
+                    // answer says so.
+                    progress |= self.lanes.read_letters(&mut self.engine, cx, now);
+                    self.note_close();
+                }
                 progress |= self.lanes.move_lanes(&mut self.engine, now);
                 progress |= self.write(cx, now);
                 let told = self.take_events(now);
