@@ -97,6 +97,7 @@ fn a_race_that_contradicts_its_connection_is_seen() {
             ("parked attempts", |upstream| upstream.parked.clear()),
             ("sockets", |upstream| upstream.tables.sockets -= 1),
             ("told to close", |upstream| upstream.tables.leaving += 1),
+            ("pools in line", |upstream| upstream.tables.handshakes.in_line += 1),
             ("more sockets than allowed", |upstream| upstream.tables.max_sockets = 1),
         ],
     );

@@ -165,6 +165,16 @@ fn nothing_gives_way_for_who_is_gone_or_ahead_of_need() {
 }
 
 #[test]
+fn a_pool_that_nobody_waits_for_leaves_the_line_beside_its_own_connection() {
+    let mut rig = rig(1);
+    rig.up(&named(0), Protocol::Http1, 1);
+    let (request, _) = rig.request(&named(0));
+    assert_eq!(rig.up.waiting_for_turn(), 1);
+    rig.event(Event::Cancelled(request));
+    assert_eq!(rig.up.waiting_for_turn(), 0);
+}
+
+#[test]
 fn an_attempt_that_waits_for_a_socket_is_given_one() {
     let mut rig = rig(2);
     let (connection, request) = rig.up(&named(0), Protocol::Http1, 1);
@@ -174,8 +184,11 @@ fn an_attempt_that_waits_for_a_socket_is_given_one() {
     rig.event(Event::Resolved { host, addresses: vec![ADDRESS, second] });
     let actions = rig.event(Event::ResolveFinished { host, failed: None });
     assert_eq!(attempts(&actions).len(), 1);
+    assert_eq!(rig.up.waiting_attempts(), 0);
     assert_eq!(rig.pass(1_000), [Action::Shutdown(connection)], "the first address is silent");
+    assert_eq!(rig.up.waiting_attempts(), 1);
     assert_eq!(attempts(&closed(&mut rig, connection)).len(), 1);
+    assert_eq!(rig.up.waiting_attempts(), 0);
     assert_eq!(rig.up.sockets(), 2);
 }
 
