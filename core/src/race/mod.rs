@@ -32,7 +32,7 @@
 //! - What began on another network proves nothing about this one.
 //!
 //! ```
-//! use regatta_core::race::{Action, Config, Event, Health, Leg, Offer, Race, Target};
+//! use regatta_core::race::{Action, Config, Event, Health, Leg, Mark, Offer, Race, Target};
 //! use regatta_core::{Instant, Machine, Outbox};
 //!
 //! let mut race = Race::new(&Config::default());
@@ -46,6 +46,8 @@
 //! let Some(Action::Start { leg: tcp, runner: Leg::Tcp, .. }) = out.pop() else { panic!() };
 //!
 //! race.handle_event(at(310), Event::Connected(quic), &mut out);
+//! let confirmed = Action::Mark { target: Target(0), mark: Mark::Confirmed };
+//! assert_eq!(out.pop(), Some(confirmed));
 //! assert_eq!(out.pop(), Some(Action::Abort(tcp)));
 //! ```
 

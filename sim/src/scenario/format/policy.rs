@@ -151,6 +151,10 @@ settings! {
         pub max_concurrent_streams: NonZeroU32,
         /// HTTP/2 client: streams that are opened before the server's SETTINGS came.
         pub initial_streams: NonZeroU32,
+        /// HTTP/3: bytes of the table of fields that the peer fills.
+        pub qpack_table: Bytes,
+        /// HTTP/3: streams that may wait for that table.
+        pub qpack_blocked: u16,
         /// HTTP/2: largest frame that the peer may send.
         pub max_frame_size: Bytes,
         /// HTTP/2: PING when nothing came for so long.
