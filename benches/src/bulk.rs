@@ -101,7 +101,7 @@ fn uri(tls: bool, to: SocketAddr) -> Uri {
 
 /// Reads a body to its end, and says what that took. In a task: what `block_on` runs by itself is
 /// woken through the kernel.
-async fn drain<B>(mut body: B) -> Duration
+pub(crate) async fn drain<B>(mut body: B) -> Duration
 where
     B: http_body::Body<Data = Bytes, Error: core::fmt::Debug> + Send + Unpin + 'static,
 {

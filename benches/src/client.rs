@@ -280,8 +280,9 @@ impl Asker for Reqwest {
     }
 }
 
+/// One of those that ask by our client.
 #[derive(Clone)]
-struct Regatta(regatta_tokio::Client, Uri);
+pub(crate) struct Regatta(pub(crate) regatta_tokio::Client, pub(crate) Uri);
 
 fn regatta(case: Case, identity: &Identity) -> regatta_tokio::Client {
     let protocols = match (case.http2, case.tls) {

@@ -1,12 +1,13 @@
 //! regatta beside its peers: ratios from one run on one machine, with what was measured.
 //!
 //! `cargo run --profile bench -p regatta-benches -- NAME`, where the name is one of pool, tls,
-//! client, server, bulk, runtimes, sim, idle, stream, spans, altsvc, all.
+//! client, server, bulk, http3, qpack, runtimes, sim, idle, stream, spans, altsvc, all.
 
 mod altsvc;
 mod asker;
 mod bulk;
 mod client;
+mod http3;
 mod hyper_server;
 mod idle;
 mod measure;
@@ -14,6 +15,7 @@ mod origin;
 #[cfg(hyper_pool)]
 mod peer;
 mod pool;
+mod qpack;
 mod runtimes;
 mod secure;
 mod server;
@@ -37,6 +39,8 @@ fn main() -> ExitCode {
         Some("client") => client::run(&std::env::args().skip(2).collect::<Vec<_>>()),
         Some("server") => server::run(),
         Some("bulk") => bulk::run(),
+        Some("http3") => http3::run(&std::env::args().skip(2).collect::<Vec<_>>()),
+        Some("qpack") => qpack::run(),
         Some("runtimes") => runtimes::run(),
         Some("sim") => sim::run(),
         Some("idle") => idle::run(&std::env::args().skip(2).collect::<Vec<_>>()),
@@ -49,6 +53,8 @@ fn main() -> ExitCode {
             client::run(&[]);
             server::run();
             bulk::run();
+            http3::run(&[]);
+            qpack::run();
             runtimes::run();
             sim::run();
             idle::run(&[]);
@@ -59,7 +65,7 @@ fn main() -> ExitCode {
         _ => {
             eprintln!(
                 "usage: regatta-benches \
-                 pool|tls|client|server|bulk|runtimes|sim|idle|stream|spans|altsvc|all"
+                 pool|tls|client|server|bulk|http3|qpack|runtimes|sim|idle|stream|spans|altsvc|all"
             );
             return ExitCode::FAILURE;
         }

@@ -19,7 +19,7 @@ const fn alpn(http2: bool) -> &'static [u8] {
     if http2 { b"h2" } else { b"http/1.1" }
 }
 
-fn provider() -> Arc<CryptoProvider> {
+pub(crate) fn provider() -> Arc<CryptoProvider> {
     Arc::new(ring::default_provider())
 }
 
@@ -39,14 +39,19 @@ pub(crate) fn connector(identity: &Identity, http2: bool) -> TlsConnector {
     TlsConnector::from(Arc::new(config))
 }
 
-/// What answers such a greeting.
-pub(crate) fn acceptor(identity: &Identity, http2: bool) -> TlsAcceptor {
+/// A server's settings with this identity's certificate, without ALPN.
+pub(crate) fn server_config(identity: &Identity) -> ServerConfig {
     let chain = vec![CertificateDer::from(identity.certificate.clone())];
     let key = PrivateKeyDer::try_from(identity.key.clone()).expect("a key");
     let builder = ServerConfig::builder_with_provider(provider());
     let builder = builder.with_safe_default_protocol_versions().expect("versions of TLS");
     let builder = builder.with_no_client_auth();
-    let mut config = builder.with_single_cert(chain, key).expect("a certificate and its key");
+    builder.with_single_cert(chain, key).expect("a certificate and its key")
+}
+
+/// What answers such a greeting.
+pub(crate) fn acceptor(identity: &Identity, http2: bool) -> TlsAcceptor {
+    let mut config = server_config(identity);
     config.alpn_protocols = vec![alpn(http2).to_vec()];
     TlsAcceptor::from(Arc::new(config))
 }

@@ -82,14 +82,14 @@ fn rates(case: Case, identity: &Identity, servers: &[Server]) -> Vec<(f64, f64)>
 }
 
 /// A server under way.
-struct Server {
-    address: SocketAddr,
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
     /// Where the kernel says what its thread has used.
-    clock: String,
+    pub(crate) clock: String,
 }
 
 /// Serves on a thread of its own.
-fn start<F: Future<Output = ()>>(
+pub(crate) fn start<F: Future<Output = ()>>(
     serve: impl FnOnce(oneshot::Sender<(SocketAddr, String)>) -> F + Send + 'static,
 ) -> Server {
     let (tell, told) = oneshot::channel();
@@ -102,7 +102,7 @@ fn start<F: Future<Output = ()>>(
 }
 
 /// Where the kernel counts this thread's time.
-fn own_clock() -> String {
+pub(crate) fn own_clock() -> String {
     format!("/proc/self/task/{}/schedstat", gettid().as_raw_nonzero())
 }
 

@@ -111,9 +111,27 @@ impl<I: Id, T> Arena<I, T> {
         }
     }
 
+    /// Retires the id and drops its value where it lies, but for what `take` takes of it: large
+    /// values are not moved.
+    #[inline]
+    pub fn remove_with<R>(&mut self, id: I, take: impl FnOnce(&mut T) -> R) -> Option<R> {
+        let taken = take(self.get_mut(id)?);
+        self.retire(id, |slot, free| *slot = free)?;
+        Some(taken)
+    }
+
     /// Takes the value of `id` out and retires the id.
     #[inline]
     pub fn remove(&mut self, id: I) -> Option<T> {
+        match self.retire(id, core::mem::replace)? {
+            Slot::Used { value, .. } => Some(value),
+            Slot::Free { .. } => None,
+        }
+    }
+
+    /// Gives the slot of `id` to its next tenant.
+    #[inline]
+    fn retire<R>(&mut self, id: I, put: impl FnOnce(&mut Slot<T>, Slot<T>) -> R) -> Option<R> {
         let slot = self.slots.get_mut(id.slot())?;
         match slot {
             Slot::Used { generation, .. } if *generation == id.generation() => {}
@@ -125,11 +143,7 @@ impl<I: Id, T> Arena<I, T> {
         if next.is_some() {
             self.free.push(u32::try_from(id.slot()).unwrap_or(u32::MAX));
         }
-        let free = Slot::Free { generation: next.unwrap_or(u32::MAX) };
-        match core::mem::replace(slot, free) {
-            Slot::Used { value, .. } => Some(value),
-            Slot::Free { .. } => None,
-        }
+        Some(put(slot, Slot::Free { generation: next.unwrap_or(u32::MAX) }))
     }
 
     /// Whether `id` names a living value.

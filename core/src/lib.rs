@@ -61,6 +61,7 @@ pub mod basic;
     any(feature = "ring", feature = "aws-lc-rs")
 ))]
 pub mod carrier;
+mod codes;
 pub mod downstream;
 pub mod engine;
 pub mod eyeballs;
@@ -69,6 +70,7 @@ pub mod journal;
 pub mod limits;
 mod list;
 pub mod machine;
+mod origins;
 pub mod pool;
 pub mod proxies;
 pub mod race;

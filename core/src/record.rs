@@ -31,6 +31,10 @@ kinds! {
         Queued = "upstream_rq_pending_total",
         /// A request was given to a connection (a: request, b: connection).
         Assigned = "upstream_rq_total",
+        /// A request went in early data (a: request, b: connection).
+        EarlyDataSent = "upstream_rq_0rtt",
+        /// What went in early data goes again over a full handshake (a: request).
+        EarlyDataRefused = "upstream_rq_0rtt_refused",
         /// A request was cancelled while it waited or was under way (a: request).
         Cancelled = "upstream_rq_cancelled",
         /// A waiting request failed with its connection (a: request).
@@ -63,6 +67,8 @@ kinds! {
         Http2 = "upstream_cx_http2_total",
         /// As above, HTTP/3.
         Http3 = "upstream_cx_http3_total",
+        /// A connection took requests before its handshake was complete (a: connection).
+        EarlyData = "upstream_cx_connect_with_0_rtt",
         /// A connection could not be established (a: connection).
         ConnectFailed = "upstream_cx_connect_fail",
         /// A connection was not established in time (a: connection).
@@ -114,6 +120,12 @@ kinds! {
         AttemptFailed = "attempt_failed",
         /// An attempt was given up because another won or nobody needs it (a: attempt).
         AttemptAborted = "attempt_aborted",
+        /// HTTP/3 does not work for an origin, where TCP does (a: pool).
+        Http3Broken = "upstream_http3_broken",
+        /// HTTP/3 failed lately for an origin (a: pool).
+        Http3Suspect = "upstream_http3_suspect",
+        /// HTTP/3 works for an origin (a: pool).
+        Http3Confirmed = "upstream_http3_confirmed",
         /// A pool was made (a: pool).
         PoolMade = "pool_made",
         /// A pool was dropped (a: pool).
@@ -184,6 +196,10 @@ kinds! {
         ResendUnprocessed = "RESEND-UNPROCESSED",
         /// Its fate is unknown and the method is idempotent (RFC 9110 9.2.2).
         ResendIdempotent = "RESEND-IDEMPOTENT",
+        /// It went in early data, and that came to nothing (RFC 8470 5.2).
+        ResendEarly = "RESEND-EARLY",
+        /// Another connection was ready before the handshake that early data went with.
+        EarlyOvertaken = "EARLY-OVERTAKEN",
     }
 }
 

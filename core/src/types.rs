@@ -193,6 +193,9 @@ impl fmt::Display for Protocol {
 /// How freely a request may be repeated (RFC 9110 9.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum MethodClass {
+    /// Safe, and it may go in early data, where whoever records it can send it again (RFC 8470 3):
+    /// [`MethodClass::early`].
+    Early,
     /// GET, HEAD, OPTIONS, TRACE: no effect that the caller asked for.
     Safe,
     /// PUT, DELETE: twice is the same as once.
@@ -215,9 +218,19 @@ impl MethodClass {
         }
     }
 
+    /// The class of `method` without a body, where early data is allowed: GET, HEAD and OPTIONS go
+    /// early. TRACE does not: it shows whoever repeats it what was sent.
+    pub fn early(method: &http::Method) -> Self {
+        use http::Method;
+        match *method {
+            Method::GET | Method::HEAD | Method::OPTIONS => Self::Early,
+            _ => Self::of(method),
+        }
+    }
+
     /// Whether a request whose fate is unknown may be sent again (RFC 9110 9.2.2).
     pub const fn is_idempotent(self) -> bool {
-        matches!(self, Self::Safe | Self::Idempotent)
+        matches!(self, Self::Early | Self::Safe | Self::Idempotent)
     }
 }
 
@@ -252,6 +265,13 @@ pub enum Limit {
     Concurrent(u32),
     /// So many in all since the connection began (HTTP/3's MAX_STREAMS). Never falls.
     Total(u64),
+}
+
+impl Limit {
+    /// Whether not a single stream is, or ever was, granted.
+    pub const fn grants_nothing(self) -> bool {
+        matches!(self, Self::Concurrent(0) | Self::Total(0))
+    }
 }
 
 /// How a stream ended, as its connection saw it.
@@ -307,6 +327,8 @@ pub enum Cause {
     StreamReset(u32),
     /// The peer announced the connection's end (GOAWAY, with its error code).
     GoAway(u32),
+    /// The peer closed the connection with this code of QUIC's transport (RFC 9000 20.1).
+    Quic(u32),
     /// The connection ended in the middle of a response.
     Incomplete,
     /// The proxy refused a tunnel to the origin, with this status.
@@ -317,6 +339,8 @@ pub enum Cause {
     ShutDown,
     /// Nobody needed it any more.
     Cancelled,
+    /// It went in early data, which the handshake did not take, or the server answered 425.
+    EarlyDataRefused,
 }
 
 /// Why TLS failed.
@@ -372,6 +396,8 @@ pub enum ProtocolFault {
     Connection(u32),
     /// A stream error of HTTP/2 or HTTP/3, with its code (RFC 9113 7).
     Stream(u32),
+    /// A rule of QUIC was broken, with the transport's code (RFC 9000 20.1).
+    Quic(u32),
 }
 
 /// Why the upstream said no to a request: our limits, and the end of hope.

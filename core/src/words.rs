@@ -3,6 +3,7 @@
 use core::fmt;
 use std::io;
 
+use crate::codes;
 use crate::types::{Cause, Phase, ProtocolFault, Refusal, TlsFault};
 
 impl From<&io::Error> for Cause {
@@ -76,10 +77,16 @@ impl fmt::Display for Cause {
             Self::Tls(fault) => fault.fmt(f),
             Self::Protocol(fault) => fault.fmt(f),
             Self::StreamReset(code) => {
-                write!(f, "the peer reset the stream with {}", http2_code(*code))
+                write!(f, "the peer reset the stream with {}", codes::http(*code))
+            }
+            Self::GoAway(code) if codes::is_http3(*code) => {
+                write!(f, "the peer closed the connection with {}", codes::http(*code))
             }
             Self::GoAway(code) => {
-                write!(f, "the peer ended the connection with GOAWAY {}", http2_code(*code))
+                write!(f, "the peer ended the connection with GOAWAY {}", codes::http(*code))
+            }
+            Self::Quic(code) => {
+                write!(f, "the peer closed the connection with QUIC's {}", codes::quic(*code))
             }
             Self::Incomplete => f.write_str("the connection ended in the middle of a response"),
             Self::TunnelRefused(status) => {
@@ -88,6 +95,7 @@ impl fmt::Display for Cause {
             Self::KeepAliveTimeout => f.write_str("the peer stopped answering PINGs"),
             Self::ShutDown => f.write_str("the connection was shut down"),
             Self::Cancelled => f.write_str("cancelled"),
+            Self::EarlyDataRefused => f.write_str("the server refused early data"),
         }
     }
 }
@@ -122,34 +130,19 @@ impl fmt::Display for ProtocolFault {
             Self::TooSlow => "a body slower than the limit",
             Self::Upgrade => "an upgrade that nobody asked for",
             Self::Connection(code) => {
-                return write!(f, "HTTP/2 failed on the connection with {}", http2_code(*code));
+                let version = if codes::is_http3(*code) { 3 } else { 2 };
+                let code = codes::http(*code);
+                return write!(f, "HTTP/{version} failed on the connection with {code}");
             }
             Self::Stream(code) => {
-                return write!(f, "HTTP/2 failed on the stream with {}", http2_code(*code));
+                let version = if codes::is_http3(*code) { 3 } else { 2 };
+                let code = codes::http(*code);
+                return write!(f, "HTTP/{version} failed on the stream with {code}");
+            }
+            Self::Quic(code) => {
+                return write!(f, "QUIC failed on the connection with {}", codes::quic(*code));
             }
         };
         write!(f, "the peer sent {what}")
     }
-}
-
-/// The registered name of an HTTP/2 error code (RFC 9113 7), or its number.
-fn http2_code(code: u32) -> String {
-    const NAMES: [&str; 14] = [
-        "NO_ERROR",
-        "PROTOCOL_ERROR",
-        "INTERNAL_ERROR",
-        "FLOW_CONTROL_ERROR",
-        "SETTINGS_TIMEOUT",
-        "STREAM_CLOSED",
-        "FRAME_SIZE_ERROR",
-        "REFUSED_STREAM",
-        "CANCEL",
-        "COMPRESSION_ERROR",
-        "CONNECT_ERROR",
-        "ENHANCE_YOUR_CALM",
-        "INADEQUATE_SECURITY",
-        "HTTP_1_1_REQUIRED",
-    ];
-    let name = usize::try_from(code).ok().and_then(|code| NAMES.get(code));
-    name.map_or_else(|| format!("error code {code}"), |name| (*name).to_owned())
 }

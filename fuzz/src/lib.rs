@@ -9,11 +9,13 @@ pub mod altsvc;
 mod body;
 mod cuts;
 pub mod h1;
+pub mod h3;
 pub mod journal;
 mod log;
 pub mod machines;
 pub mod pair;
 pub mod qpack;
+pub mod quic;
 #[cfg(test)]
 mod tests;
 pub mod text;
@@ -72,6 +74,26 @@ pub const TARGETS: &[Target] = &[
         name: "h2_pair",
         oracle: "what an HTTP/2 engine says its peer hears, whole, in order and once",
         run: pair::http2,
+    },
+    Target {
+        name: "h3_requests",
+        oracle: "a server of HTTP/3 hears what stands in the bytes, and no fault goes unsaid",
+        run: h3::requests,
+    },
+    Target {
+        name: "h3_responses",
+        oracle: "a client of HTTP/3 hears what stands in the bytes, and no fault goes unsaid",
+        run: h3::responses,
+    },
+    Target {
+        name: "h3_pair",
+        oracle: "what an HTTP/3 engine says its peer hears, whatever befalls the datagrams",
+        run: pair::http3,
+    },
+    Target {
+        name: "quic_datagrams",
+        oracle: "forged datagrams change nothing, cost little, and get no more than thrice as much",
+        run: quic::datagrams,
     },
     Target {
         name: "qpack_pair",

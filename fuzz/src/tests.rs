@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use proptest::collection::vec;
 use proptest::prelude::any;
-use proptest::test_runner::{Config, TestError, TestRunner};
+use proptest::test_runner::{Config, RngAlgorithm, TestError, TestRng, TestRunner};
 
 use crate::{TARGETS, Target};
 
@@ -53,10 +53,18 @@ fn replay(target: &Target) {
     }
 }
 
-/// Runs tapes at random; a failing one is shrunk and printed.
+/// Runs tapes that are the same each time, or others where a corpus is harvested; a failing one is
+/// shrunk and printed. What is new is libFuzzer's to find.
 fn draw(target: &Target, cases: u32) {
     let config = Config { cases, failure_persistence: None, ..Config::default() };
-    let result = TestRunner::new(config).run(&vec(any::<u8>(), 0..600), |bytes| {
+    let mut runner = match std::env::var_os("REGATTA_HARVEST") {
+        Some(_) => TestRunner::new(config),
+        None => {
+            let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[0; 32]);
+            TestRunner::new_with_rng(config, rng)
+        }
+    };
+    let result = runner.run(&vec(any::<u8>(), 0..600), |bytes| {
         harvest(target, &bytes);
         (target.run)(&bytes);
         Ok(())
@@ -110,6 +118,10 @@ targets!(
     h1_responses,
     h1_pair,
     h2_pair,
+    h3_requests,
+    h3_responses,
+    h3_pair,
+    quic_datagrams,
     qpack_pair,
     qpack_sections,
     tls,

@@ -33,11 +33,15 @@ pub enum Machine {
     Altsvc,
     /// The race between QUIC and TCP, beside its model.
     Race,
+    /// The whole upstream where QUIC and TCP race, beside its books.
+    Raced,
+    /// The same where no driver's law holds.
+    RacedAnarchy,
 }
 
 impl Machine {
     /// Every one.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::Eyeballs,
         Self::Pool,
         Self::Upstream,
@@ -45,6 +49,8 @@ impl Machine {
         Self::Downstream,
         Self::Altsvc,
         Self::Race,
+        Self::Raced,
+        Self::RacedAnarchy,
     ];
 
     /// Its stable name.
@@ -57,6 +63,8 @@ impl Machine {
             Self::Downstream => "downstream",
             Self::Altsvc => "altsvc",
             Self::Race => "race",
+            Self::Raced => "raced",
+            Self::RacedAnarchy => "raced-anarchy",
         }
     }
 
@@ -75,6 +83,8 @@ impl Machine {
             Self::Downstream => downstream::expected(),
             Self::Altsvc => altsvc::expected(),
             Self::Race => race::expected(),
+            Self::Raced => upstream::expected_of_races(),
+            Self::RacedAnarchy => upstream::expected_of_raced_anarchy(),
         }
     }
 
@@ -88,6 +98,8 @@ impl Machine {
             Self::Downstream => ("models/src/downstream.rs", "Port"),
             Self::Altsvc => ("models/src/altsvc/world.rs", "World"),
             Self::Race => ("models/src/race/events.rs", "Grid"),
+            Self::Raced => ("models/src/upstream/mod.rs", "World<true>"),
+            Self::RacedAnarchy => ("models/src/upstream/mod.rs", "Anarchy<true>"),
         }
     }
 
@@ -101,6 +113,8 @@ impl Machine {
             Self::Downstream => drive::<downstream::Port>(tape, watch),
             Self::Altsvc => drive::<altsvc::World>(tape, watch),
             Self::Race => drive::<race::Grid>(tape, watch),
+            Self::Raced => drive::<upstream::World<true>>(tape, watch),
+            Self::RacedAnarchy => drive::<upstream::Anarchy<true>>(tape, watch),
         }
     }
 

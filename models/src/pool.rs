@@ -190,7 +190,7 @@ impl World {
             }
             Event::Refusing(connection) => books.refusing(connection),
             Event::StreamEnded { connection, request, outcome, retry, body } => {
-                books.stream_ended(request, End { connection, outcome, retry, body });
+                books.stream_ended(request, End { connection, outcome, retry, body, early: false });
                 books.stir(POOL);
             }
             Event::Probed(connection) => {

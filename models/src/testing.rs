@@ -8,7 +8,7 @@ use std::path::Path;
 
 use proptest::collection::vec;
 use proptest::prelude::any;
-use proptest::test_runner::{Config, TestError, TestRunner};
+use proptest::test_runner::{Config, RngAlgorithm, TestError, TestRng, TestRunner};
 
 use crate::harness::{Subject, run};
 
@@ -24,7 +24,7 @@ pub(crate) fn tapes<S: Subject>(share: u32, length: usize) {
         max_shrink_iters: 1_000,
         ..Config::default()
     };
-    let mut runner = TestRunner::new(config);
+    let mut runner = TestRunner::new_with_rng(config, rng());
     let result = runner.run(&vec(any::<u8>(), 0..length), |tape| {
         run::<S>(&tape);
         Ok(())
@@ -35,6 +35,16 @@ pub(crate) fn tapes<S: Subject>(share: u32, length: usize) {
         Err(TestError::Fail(why, tape)) => panic!("{name} fails on &{tape:?}: {why}"),
         Err(TestError::Abort(why)) => panic!("{name}: {why}"),
     }
+}
+
+/// The same tapes each time, lest a change that breaks nothing fails by luck; `REGATTA_SEED` draws
+/// others. New ones by the million are what `regatta-sim machines` is for.
+fn rng() -> TestRng {
+    let seed = std::env::var("REGATTA_SEED").map(|text| text.parse());
+    let seed: u64 = seed.map_or(0, |number| number.expect("REGATTA_SEED is a number"));
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&seed.to_le_bytes());
+    TestRng::from_seed(RngAlgorithm::ChaCha, &bytes)
 }
 
 /// Runs every tape that once failed, and the one in `REGATTA_TAPE` (numbers, commas between).

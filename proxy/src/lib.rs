@@ -9,6 +9,7 @@ mod get;
 #[cfg(feature = "oracles")]
 pub mod oracles;
 mod origin;
+mod qlog;
 mod say;
 mod waterfall;
 
@@ -28,12 +29,16 @@ pub fn main() -> ExitCode {
     let code = runtime.block_on(async {
         match command {
             cli::Asked::Get(segments) => get::run(segments).await,
-            cli::Asked::Origin(args) => origin::run(args).await,
+            cli::Asked::Origin(args) => origin::run(*args).await,
             cli::Asked::Demo(args) => demo::run(args).await,
             cli::Asked::Text(text) => say::bytes(&text),
         }
     });
     // A thread that still reads standard input or looks a name up must not hold the exit up.
-    runtime.shutdown_background();
+    if qlog::is_written() {
+        runtime.shutdown_timeout(qlog::LAST_WORDS);
+    } else {
+        runtime.shutdown_background();
+    }
     code
 }

@@ -28,6 +28,12 @@ impl Budget {
         self.held.load(Ordering::SeqCst)
     }
 
+    /// How much more may be held.
+    #[cfg(feature = "http3")]
+    pub(crate) fn room(&self) -> u64 {
+        self.config.max_buffered.saturating_sub(self.held())
+    }
+
     /// What was `before` is `after` now.
     pub(crate) fn change(&self, before: usize, after: usize) {
         let (before, after) = (before as u64, after as u64);

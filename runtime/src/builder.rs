@@ -5,14 +5,17 @@ use core::time::Duration;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock};
 
+use regatta_core::altsvc::{Offer, Said, Source};
 use regatta_core::engine::Config as EngineConfig;
+#[cfg(feature = "http3")]
+use regatta_core::engine::quic;
 use regatta_core::engine::tls::Clock;
 use regatta_core::id::ProfileId;
 use regatta_core::limits::Memory;
 use regatta_core::proxies::{Proxies, Proxy, VariableError};
-use regatta_core::types::Scheme;
-use regatta_core::upstream::{self, Upstream};
-use regatta_core::{eyeballs, limits, pool, retry};
+use regatta_core::types::{Origin, Scheme};
+use regatta_core::upstream::{self, Protocols, Upstream};
+use regatta_core::{eyeballs, limits, pool, race, retry};
 
 use crate::client::Client;
 use crate::error::{Error, Kind};
@@ -35,6 +38,8 @@ pub struct Builder<R> {
     cluster: upstream::Cluster,
     profiles: Vec<Profile>,
     engine: EngineConfig,
+    #[cfg(feature = "http3")]
+    quic: quic::Options,
     overrides: BTreeMap<String, Vec<IpAddr>>,
     request_timeout: Option<Duration>,
     retry: retry::Policy,
@@ -45,6 +50,8 @@ pub struct Builder<R> {
     trace_queries: bool,
     proxies: Result<Proxies, VariableError>,
     proxy_profile: Option<Profile>,
+    /// What else serves which origin.
+    known: Vec<(Origin, Offer)>,
 }
 
 impl<R: Runtime> Builder<R> {
@@ -57,6 +64,8 @@ impl<R: Runtime> Builder<R> {
             cluster: upstream::Cluster::default(),
             profiles: vec![Profile::default()],
             engine: EngineConfig::default(),
+            #[cfg(feature = "http3")]
+            quic: quic::Options::default(),
             overrides: BTreeMap::new(),
             request_timeout: None,
             retry: retry::Policy::default(),
@@ -67,6 +76,7 @@ impl<R: Runtime> Builder<R> {
             trace_queries: false,
             proxies: Ok(Proxies::new()),
             proxy_profile: None,
+            known: Vec::new(),
         }
     }
 
@@ -152,6 +162,38 @@ impl<R: Runtime> Builder<R> {
     #[must_use]
     pub fn eyeballs(mut self, change: impl FnOnce(&mut eyeballs::Config)) -> Self {
         change(&mut self.cluster.eyeballs);
+        self
+    }
+
+    /// Speaks HTTP/3 with origins that are known to offer it, in a race with TCP
+    /// ([`Protocols::AutoHttp3`] in the first profile). It becomes known by their own Alt-Svc, or
+    /// beforehand by [`Builder::alternative`], [`Client::learn`] or [`Client::restore`]. Default
+    /// no: nothing is sent over UDP by a client that was not asked to.
+    #[must_use]
+    pub fn http3(self) -> Self {
+        self.profile(|profile| profile.protocols = Protocols::AutoHttp3)
+    }
+
+    /// What an origin is known to offer before it was asked (Envoy's `prepopulated_entries`); what
+    /// it says itself takes the place of that.
+    #[must_use]
+    pub fn alternative(mut self, origin: Origin, offer: Offer) -> Self {
+        self.known.push((origin, offer));
+        self
+    }
+
+    /// Changes the race between QUIC and TCP.
+    #[must_use]
+    pub fn race(mut self, change: impl FnOnce(&mut race::Config)) -> Self {
+        change(&mut self.cluster.race);
+        self
+    }
+
+    /// Changes the settings of QUIC's connections: congestion controller, windows, timeouts.
+    #[cfg(feature = "http3")]
+    #[must_use]
+    pub fn quic(mut self, change: impl FnOnce(&mut quic::Options)) -> Self {
+        change(&mut self.quic);
         self
     }
 
@@ -266,17 +308,16 @@ impl<R: Runtime> Builder<R> {
     /// Fails with one sentence when a setting is wrong.
     pub fn build(self) -> Result<Client<R>, Error> {
         for profile in self.profiles.iter().chain(&self.proxy_profile) {
-            if let Roots::Pem(pem) = &profile.roots {
-                crate::settings::certificates(pem)
-                    .map_err(|text| Error::new(Kind::Config(format!("roots: {text}"))))?;
-            }
+            profile.check().map_err(|text| Error::new(Kind::Config(text)))?;
         }
         let Self {
             runtime,
             mut config,
             cluster,
-            profiles,
+            mut profiles,
             engine,
+            #[cfg(feature = "http3")]
+            quic,
             overrides,
             request_timeout,
             retry,
@@ -287,20 +328,13 @@ impl<R: Runtime> Builder<R> {
             trace_queries,
             proxies,
             proxy_profile,
+            known,
         } = self;
         let proxies = proxies.map_err(|error| Error::new(Kind::Config(error.to_string())))?;
+        profiles.iter_mut().for_each(Profile::settle);
         let (roads, profiles) = Roads::new(proxies, profiles, proxy_profile)?;
         config.clusters = vec![cluster];
-        let ids = (0..=u16::MAX).map(ProfileId);
-        config.profiles = ids
-            .zip(&profiles)
-            .map(|(id, profile)| {
-                let mut known = upstream::Profile::default();
-                known.protocols = profile.protocols;
-                known.via = roads.via(id).map(|proxy| proxy.origin().clone());
-                known
-            })
-            .collect();
+        config.profiles = known_to_core(&roads, &profiles);
         let bases = profiles.iter().map(|_| OnceLock::new()).collect();
         let settings = Settings {
             engine: Arc::new(engine),
@@ -315,6 +349,8 @@ impl<R: Runtime> Builder<R> {
             clock: Clock::new(runtime.unix_at_epoch()),
             provider: runtime.tls_provider(),
             tls: Mutex::default(),
+            #[cfg(feature = "http3")]
+            quic_options: quic,
             #[cfg(feature = "http3")]
             quic: Mutex::default(),
             bases,
@@ -331,6 +367,54 @@ impl<R: Runtime> Builder<R> {
         }
         let hub =
             Hub::start(runtime, Journaled::new(Upstream::new(config), journal), settings, hooks);
-        Ok(Client::of(hub))
+        let client = Client::of(hub);
+        for (origin, said) in by_origin(known) {
+            client.learn(&origin, said, Source::Prepopulated);
+        }
+        Ok(client)
+    }
+}
+
+/// What core must know of each profile.
+fn known_to_core(roads: &Roads, profiles: &[Profile]) -> Vec<upstream::Profile> {
+    let ids = (0..=u16::MAX).map(ProfileId);
+    let known = ids.zip(profiles).map(|(id, profile)| {
+        let mut known = upstream::Profile::default();
+        known.protocols = profile.protocols;
+        known.via = roads.via(id).map(|proxy| proxy.origin().clone());
+        known
+    });
+    known.collect()
+}
+
+/// What is known of each origin, in the order in which it was said.
+fn by_origin(known: Vec<(Origin, Offer)>) -> impl Iterator<Item = (Origin, Said)> {
+    let mut all: BTreeMap<Origin, Vec<Offer>> = BTreeMap::new();
+    for (origin, offer) in known {
+        all.entry(origin).or_default().push(offer);
+    }
+    all.into_iter().map(|(origin, offers)| (origin, Said::Offers(offers)))
+}
+
+#[cfg(test)]
+mod tests {
+    use regatta_core::types::Scheme;
+
+    use super::*;
+
+    #[test]
+    fn quic_and_tcp_race_over_tls_and_without_a_proxy() {
+        let auto = Profile { protocols: Protocols::AutoHttp3, ..Profile::default() };
+        let proxies = Proxies::new().all(Proxy::parse("one.test:1").unwrap());
+        let own = vec![Profile::default(), auto];
+        let (roads, profiles) = Roads::new(proxies, own, None).unwrap();
+        let known = known_to_core(&roads, &profiles);
+        let races = |scheme, profile: usize| known[profile].races(scheme);
+        assert!(races(Scheme::Https, 1));
+        assert!(!races(Scheme::Http, 1));
+        // Without being asked for; the proxy's own; its tunnels with either's settings.
+        for profile in [0, 2, 3, 4] {
+            assert!(!races(Scheme::Https, profile), "{profile}");
+        }
     }
 }

@@ -8,6 +8,8 @@ use http::header::CONTENT_LENGTH;
 use http::uri::{Authority, Scheme};
 use http::{HeaderValue, Method, Request, Uri};
 use http_body::Body as HttpBody;
+use regatta_core::Instant;
+use regatta_core::altsvc::{Clock, FileError, Ledger, Said, Source};
 use regatta_core::id::ClusterId;
 use regatta_core::types::{Key, MethodClass, Origin, OriginError};
 use regatta_core::upstream::{Event, Upstream};
@@ -92,12 +94,21 @@ impl<R: Runtime> Client<R> {
         let mut head = Request::from_parts(parts, ());
         let options = head.extensions_mut().remove::<RequestOptions>().unwrap_or_default();
         let settings = &inner.hub.settings;
-        let led = match options.to.clone() {
-            Some(to) => Led { to, profile: options.profile, asked: None },
-            None => match inner.origin(head.uri()) {
-                Ok(origin) => settings.roads.lead(&mut head, origin, options.profile),
+        let led = match (options.to.clone(), options.profile) {
+            (Some(to), profile) => {
+                settings.roads.may(&to, profile).map(|()| Led { to, profile, asked: None })
+            }
+            (None, profile) => match inner.origin(head.uri()) {
+                Ok(origin) => settings.roads.lead(&mut head, origin, profile),
                 Err(error) => return ResponseFuture::failed(inner, error),
             },
+        };
+        let led = match led {
+            Ok(led) => led,
+            Err(why) => {
+                let error = Error::new(Kind::Request(why.to_owned()));
+                return ResponseFuture::failed(inner, error);
+            }
         };
         let exact = body.size_hint().exact();
         let end = body.is_end_stream();
@@ -161,9 +172,43 @@ impl<R: Runtime> Client<R> {
         Closing::new(hub)
     }
 
-    /// The network changed: addresses are forgotten and connections drained.
+    /// The network changed: addresses are forgotten and connections drained. Over HTTP/3 what is
+    /// under way goes on from the new address (RFC 9000 9).
     pub fn network_changed(&self) {
         self.inner.hub.feed(Event::NetworkChanged);
+        #[cfg(feature = "http3")]
+        self.inner.hub.move_connections();
+    }
+
+    /// Tells the client what else serves an origin, as who has it from elsewhere: an HTTPS record,
+    /// a guess. What came to it in responses counts more than a guess ([`Source::Hint`]).
+    pub fn learn(&self, origin: &Origin, said: Said, source: Source) {
+        let origin = origin.clone();
+        self.inner.hub.feed(Event::Learnt { origin, said, source, age: Duration::ZERO });
+    }
+
+    /// Takes what [`Client::alternatives`] of an earlier run has written, or curl's `--alt-svc`,
+    /// in the place of all that is known of alternatives. Of a text that cannot be read nothing is
+    /// taken; the error says which line is wrong.
+    pub fn restore(&self, text: &str) -> Result<(), FileError> {
+        let clock = self.clock();
+        let config = self.inspect(|upstream| upstream.alternatives().config().clone());
+        Ledger::from_text(config, clock, text)?;
+        self.inner.hub.feed(Event::Restored { unix: clock.unix, text: text.into() });
+        Ok(())
+    }
+
+    /// What is known of alternatives, as text for [`Client::restore`].
+    pub fn alternatives(&self) -> String {
+        let clock = self.clock();
+        self.inspect(|upstream| upstream.alternatives().text(clock))
+    }
+
+    fn clock(&self) -> Clock {
+        let runtime = &self.inner.hub.runtime;
+        let now = runtime.now();
+        let unix = runtime.unix_at_epoch() + now.saturating_since(Instant::EPOCH);
+        Clock { now, unix: unix.as_secs() }
     }
 
     /// Recounts everything that the client holds and panics on the first lie. For tests, fuzzers

@@ -13,6 +13,7 @@ use regatta_core::types::Origin;
 use crate::budget::{Budget, Charge};
 use crate::error::Error;
 use crate::hooks::{Facts, Told};
+use crate::legs::Legs;
 use crate::mail::{Account, Pipe};
 use crate::timeline::{AttemptTrace, ConnectionTrace, Span, Timeline};
 
@@ -75,6 +76,8 @@ pub(crate) struct Made {
     pub(crate) resolve: Option<Span>,
     pub(crate) proxy: Option<Origin>,
     pub(crate) attempts: Vec<AttemptTrace>,
+    /// What else its race did.
+    pub(crate) legs: Option<Legs>,
     pub(crate) trace: ConnectionTrace,
 }
 
@@ -84,6 +87,7 @@ pub(crate) struct Tried {
     pub(crate) resolve: Option<Span>,
     pub(crate) proxy: Option<Origin>,
     pub(crate) attempts: Vec<AttemptTrace>,
+    pub(crate) legs: Option<Legs>,
 }
 
 const NO_LANE: u64 = u64::MAX;
@@ -286,15 +290,20 @@ impl Exchange {
         let made = trace.connection.as_deref();
         // A connection that stood before the request came owes it neither name nor handshake.
         let waited = made.filter(|made| made.trace.established >= trace.requested);
-        let (resolve, attempts) = match (&trace.tried, waited) {
-            (Some(tried), _) => (tried.resolve, Some(tried.attempts.clone())),
-            (None, Some(made)) => (made.resolve, Some(made.attempts.clone())),
-            (None, None) => (None, None),
+        let (resolve, attempts, legs) = match (&trace.tried, waited) {
+            (Some(tried), _) => (tried.resolve, Some(tried.attempts.clone()), tried.legs.as_ref()),
+            (None, Some(made)) => (made.resolve, Some(made.attempts.clone()), made.legs.as_ref()),
+            (None, None) => (None, None, None),
         };
+        let mut attempts = attempts.unwrap_or_default();
+        if let Some(legs) = legs {
+            let until = trace.assigned.or(trace.ended).unwrap_or(Instant::MAX);
+            legs.beside(trace.requested, until, &mut attempts);
+        }
         Timeline {
             requested: trace.requested,
             resolve: resolve.filter(|span| span.ended.is_none_or(|at| at >= trace.requested)),
-            attempts: attempts.unwrap_or_default(),
+            attempts,
             proxy: match &trace.tried {
                 Some(tried) => tried.proxy.clone(),
                 None => made.and_then(|made| made.proxy.clone()),

@@ -10,25 +10,25 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use regatta_core::Instant;
-use regatta_core::id::{AttemptId, ConnectionId, HostId, RequestId};
+use regatta_core::id::{AttemptId, ConnectionId, RequestId};
 use regatta_core::retry::Ledger;
 use regatta_core::types::{Cause, Key, MethodClass, Outcome, RetrySafe, Timing};
 use regatta_core::upstream::{Action, Event, Upstream};
-use smallvec::SmallVec;
 
 use crate::drive::attempt::{self, Job};
 use crate::drive::letter::Letter;
 use crate::drive::resolve;
+use crate::effects::Effects;
 use crate::error::{Error, Kind, broke};
 use crate::exchange::{Exchange, Parcel};
 use crate::hooks::{Ending, Facts, Hooks, Tell};
 use crate::mail::{Mailbox, Wake};
-use crate::recording::{Journaled, Shared};
+use crate::recording::Journaled;
 use crate::roads::Roads;
 use crate::runtime::Runtime;
 use crate::settings::Settings;
 use crate::slots::{find, place};
-use crate::trace::Traces;
+use crate::trace::{Begun, Traces};
 
 /// The shared half of a client.
 pub(crate) struct Hub<R: Runtime> {
@@ -76,19 +76,6 @@ struct Ticket {
     facts: Facts,
     /// What its last connection failed it with.
     broke: Option<Cause>,
-}
-
-/// What is done after the lock is let go.
-struct Effects {
-    wakers: SmallVec<[Waker; 4]>,
-    jobs: SmallVec<[Job; 1]>,
-    resolves: SmallVec<[(HostId, Arc<str>); 1]>,
-    failures: Vec<(Arc<Exchange>, Error)>,
-    finished: SmallVec<[(Arc<Exchange>, Outcome); 2]>,
-    parcels: SmallVec<[Parcel; 2]>,
-    /// The journal that has something new.
-    journal: Option<Arc<Shared>>,
-    rearm: bool,
 }
 
 impl<R: Runtime> Hub<R> {
@@ -326,6 +313,17 @@ impl<R: Runtime> Hub<R> {
         assert_eq!(tickets, state.upstream.requests(), "requests without a ticket");
     }
 
+    /// Connections over QUIC that have something to do go on from another address.
+    #[cfg(feature = "http3")]
+    pub(crate) fn move_connections(&self) {
+        let state = self.lock();
+        let all = state.connections.iter().flatten();
+        let wakers: Vec<_> =
+            all.filter_map(|(_, mailbox)| mailbox.push(Letter::Move).ok().flatten()).collect();
+        drop(state);
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
     /// Most bytes of one pipe, and most letters of one mailbox.
     pub(crate) fn held(&self) -> (usize, usize) {
         let state = self.lock();
@@ -426,34 +424,6 @@ impl<R: Runtime> fmt::Debug for Hub<R> {
 /// A hub that may be gone already.
 pub(crate) type WeakHub<R> = Weak<Hub<R>>;
 
-impl Effects {
-    fn new() -> Self {
-        Self {
-            wakers: SmallVec::new(),
-            jobs: SmallVec::new(),
-            resolves: SmallVec::new(),
-            failures: Vec::new(),
-            finished: SmallVec::new(),
-            parcels: SmallVec::new(),
-            journal: None,
-            rearm: false,
-        }
-    }
-
-    /// Whether there is nothing to do, as after most events.
-    fn is_idle(&self) -> bool {
-        let Self { wakers, jobs, resolves, failures, finished, parcels, journal, rearm } = self;
-        wakers.is_empty()
-            && jobs.is_empty()
-            && resolves.is_empty()
-            && failures.is_empty()
-            && finished.is_empty()
-            && parcels.is_empty()
-            && journal.is_none()
-            && !rearm
-    }
-}
-
 impl State {
     fn is_empty(&self) -> bool {
         self.upstream.requests() == 0 && self.upstream.connections() == 0
@@ -476,12 +446,9 @@ impl State {
                 effects.resolves.push((host, name));
             }
             Action::Connect { attempt, connection, transport, address, origin, profile } => {
-                let proxy = self.roads.proxy_of(&origin, profile);
-                self.traces.connecting(now, attempt, connection, address, &origin, proxy);
-                self.tell.connecting(connection, attempt, address, &origin);
                 let mailbox = Arc::new(Mailbox::new());
-                place(&mut self.attempts, attempt.slot(), (attempt, Arc::clone(&mailbox)));
                 let job = Job { attempt, connection, transport, address, origin, profile, mailbox };
+                self.begin(now, &job);
                 effects.jobs.push(job);
             }
             Action::AbortAttempt(attempt) => {
@@ -538,6 +505,23 @@ impl State {
             }
             Action::Abort(connection) => self.post_to(connection, Letter::Abort, effects),
         }
+    }
+
+    /// An attempt begins.
+    fn begin(&mut self, now: Instant, job: &Job) {
+        let Job { attempt, connection, transport, address, origin, profile, mailbox } = job;
+        let begun = Begun {
+            attempt: *attempt,
+            connection: *connection,
+            transport: *transport,
+            address: *address,
+            origin,
+            proxy: self.roads.proxy_of(origin, *profile),
+            race: self.upstream.races(*profile, origin.scheme).then_some(*profile),
+        };
+        self.traces.connecting(now, begun);
+        self.tell.connecting(*connection, *attempt, *address, origin);
+        place(&mut self.attempts, attempt.slot(), (*attempt, Arc::clone(mailbox)));
     }
 
     /// Hands the parcel to the connection. A connection that has closed its mailbox answers as

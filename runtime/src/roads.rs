@@ -17,7 +17,7 @@ use http::{HeaderMap, Request};
 use regatta_core::engine::AbsoluteForm;
 use regatta_core::id::ProfileId;
 use regatta_core::proxies::{Proxies, Proxy, Route};
-use regatta_core::types::Origin;
+use regatta_core::types::{Origin, Scheme};
 use regatta_core::upstream::Protocols;
 
 use crate::error::{Error, Kind};
@@ -29,8 +29,8 @@ pub(crate) struct Roads {
     proxies: Proxies,
     /// Each proxy once.
     each: Vec<Arc<Proxy>>,
-    /// How many profiles the builder was given.
-    own: usize,
+    /// What the builder's profiles speak.
+    own: Vec<Protocols>,
 }
 
 /// Where a request goes.
@@ -51,7 +51,8 @@ impl Roads {
         mut profiles: Vec<Profile>,
         to_proxy: Option<Profile>,
     ) -> Result<(Self, Vec<Profile>), Error> {
-        let roads = Self { each: proxies.each(), own: profiles.len(), proxies };
+        let own = profiles.iter().map(|profile| profile.protocols).collect();
+        let roads = Self { each: proxies.each(), own, proxies };
         if roads.each.is_empty() {
             return Ok((roads, profiles));
         }
@@ -76,7 +77,7 @@ impl Roads {
 
     /// The profile with the TLS settings of proxies.
     pub(crate) fn to_proxy(&self) -> ProfileId {
-        id(self.own)
+        id(self.own.len())
     }
 
     /// The proxy whose tunnel connections of this profile go through.
@@ -92,9 +93,18 @@ impl Roads {
 
     /// Own profile and proxy of a tunnel.
     fn tunnel(&self, profile: ProfileId) -> Option<(usize, usize)> {
-        let at = usize::from(profile.0).checked_sub(self.own + 1)?;
+        let at = usize::from(profile.0).checked_sub(self.own.len() + 1)?;
         let own = at.checked_div(self.each.len())?;
-        (own < self.own).then_some((own, at.checked_rem(self.each.len())?))
+        (own < self.own.len()).then_some((own, at.checked_rem(self.each.len())?))
+    }
+
+    /// Whether an origin can be reached with an own profile at all; where not, it says why.
+    pub(crate) fn may(&self, origin: &Origin, profile: ProfileId) -> Result<(), &'static str> {
+        let alone = self.own.get(usize::from(profile.0)) == Some(&Protocols::Http3);
+        if alone && origin.scheme == Scheme::Http {
+            return Err("HTTP/3 is for https alone");
+        }
+        Ok(())
     }
 
     /// The proxy that connections of this key go to.
@@ -111,16 +121,25 @@ impl Roads {
     ///
     /// What is said to a proxy alone goes to a proxy alone: a request that none forwards loses
     /// its Proxy-Authorization (RFC 9110 11.7.2).
-    pub(crate) fn lead(&self, head: &mut Request<()>, origin: Origin, profile: ProfileId) -> Led {
+    ///
+    /// Where HTTP/3 alone is spoken there may be no such way: then it says why.
+    pub(crate) fn lead(
+        &self,
+        head: &mut Request<()>,
+        origin: Origin,
+        profile: ProfileId,
+    ) -> Result<Led, &'static str> {
         let mut led = Led { to: origin, profile, asked: None };
-        if self.each.is_empty() {
-            return led;
-        }
         let own = usize::from(profile.0);
-        if own >= self.own {
+        self.may(&led.to, profile)?;
+        let alone = self.own.get(own) == Some(&Protocols::Http3);
+        if self.each.is_empty() {
+            return Ok(led);
+        }
+        if own >= self.own.len() {
             // Those behind the builder's are not for callers.
             led.profile = ProfileId(u16::MAX);
-            return led;
+            return Ok(led);
         }
         match self.proxies.route(&led.to) {
             Route::Forward(proxy) => {
@@ -129,16 +148,17 @@ impl Roads {
                 led.asked = Some(core::mem::replace(&mut led.to, proxy.origin().clone()));
                 led.profile = self.to_proxy();
             }
+            Route::Tunnel(_) if alone => return Err("HTTP/3 does not go through a proxy's tunnel"),
             Route::Tunnel(proxy) => {
                 head.headers_mut().remove(PROXY_AUTHORIZATION);
                 let at = self.each.iter().position(|known| known == proxy).unwrap_or_default();
-                led.profile = id(self.own + 1 + own * self.each.len() + at);
+                led.profile = id(self.own.len() + 1 + own * self.each.len() + at);
             }
             Route::Direct => {
                 head.headers_mut().remove(PROXY_AUTHORIZATION);
             }
         }
-        led
+        Ok(led)
     }
 }
 
@@ -177,7 +197,7 @@ mod tests {
         let (roads, profiles) = roads();
         let mut head = Request::get(uri).header("proxy-authorization", "own").body(()).unwrap();
         let origin = Origin::of(head.uri()).unwrap();
-        let Led { to, profile, .. } = roads.lead(&mut head, origin, ProfileId(profile));
+        let Led { to, profile, .. } = roads.lead(&mut head, origin, ProfileId(profile)).unwrap();
         let via = roads.via(profile).map_or("none", |proxy| &proxy.origin().host);
         let whole = head.extensions().get::<AbsoluteForm>().is_some();
         let secret = head.headers().get("proxy-authorization").map(|value| value.to_str().unwrap());
@@ -238,8 +258,33 @@ mod tests {
         let (roads, _) = roads();
         let mut head = Request::get("http://far.test/").body(()).unwrap();
         let origin = Origin::of(head.uri()).unwrap();
-        roads.lead(&mut head, origin, ProfileId(0));
+        roads.lead(&mut head, origin, ProfileId(0)).unwrap();
         assert_eq!(head.headers()["proxy-authorization"], "Basic dTpw");
+    }
+
+    #[test]
+    fn http3_alone_has_no_way_but_https_without_a_proxy() {
+        let http3 = Profile { protocols: Protocols::Http3, ..Profile::default() };
+        let proxies = Proxies::new()
+            .all(Proxy::parse("one.test:1").unwrap())
+            .except(Bypass::parse("near.test"));
+        for proxies in [Proxies::new(), proxies] {
+            let is_direct = proxies.each().is_empty();
+            let (roads, _) = Roads::new(proxies, vec![http3.clone()], None).unwrap();
+            let lead = |uri: &str| {
+                let mut head = Request::get(uri).body(()).unwrap();
+                let origin = Origin::of(head.uri()).unwrap();
+                roads.lead(&mut head, origin, ProfileId(0)).map(|led| led.profile)
+            };
+            assert_eq!(lead("http://near.test"), Err("HTTP/3 is for https alone"));
+            assert_eq!(lead("http://far.test"), Err("HTTP/3 is for https alone"));
+            assert_eq!(lead("https://near.test"), Ok(ProfileId(0)));
+            let far = match is_direct {
+                true => Ok(ProfileId(0)),
+                false => Err("HTTP/3 does not go through a proxy's tunnel"),
+            };
+            assert_eq!(lead("https://far.test"), far);
+        }
     }
 
     #[test]
@@ -250,7 +295,7 @@ mod tests {
             Request::get("http://a.test").header("proxy-authorization", "own").body(()).unwrap();
         let origin = Origin::of(head.uri()).unwrap();
         let direct = Led { to: origin.clone(), profile: ProfileId(7), asked: None };
-        assert_eq!(roads.lead(&mut head, origin, ProfileId(7)), direct);
+        assert_eq!(roads.lead(&mut head, origin, ProfileId(7)), Ok(direct));
         assert_eq!(head.headers()["proxy-authorization"], "own");
     }
 }

@@ -8,14 +8,14 @@ use core::task::Poll;
 use core::time::Duration;
 use std::sync::Arc;
 
-use http::header::{CONTENT_LENGTH, TRAILER, TRANSFER_ENCODING};
+use http::header::{ALT_SVC, CONTENT_LENGTH, TRAILER, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body::Body as HttpBody;
-use regatta_core::downstream;
+use regatta_core::downstream::{self, Advertise};
 use regatta_core::engine::Config as EngineConfig;
-#[cfg(feature = "http3")]
-use regatta_core::engine::quic;
 use regatta_core::engine::tls::{Clock, ServerConfig, ServerOptions};
+#[cfg(feature = "http3")]
+use regatta_core::engine::{qlog, quic};
 use regatta_core::types::Protocol;
 
 use crate::body::{Body, BoxError, Side, Upload};
@@ -24,6 +24,8 @@ use crate::datagrams::Datagrams as _;
 use crate::drive::gate::{Draining, Gate, Speaks};
 use crate::drive::letter::Letter;
 use crate::drive::listener;
+#[cfg(feature = "http3")]
+use crate::drive::socket::Windows;
 use crate::error::{Error, Kind};
 use crate::exchange::Exchange;
 use crate::mail::{Frame, Mailbox, is_interim};
@@ -65,6 +67,8 @@ pub struct ServerBuilder<R> {
     downstream: downstream::Config,
     #[cfg(feature = "http3")]
     http3: Option<quic::ServerOptions>,
+    #[cfg(feature = "http3")]
+    qlog: Option<Arc<dyn qlog::Sink>>,
 }
 
 impl<R: Runtime> ServerBuilder<R> {
@@ -93,6 +97,14 @@ impl<R: Runtime> ServerBuilder<R> {
         self
     }
 
+    /// Who gets the qlog of each connection of QUIC. Default nobody.
+    #[cfg(feature = "http3")]
+    #[must_use]
+    pub fn qlog(mut self, sink: Arc<dyn qlog::Sink>) -> Self {
+        self.qlog = Some(sink);
+        self
+    }
+
     /// Changes the limits of the protocol engines.
     #[must_use]
     pub fn engine(mut self, change: impl FnOnce(&mut EngineConfig)) -> Self {
@@ -107,11 +119,18 @@ impl<R: Runtime> ServerBuilder<R> {
         self
     }
 
+    /// What answers say of where else the server is (RFC 7838): that it speaks HTTP/3, where it
+    /// does, unless another [`Advertise`] is given.
+    #[must_use]
+    pub fn alt_svc(self, advertise: Advertise) -> Self {
+        self.downstream(|downstream| downstream.advertise = advertise)
+    }
+
     /// Listens at `address`; port 0 picks a free one.
     pub async fn bind(self, address: impl Into<Address>) -> Result<Server<R>, Error> {
         let address = address.into();
         #[cfg(feature = "http3")]
-        let http3 = self.http3;
+        let (http3, qlog) = (self.http3, self.qlog);
         let Self { runtime, tls, plain, engine, downstream, .. } = self;
         let tls = match tls {
             None => None,
@@ -125,19 +144,25 @@ impl<R: Runtime> ServerBuilder<R> {
         #[cfg(feature = "http3")]
         let (listener, udp) = match http3 {
             None => (listen::<R>(&runtime, &address).await?, None),
-            Some(options) => {
-                let config = http3_config(tls.as_ref(), &options)?;
+            Some(mut options) => {
+                let windows = Windows::of(&mut options.connection);
+                let config = http3_config(tls.as_ref(), &options)?.with_qlog(qlog);
                 let (listener, socket) = listen_on_both(&runtime, &address).await?;
                 let endpoint = quic::Endpoint::server(&config, socket.may_fragment());
                 let endpoint = endpoint
                     .map_err(|error| Error::new(Kind::Config(format!("http3: {error}"))))?;
-                (listener, Some((socket, endpoint)))
+                (listener, Some((socket, endpoint, windows)))
             }
         };
         #[cfg(not(feature = "http3"))]
         let (listener, udp) = (listen::<R>(&runtime, &address).await?, core::marker::PhantomData);
         let plain = plain || tls.is_none();
-        let gate = Gate::start(runtime, Speaks { tls, plain }, engine, downstream);
+        #[cfg(feature = "http3")]
+        let udp_port = udp.as_ref().and_then(|(socket, ..)| socket.local_address().ok());
+        #[cfg(not(feature = "http3"))]
+        let udp_port: Option<SocketAddr> = None;
+        let udp_port = udp_port.map(|at| at.port());
+        let gate = Gate::start(runtime, Speaks { tls, plain }, engine, downstream, udp_port);
         Ok(Server { listener, udp, gate })
     }
 }
@@ -210,6 +235,8 @@ impl<R: Runtime> Server<R> {
             downstream: downstream::Config::default(),
             #[cfg(feature = "http3")]
             http3: None,
+            #[cfg(feature = "http3")]
+            qlog: None,
         }
     }
 
@@ -341,6 +368,7 @@ pub(crate) async fn answer<S: Service>(
     service: Arc<S>,
     request: Box<Request<Body>>,
     exchange: Arc<Exchange>,
+    alt_svc: Option<HeaderValue>,
 ) {
     // Fails the response if this task goes away before it is complete.
     let mut unfinished = Unfinished { exchange: Some(&exchange) };
@@ -364,6 +392,9 @@ pub(crate) async fn answer<S: Service>(
         span.answered(head.status());
         exchange.down.write_last(Frame::Head(Box::new(head)));
         return;
+    }
+    if let Some(alt_svc) = alt_svc {
+        head.headers_mut().entry(ALT_SVC).or_insert(alt_svc);
     }
     span.answered(head.status());
     let tunnel =

@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use regatta_core::engine::Config as EngineConfig;
-#[cfg(feature = "http3")]
-use regatta_core::engine::quic;
 use regatta_core::engine::tls::{
     ClientConfig, ClientOptions, Clock, Identity, KeyLog, Provider, Versions,
 };
+#[cfg(feature = "http3")]
+use regatta_core::engine::{qlog, quic};
 use regatta_core::id::ProfileId;
 use regatta_core::retry;
 use regatta_core::types::{Origin, Protocol};
@@ -55,6 +55,9 @@ pub struct Profile {
     pub identity: Option<Identity>,
     /// Who gets the secrets of each connection, for a packet analyser. Default nobody.
     pub key_log: Option<Arc<dyn KeyLog>>,
+    /// Who gets the qlog of each connection of QUIC. Default nobody.
+    #[cfg(feature = "http3")]
+    pub qlog: Option<Arc<dyn qlog::Sink>>,
 }
 
 impl Default for Profile {
@@ -66,14 +69,37 @@ impl Default for Profile {
             versions: Versions::Both,
             identity: None,
             key_log: None,
+            #[cfg(feature = "http3")]
+            qlog: None,
         }
     }
 }
 
 impl Profile {
+    /// What is wrong with it, in one sentence.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        if let Roots::Pem(pem) = &self.roots {
+            certificates(pem).map_err(|text| format!("roots: {text}"))?;
+        }
+        if self.protocols == Protocols::Http3 && self.versions == Versions::Tls12 {
+            return Err("versions: HTTP/3 needs TLS 1.3".to_owned());
+        }
+        Ok(())
+    }
+
+    /// Leaves HTTP/3 out where it cannot be had: nothing is tried in vain.
+    pub(crate) fn settle(&mut self) {
+        let can = cfg!(feature = "http3") && self.versions != Versions::Tls12;
+        if self.protocols == Protocols::AutoHttp3 && !can {
+            self.protocols = Protocols::Auto;
+        }
+    }
+
     fn alpn(&self) -> Vec<Protocol> {
         match self.protocols {
-            Protocols::Auto | Protocols::Http2 => vec![Protocol::Http2, Protocol::Http1],
+            Protocols::Auto | Protocols::AutoHttp3 | Protocols::Http2 => {
+                vec![Protocol::Http2, Protocol::Http1]
+            }
             Protocols::Http1 => vec![Protocol::Http1],
             Protocols::Http2PriorKnowledge => vec![Protocol::Http2],
             Protocols::Http3 => vec![Protocol::Http3],
@@ -131,6 +157,8 @@ pub(crate) struct Settings {
     pub(crate) tls: Mutex<BTreeMap<(ProfileId, Origin), ClientConfig>>,
     /// The same for QUIC, with the tokens that servers gave.
     #[cfg(feature = "http3")]
+    pub(crate) quic_options: quic::Options,
+    #[cfg(feature = "http3")]
     pub(crate) quic: Mutex<BTreeMap<(ProfileId, Origin), quic::ClientConfig>>,
     /// By profile, a tunnel's by that of its origins; made without a lock, because roots are
     /// loaded by a caller's function.
@@ -180,13 +208,23 @@ impl Settings {
         if let Some(config) = known.get(&key) {
             return Ok(config.clone());
         }
-        let config = quic::ClientConfig::new(base, &quic::Options::default())
-            .map_err(|error| error.to_string())?;
+        let profile = self.profiles.get(self.roads.base(profile));
+        let config = quic::ClientConfig::new(base, &self.quic_options)
+            .map_err(|error| error.to_string())?
+            .with_qlog(profile.and_then(|profile| profile.qlog.clone()));
         if known.len() >= MOST_SESSIONS {
             known.pop_first();
         }
         known.insert(key, config.clone());
         Ok(config)
+    }
+
+    /// The settings of a QUIC connection that begins now, by what all bodies may hold.
+    #[cfg(feature = "http3")]
+    pub(crate) fn quic_options(&self) -> quic::Options {
+        let mut options = self.quic_options.clone();
+        options.stream_window = self.bodies.quic_stream(options.stream_window);
+        options
     }
 
     fn base(&self, profile: ProfileId) -> Result<&ClientConfig, Arc<str>> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use regatta_core::Instant;
 use regatta_core::engine::tls::Certificate;
 use regatta_core::id::{AttemptId, ConnectionId};
-use regatta_core::types::{Cause, Origin, Protocol};
+use regatta_core::types::{Cause, Origin, Protocol, Transport};
 
 /// What happened to one request so far. Times are since the runtime's epoch; absent ones have
 /// not happened (or did not concern this request: a reused connection has no new attempts).
@@ -17,7 +17,8 @@ pub struct Timeline {
     pub requested: Instant,
     /// The name was looked up for this request's connection.
     pub resolve: Option<Span>,
-    /// Every attempt of the race that made the connection, when this request waited for it.
+    /// Every attempt of the race that made the connection, over QUIC and over TCP, when this
+    /// request waited for it.
     pub attempts: Vec<AttemptTrace>,
     /// The proxy that its connection goes to, where there is one.
     pub proxy: Option<Origin>,
@@ -47,11 +48,13 @@ pub struct Span {
 pub struct AttemptTrace {
     /// Its id.
     pub attempt: AttemptId,
+    /// Over TCP, or over QUIC.
+    pub transport: Transport,
     /// Where it went.
     pub address: SocketAddr,
     /// When it began.
     pub started: Instant,
-    /// When TCP was up.
+    /// When TCP was up, or the first packet over QUIC had come.
     pub connected: Option<Instant>,
     /// The tunnel that a proxy was asked for on it.
     pub tunnel: Option<TunnelTrace>,

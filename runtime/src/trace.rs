@@ -7,12 +7,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use regatta_core::Instant;
-use regatta_core::id::{AttemptId, ConnectionId, HostId};
-use regatta_core::types::{AllFailed, Origin, Protocol};
+use regatta_core::id::{AttemptId, ConnectionId, HostId, ProfileId};
+use regatta_core::types::{AllFailed, Origin, Protocol, Transport};
 use regatta_core::upstream::Event;
 
 use crate::exchange::{Made, Tried};
 use crate::hooks::ConnectionFacts;
+use crate::legs::Legs;
 use crate::slots::place;
 use crate::timeline::{AttemptOutcome, AttemptTrace, ConnectionTrace, Span, TlsTrace, TunnelTrace};
 
@@ -26,6 +27,22 @@ pub(crate) struct Traces {
     /// use a slot more than once.
     attempts: Vec<Option<(AttemptId, ConnectionId)>>,
     connections: Vec<Option<Connection>>,
+    /// The races between QUIC and TCP.
+    races: BTreeMap<(ProfileId, Origin), Legs>,
+}
+
+/// A handshake that begins.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Begun<'a> {
+    pub(crate) attempt: AttemptId,
+    pub(crate) connection: ConnectionId,
+    pub(crate) transport: Transport,
+    pub(crate) address: SocketAddr,
+    pub(crate) origin: &'a Origin,
+    /// The proxy that it goes to.
+    pub(crate) proxy: Option<&'a Origin>,
+    /// Whose race it is in, where QUIC and TCP race.
+    pub(crate) race: Option<ProfileId>,
 }
 
 #[derive(Debug)]
@@ -41,13 +58,14 @@ struct Connection {
     origin: Origin,
     /// The proxy that it goes to.
     proxy: Option<Origin>,
+    legs: Option<Legs>,
     made: Option<Arc<Made>>,
     /// Requests that it was given.
     used: u64,
 }
 
 impl Traces {
-    /// Most names whose span is kept.
+    /// Most names whose span is kept, and most origins whose race is.
     const MOST_NAMES: usize = 4_096;
 
     /// Takes what it wants from an event.
@@ -61,9 +79,9 @@ impl Traces {
                 }
             }
             Event::AttemptProgress(attempt) => {
-                if let Some(attempt) = self.attempt(*attempt) {
-                    attempt.trace.connected.get_or_insert(now);
-                }
+                self.change(*attempt, |trace| {
+                    trace.connected.get_or_insert(now);
+                });
             }
             Event::AttemptFailed { attempt, cause } => {
                 self.ended(now, *attempt, AttemptOutcome::Failed(*cause));
@@ -83,17 +101,11 @@ impl Traces {
         self.names.insert(Arc::clone(name), host);
     }
 
-    pub(crate) fn connecting(
-        &mut self,
-        now: Instant,
-        attempt: AttemptId,
-        connection: ConnectionId,
-        address: SocketAddr,
-        origin: &Origin,
-        proxy: Option<&Origin>,
-    ) {
+    pub(crate) fn connecting(&mut self, now: Instant, begun: Begun<'_>) {
+        let Begun { attempt, connection, transport, address, origin, proxy, race } = begun;
         let trace = AttemptTrace {
             attempt,
+            transport,
             address,
             started: now,
             connected: None,
@@ -101,6 +113,10 @@ impl Traces {
             ended: None,
             outcome: AttemptOutcome::UnderWay,
         };
+        let legs = race.map(|profile| self.legs(profile, origin));
+        if let Some(legs) = &legs {
+            legs.note(trace);
+        }
         let begun = Attempt { trace, detail: None };
         place(&mut self.attempts, attempt.slot(), (attempt, connection));
         match self.connections.get_mut(connection.slot()) {
@@ -113,6 +129,7 @@ impl Traces {
                     attempts: vec![begun],
                     origin: origin.clone(),
                     proxy: proxy.cloned(),
+                    legs,
                     made: None,
                     used: 0,
                 },
@@ -120,14 +137,22 @@ impl Traces {
         }
     }
 
+    fn legs(&mut self, profile: ProfileId, origin: &Origin) -> Legs {
+        if self.races.len() >= Self::MOST_NAMES {
+            self.races.clear();
+        }
+        self.races.entry((profile, origin.clone())).or_default().clone()
+    }
+
     /// A proxy is asked for a tunnel, or has answered with this status.
     pub(crate) fn tunnel(&mut self, now: Instant, attempt: AttemptId, status: Option<u16>) {
-        let Some(attempt) = self.attempt(attempt) else { return };
-        let begun = TunnelTrace { asked: now, answered: None, status };
-        let trace = attempt.trace.tunnel.get_or_insert(begun);
-        if status.is_some() {
-            *trace = TunnelTrace { answered: Some(now), status, ..*trace };
-        }
+        self.change(attempt, |trace| {
+            let begun = TunnelTrace { asked: now, answered: None, status };
+            let tunnel = trace.tunnel.get_or_insert(begun);
+            if status.is_some() {
+                *tunnel = TunnelTrace { answered: Some(now), status, ..*tunnel };
+            }
+        });
     }
 
     pub(crate) fn aborted(&mut self, now: Instant, attempt: AttemptId) {
@@ -170,8 +195,8 @@ impl Traces {
         if let Some(Some(known)) = self.connections.get_mut(connection.slot())
             && known.id == connection
         {
-            let proxy = known.proxy.clone();
-            known.made = Some(Arc::new(Made { resolve, proxy, attempts, trace }));
+            let (proxy, legs) = (known.proxy.clone(), known.legs.clone());
+            known.made = Some(Arc::new(Made { resolve, proxy, attempts, legs, trace }));
         }
     }
 
@@ -237,8 +262,8 @@ impl Traces {
             && let Some(made) = &known.made
         {
             let (resolve, trace) = (made.resolve, made.trace.clone());
-            let proxy = known.proxy.clone();
-            known.made = Some(Arc::new(Made { resolve, proxy, attempts, trace }));
+            let (proxy, legs) = (known.proxy.clone(), known.legs.clone());
+            known.made = Some(Arc::new(Made { resolve, proxy, attempts, legs, trace }));
         }
     }
 
@@ -257,11 +282,22 @@ impl Traces {
     }
 
     fn ended(&mut self, now: Instant, attempt: AttemptId, outcome: AttemptOutcome) {
-        if let Some(attempt) = self.attempt(attempt)
-            && attempt.trace.ended.is_none()
-        {
-            attempt.trace.ended = Some(now);
-            attempt.trace.outcome = outcome;
+        self.change(attempt, |trace| {
+            if trace.ended.is_none() {
+                trace.ended = Some(now);
+                trace.outcome = outcome;
+            }
+        });
+    }
+
+    /// Changes what is told of an attempt, also where the other legs of its race tell it.
+    fn change(&mut self, attempt: AttemptId, change: impl FnOnce(&mut AttemptTrace)) {
+        let Some(found) = self.attempt(attempt) else { return };
+        change(&mut found.trace);
+        let trace = found.trace;
+        let connection = self.connection_of(attempt).and_then(|connection| self.known(connection));
+        if let Some(legs) = connection.and_then(|connection| connection.legs.as_ref()) {
+            legs.note(trace);
         }
     }
 
@@ -286,7 +322,8 @@ impl Traces {
         let name = &proxy.unwrap_or(origin).host;
         let newest = failed.attempts.last().and_then(|last| self.connection_of(last.attempt));
         let attempts = newest.map(|connection| self.attempts_of(connection)).unwrap_or_default();
-        Tried { resolve: self.span_of_name(name), proxy: proxy.cloned(), attempts }
+        let legs = newest.and_then(|connection| self.known(connection)?.legs.clone());
+        Tried { resolve: self.span_of_name(name), proxy: proxy.cloned(), attempts, legs }
     }
 
     fn attempts_of(&self, connection: ConnectionId) -> Vec<AttemptTrace> {
@@ -324,9 +361,19 @@ mod tests {
         traces.resolving(at(0), HostId::new(0, 0), &"a.test".into());
         let resolved = Event::ResolveFinished { host: HostId::new(0, 0), failed: None };
         traces.note(at(1), &resolved);
-        traces.connecting(at(1), first, connection, address(1), &origin(), None);
+        let origin = origin();
+        let begun = |attempt, last| Begun {
+            attempt,
+            connection,
+            transport: Transport::Tcp,
+            address: address(last),
+            origin: &origin,
+            proxy: None,
+            race: None,
+        };
+        traces.connecting(at(1), begun(first, 1));
         traces.note(at(2), &Event::AttemptFailed { attempt: first, cause: Cause::Refused });
-        traces.connecting(at(2), second, connection, address(2), &origin(), None);
+        traces.connecting(at(2), begun(second, 2));
         (first, second, connection)
     }
 
@@ -365,6 +412,42 @@ mod tests {
         assert_eq!(outcomes(&tried.attempts), causes);
         assert_eq!(tried.attempts[1].connected, Some(at(4)));
         assert!(tried.resolve.is_some());
+    }
+
+    #[test]
+    fn the_legs_of_a_race_are_told_together() {
+        let mut traces = Traces::default();
+        let origin = origin();
+        let mut begin = |ms: u64, number: u32, transport| {
+            let connection = ConnectionId::new(number, 0);
+            let begun = Begun {
+                attempt: AttemptId::new(number, 0),
+                connection,
+                transport,
+                address: address(1),
+                origin: &origin,
+                proxy: None,
+                race: Some(ProfileId(0)),
+            };
+            traces.connecting(at(ms), begun);
+            connection
+        };
+        begin(0, 0, Transport::Quic);
+        let tcp = begin(300, 1, Transport::Tcp);
+        traces.established(at(310), AttemptId::new(1, 0), tcp, Protocol::Http2, None);
+        let (made, _) = traces.made(tcp).unwrap();
+        let told = |made: &Made| {
+            let mut attempts = made.attempts.clone();
+            made.legs.as_ref().unwrap().beside(at(0), at(310), &mut attempts);
+            attempts.iter().map(|one| (one.transport, one.outcome)).collect::<Vec<_>>()
+        };
+        let quic = |outcome| (Transport::Quic, outcome);
+        let won = (Transport::Tcp, AttemptOutcome::Won);
+        assert_eq!(told(&made), [quic(AttemptOutcome::UnderWay), won]);
+        let failed =
+            Event::AttemptFailed { attempt: AttemptId::new(0, 0), cause: Cause::ConnectTimeout };
+        traces.note(at(500), &failed);
+        assert_eq!(told(&made), [quic(AttemptOutcome::Failed(Cause::ConnectTimeout)), won]);
     }
 
     #[test]

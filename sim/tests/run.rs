@@ -119,3 +119,32 @@ fn files_are_written() {
     assert!(packets.len() > 1_000, "{} bytes", packets.len());
     assert!(text(waterfall).contains("try 192.0.2.1:443"));
 }
+
+/// The file of each side of each connection, whole, and the same each time.
+#[test]
+fn qlog_is_written_of_both_sides() {
+    let written = |folder: &str| {
+        let folder = place(folder);
+        let _ = std::fs::remove_dir_all(&folder);
+        let scenario = "scenarios/udp-dies-later.toml";
+        let output = run(&[scenario, "--qlog", folder.to_str().unwrap()]);
+        assert!(output.status.success(), "{output:?}");
+        let files = std::fs::read_dir(&folder).unwrap().map(|file| file.unwrap().path());
+        let read = |file: PathBuf| {
+            let name = file.file_name().unwrap().to_str().unwrap().to_owned();
+            (name, std::fs::read_to_string(&file).unwrap())
+        };
+        files.map(read).collect::<std::collections::BTreeMap<_, _>>()
+    };
+    let files = written("qlog.first");
+    assert_eq!(files, written("qlog.second"));
+    // One connection that both sides know, and one that the server has not heard of.
+    let sides = |side: &str| files.keys().filter(|name| name.ends_with(side)).count();
+    assert_eq!((sides("_client.sqlog"), sides("_server.sqlog")), (2, 1), "{:?}", files.keys());
+    for text in files.values() {
+        // RFC 7464: a separator before each record.
+        let records = text.strip_prefix('\u{1e}').unwrap().split('\u{1e}');
+        let read = |record| serde_json::from_str::<serde_json::Value>(record).unwrap();
+        assert!(records.map(read).filter(|record| record.get("name").is_some()).count() > 5);
+    }
+}

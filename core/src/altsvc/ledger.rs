@@ -9,11 +9,11 @@ use std::collections::BTreeMap;
 use smallvec::SmallVec;
 
 use super::health::{Health, State};
-use super::table::Table;
 use super::{Alternative, Config, Offer, Said, Source, authority};
 use crate::arena::Arena;
 use crate::id::Id;
 use crate::list::{Link, Linked, List};
+use crate::origins::OriginTable;
 use crate::time::{Duration, Instant};
 use crate::types::{Origin, Protocol, Scheme};
 
@@ -22,7 +22,7 @@ use crate::types::{Origin, Protocol, Scheme};
 pub struct Ledger {
     config: Config,
     entries: Arena<Place, Entry>,
-    table: Table,
+    table: OriginTable<u32>,
     /// The most recently used first.
     order: List<Recency>,
     /// Who speaks for a suffix, by its place in the configuration and the port.
@@ -172,7 +172,7 @@ impl Ledger {
             *least_one = (*least_one).max(1);
         }
         Self {
-            table: Table::new(config.seed),
+            table: OriginTable::new(config.seed),
             config,
             entries: Arena::new(),
             order: List::default(),
@@ -181,6 +181,11 @@ impl Ledger {
             evicted: 0,
             refused: 0,
         }
+    }
+
+    /// Its settings.
+    pub const fn config(&self) -> &Config {
+        &self.config
     }
 
     /// How many origins are remembered.
@@ -246,7 +251,7 @@ impl Ledger {
 
     fn find(&self, origin: &Origin) -> Option<Place> {
         let is = |slot: u32| self.entries.at(slot as usize).is_some_and(|e| e.origin == *origin);
-        let slot = self.table.find(self.table.hash(origin), is)?;
+        let slot = self.table.find(self.table.hash_origin(origin), is)?;
         self.entries.id_at(slot as usize)
     }
 

@@ -6,8 +6,8 @@
 //! *origin's* name by its certificate, TLS does (AS-2).
 //!
 //! ```text
-//!  Alt-Svc field --- parse ----+                        +--> known: every alternative in order
-//!  ALTSVC frame  --- frame ----|                        |--> best: which one for HTTP/3, if any
+//!  Alt-Svc field --- heard ----+                        +--> known: every alternative in order
+//!  ALTSVC frame  --- heard ----|                        |--> best: which one for HTTP/3, if any
 //!  HTTPS record  --- https ----+--> learn --> Ledger ---|
 //!  hints, prepopulated --------|                ^       |--> rtt
 //!  file (ours, curl's) --------+                |       +--> text, for a file
@@ -57,10 +57,10 @@ mod field;
 mod file;
 mod frame;
 mod health;
+mod heard;
 mod https;
 mod ledger;
 mod lines;
-mod table;
 #[cfg(test)]
 mod tests;
 
@@ -71,6 +71,7 @@ pub use field::{Field, FieldError, parse};
 pub use file::{Clock, FileError};
 pub use frame::{Frame, FrameError};
 pub use health::{BackOff, State};
+pub use heard::{heard, heard_frame};
 pub use https::{HttpsRecords, RecordError, https_records};
 pub use ledger::{Heard, Known, Ledger, NotLearnt};
 

@@ -379,8 +379,11 @@ impl Carrier {
                 self.stage = Stage::Over;
                 Event::Upstream(upstream::Event::Closed { connection, cause })
             }
-            // A client hears no requests and refuses none.
-            engine::Event::Head { .. } | engine::Event::Cut(_) => return None,
+            // A client hears no requests and refuses none. What an ALTSVC frame says is known to
+            // nobody here.
+            engine::Event::Head { .. } | engine::Event::Cut(_) | engine::Event::AltSvc { .. } => {
+                return None;
+            }
         })
     }
 

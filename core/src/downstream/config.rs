@@ -1,5 +1,6 @@
 //! Settings of a listener and its connections.
 
+use super::Advertise;
 use crate::time::Duration;
 
 /// Settings of a listener's connections. What one connection may do is
@@ -34,6 +35,12 @@ pub struct Config {
     /// How long streams may go on after a drain began; then they are cut. Default 600 s
     /// (Envoy's `--drain-time-s`); `None` waits as long as they need.
     pub drain_timeout: Option<Duration>,
+    /// What answers say of where else the server is. Default: that it speaks HTTP/3, where it
+    /// does.
+    pub advertise: Advertise,
+    /// Whether answers over HTTP/3 say it too, which keeps it fresh in a client's memory. Default
+    /// no.
+    pub advertise_on_http3: bool,
 }
 
 /// What becomes of a connection over the limit.
@@ -57,6 +64,8 @@ impl Default for Config {
             silence_timeout: Duration::from_secs(60),
             max_buffered: 100 << 20,
             drain_timeout: Some(Duration::from_secs(600)),
+            advertise: Advertise::default(),
+            advertise_on_http3: false,
         }
     }
 }

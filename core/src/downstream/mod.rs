@@ -19,11 +19,13 @@ use crate::id::ConnectionId;
 use crate::machine::{Machine, Outbox};
 use crate::time::{Duration, Instant};
 
+mod advertise;
 mod config;
 mod cut;
 #[cfg(test)]
 mod tests;
 
+pub use advertise::{Advertise, Advertised};
 pub use config::{Config, WhenFull};
 pub use cut::{Counts, Cut};
 

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::machine::must_see;
+use crate::types::Protocol;
 
 fn id(slot: u32, generation: u32) -> ConnectionId {
     ConnectionId::new(slot, generation)
@@ -257,4 +258,33 @@ fn names_are_unique() {
     counts.add(Cut::ConnectionLimit);
     counts.add(Cut::ConnectionLimit);
     assert_eq!(counts.to_string(), "connection_limit: 2\nflood_other: 1\n");
+}
+
+#[test]
+fn answers_say_where_http3_is() {
+    let day = r#"h3=":8443"; ma=86400"#;
+    let clear = Advertise::Said(crate::altsvc::Said::Clear);
+    let minute = Advertise::Http3 { max_age: Duration::from_secs(60) };
+    let all = [
+        (Advertise::default(), Some(8443), Some(day)),
+        (Advertise::default(), Some(0), None),
+        (Advertise::default(), None, None),
+        (Advertise::Off, Some(8443), None),
+        (minute, Some(443), Some(r#"h3=":443"; ma=60"#)),
+        (clear, None, Some("clear")),
+    ];
+    for (advertise, port, field) in all {
+        for advertise_on_http3 in [false, true] {
+            let advertise = advertise.clone();
+            let config = Config { advertise, advertise_on_http3, ..Config::default() };
+            let advertised = Advertised::new(&config, port);
+            let on = |protocol, is_secure| {
+                advertised.on(protocol, is_secure).map(|value| value.to_str().unwrap())
+            };
+            for protocol in [Protocol::Http1, Protocol::Http2] {
+                assert_eq!((on(protocol, true), on(protocol, false)), (field, None), "{config:?}");
+            }
+            assert_eq!(on(Protocol::Http3, true), field.filter(|_| advertise_on_http3));
+        }
+    }
 }

@@ -56,6 +56,10 @@ pub struct Config {
     pub qpack_table: u32,
     /// HTTP/3: how many streams may wait for that table (RFC 9204 2.1.2). Default 0.
     pub qpack_blocked: u16,
+    /// HTTP/3: how many bytes of datagrams (RFC 9297) wait in each direction, 64 counted with each;
+    /// the oldest are lost first. QUIC must carry datagrams too, by its own option. Default `None`:
+    /// the peer is told that none are understood.
+    pub h3_datagrams: Option<NonZeroU32>,
     /// HTTP/2: largest frame that the peer may send, in bytes. Default 16 KiB (RFC 9113 6.5.2).
     pub max_frame_size: u32,
     /// HTTP/2: send PING when nothing was received for so long. Default `None`, never.
@@ -101,6 +105,7 @@ impl Default for Config {
             initial_streams: NonZeroU32::MIN.saturating_add(99),
             qpack_table: 0,
             qpack_blocked: 0,
+            h3_datagrams: None,
             max_frame_size: 16 << 10,
             keep_alive_interval: None,
             keep_alive_timeout: Duration::from_secs(10),

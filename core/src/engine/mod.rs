@@ -46,6 +46,8 @@ pub mod h3;
 mod head;
 mod output;
 mod pace;
+#[cfg(feature = "http3")]
+pub mod qlog;
 #[cfg(all(feature = "http3", any(feature = "ring", feature = "aws-lc-rs")))]
 pub mod quic;
 #[cfg(all(
@@ -55,6 +57,8 @@ pub mod quic;
 mod stack;
 #[cfg(any(feature = "ring", feature = "aws-lc-rs"))]
 pub mod tls;
+#[cfg(any(feature = "http2", feature = "http3"))]
+mod watch;
 
 #[cfg(any(feature = "http1", feature = "http2"))]
 pub use any::Engine;
@@ -145,6 +149,14 @@ pub enum Event {
     },
     /// The answer to [`Engine::ping`] came.
     Pong,
+    /// Client: an ALTSVC frame of HTTP/2 came, for
+    /// [`altsvc::heard_frame`](crate::altsvc::heard_frame).
+    AltSvc {
+        /// The number of the stream that it came on, 0 for the connection.
+        stream: u32,
+        /// What it holds.
+        payload: Vec<u8>,
+    },
     /// Server: something was refused, cut or timed out; the events that follow say what becomes
     /// of it. For counting.
     Cut(Cut),

@@ -171,6 +171,8 @@ pub struct Eyeballs {
     /// Why the next attempt will start.
     rule: Rule,
     resolution: Resolution,
+    /// The family of the first attempt is that of all.
+    one_family: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -200,6 +202,23 @@ impl Eyeballs {
             earliest: Instant::EPOCH,
             rule: Rule::He2Sort,
             resolution: Resolution::UnderWay,
+            one_family: false,
+        }
+    }
+
+    /// Tries no address of another family than the first attempt's: somebody else races for it.
+    pub(crate) const fn keep_to_one_family(&mut self) {
+        self.one_family = true;
+    }
+
+    /// Passes over what the family of the first attempt rules out.
+    fn pass_over(&mut self) {
+        if self.one_family
+            && let Some(first) = self.attempts.first()
+        {
+            let family = order::family(first.address.ip());
+            self.waiting.retain(|address| order::family(*address) == family);
+            self.answers.retain(|address| order::family(*address) == family);
         }
     }
 
@@ -240,6 +259,7 @@ impl Eyeballs {
         let mut waiting = order::order(&self.answers, &self.config);
         waiting.retain(|&address| !self.attempts.iter().any(|a| a.address.ip() == address));
         self.waiting = waiting;
+        self.pass_over();
         match &mut self.phase {
             Phase::Gathering { until: until @ None } => {
                 *until = Some(now + self.config.resolution_delay);
@@ -340,6 +360,7 @@ impl Eyeballs {
         let Ok(attempt) = u32::try_from(self.attempts.len()) else { return };
         self.attempts.push(Attempt { address, started: now, ended: None });
         self.running += 1;
+        self.pass_over();
         out.push(Action::Connect { attempt, address, rule: self.rule });
         // HE2-ATTEMPT-DELAY
         self.earliest = now + self.config.attempt_delay;

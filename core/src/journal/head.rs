@@ -2,8 +2,8 @@
 
 use super::error::Wrong;
 use super::text::{Fields, Part};
-use crate::upstream::{Cluster, Config, Profile};
-use crate::{eyeballs, limits, pool};
+use crate::upstream::{Cluster, Config, Profile, Protocols};
+use crate::{eyeballs, limits, pool, race};
 
 /// Writes the lines of `config`.
 pub(super) fn write(config: &Config, out: &mut String) {
@@ -17,6 +17,7 @@ pub(super) fn write(config: &Config, out: &mut String) {
         pool_idle_timeout,
         address_lifetime,
         burst,
+        alternatives,
         // How many records are kept decides nothing.
         records: _,
     } = config;
@@ -33,7 +34,7 @@ pub(super) fn write(config: &Config, out: &mut String) {
     out.push('\n');
     for cluster in clusters {
         // Its name is for people, and decides nothing.
-        let Cluster { name: _, limits, limits_high, pool, eyeballs } = cluster;
+        let Cluster { name: _, limits, limits_high, pool, eyeballs, race: _ } = cluster;
         line("limits", limits, out);
         line("limits-high", limits_high, out);
         line("pool", pool, out);
@@ -42,6 +43,18 @@ pub(super) fn write(config: &Config, out: &mut String) {
     for profile in profiles {
         line("profile", profile, out);
     }
+    // Without such a profile they decide nothing.
+    if profiles.iter().any(races) {
+        line("alternatives", alternatives, out);
+        for cluster in clusters {
+            line("race", &cluster.race, out);
+        }
+    }
+}
+
+/// Whether its connections are raced for by QUIC and TCP.
+fn races(profile: &Profile) -> bool {
+    profile.protocols == Protocols::AutoHttp3
 }
 
 fn line(word: &str, part: &impl Part, out: &mut String) {
@@ -68,6 +81,9 @@ enum Next {
     Pool(limits::Config, limits::Config),
     Eyeballs(Box<(limits::Config, limits::Config, pool::Config)>),
     Profile,
+    Alternatives,
+    /// Of the cluster of this number.
+    Race(usize),
     Nothing,
 }
 
@@ -95,7 +111,8 @@ impl Head {
                 let (limits, limits_high, pool) = *parts;
                 let eyeballs: eyeballs::Config = part("eyeballs", word, fields)?;
                 let name = String::new();
-                let cluster = Cluster { name, limits, limits_high, pool, eyeballs };
+                let race = race::Config::default();
+                let cluster = Cluster { name, limits, limits_high, pool, eyeballs, race };
                 self.config.clusters.push(cluster);
                 self.after_cluster()
             }
@@ -103,6 +120,16 @@ impl Head {
                 let profile: Profile = part("profile", word, fields)?;
                 self.config.profiles.push(profile);
                 self.after_profile()
+            }
+            Next::Alternatives => {
+                self.config.alternatives = part("alternatives", word, fields)?;
+                self.before_race(0)
+            }
+            Next::Race(at) => {
+                if let Some(cluster) = self.config.clusters.get_mut(at) {
+                    cluster.race = part("race", word, fields)?;
+                }
+                self.before_race(at + 1)
             }
             Next::Nothing => Next::Nothing,
         };
@@ -130,8 +157,17 @@ impl Head {
     }
 
     fn after_profile(&self) -> Next {
-        let is_last = self.config.profiles.len() as u64 >= self.profiles;
-        if is_last { Next::Nothing } else { Next::Profile }
+        if (self.config.profiles.len() as u64) < self.profiles {
+            Next::Profile
+        } else if self.config.profiles.iter().any(races) {
+            Next::Alternatives
+        } else {
+            Next::Nothing
+        }
+    }
+
+    fn before_race(&self, at: usize) -> Next {
+        if at < self.config.clusters.len() { Next::Race(at) } else { Next::Nothing }
     }
 }
 

@@ -5,10 +5,11 @@ use core::fmt;
 
 use super::error::Wrong;
 use super::text::{Fields, Part};
+use crate::altsvc::BackOff;
 use crate::id::RequestId;
 use crate::types::{Key, Timing};
 use crate::upstream::{Action, Event, Profile};
-use crate::{eyeballs, limits, pool};
+use crate::{altsvc, eyeballs, limits, pool, race};
 
 /// What an upstream was told.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -123,12 +124,17 @@ lines! {
         "resolve-finished" => ResolveFinished { host, failed },
         "attempt-progress" => AttemptProgress(attempt),
         "connected" => Connected { attempt, protocol, limit },
+        "early-data" => EarlyData { attempt, limit },
+        "confirmed" => Confirmed { connection, limit },
         "attempt-failed" => AttemptFailed { attempt, cause },
         "limit" => Limit { connection, limit },
         "refusing" => Refusing(connection),
         "stream-ended" => StreamEnded { connection, request, outcome, retry, body, timing },
         "probed" => Probed(connection),
         "closed" => Closed { connection, cause },
+        "learnt" => Learnt { origin, said, source, age },
+        "restored" => Restored { unix, text },
+        "misdirected" => Misdirected(connection),
         "budget-spent" => BudgetSpent(connection),
         "network-changed" => NetworkChanged,
         "drain" => Drain,
@@ -164,27 +170,40 @@ parts! {
         attempt_delay, resolution_delay, first_family, first_family_count, success,
         max_addresses, max_parallel, max_attempts
     }
+    BackOff { first, longest }
+    altsvc::Config {
+        max_origins, max_alternatives, max_hosts, back_off, canonical_suffixes, refuse_private,
+        refuse_user_ports, seed
+    }
+    race::Config { delay, tcp_at_once_when_unknown, second_family, max_legs }
 }
 
-/// Where connections go is written only where that is a proxy.
+/// Where connections go is written only where that is a proxy, and whether requests go early only
+/// where they do.
 impl Part for Profile {
     fn put(&self, _: &str, out: &mut String) {
-        let Self { protocols, via } = self;
+        let Self { protocols, via, early_data } = self;
         protocols.put("protocols", out);
         if let Some(via) = via {
             via.put("via", out);
+        }
+        if *early_data {
+            early_data.put("early_data", out);
         }
     }
 
     fn take(_: &'static str, fields: &mut Fields<'_>) -> Result<Self, Wrong> {
         let protocols = Part::take("protocols", fields)?;
-        let via = if fields.is_over() { None } else { Some(Part::take("via", fields)?) };
-        Ok(Self { protocols, via })
+        let has_via = fields.is_next("via");
+        let via = if has_via { Some(Part::take("via", fields)?) } else { None };
+        let early_data = !fields.is_over() && Part::take("early_data", fields)?;
+        Ok(Self { protocols, via, early_data })
     }
 
     #[cfg(test)]
     fn all() -> Vec<Self> {
-        (0..SAMPLES).map(|at| Self { protocols: sample(at), via: sample(at) }).collect()
+        let one = |at| Self { protocols: sample(at), via: sample(at), early_data: sample(at) };
+        (0..SAMPLES).map(one).collect()
     }
 }
 

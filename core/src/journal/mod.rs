@@ -20,6 +20,7 @@
 //! Host names, addresses, ids, times and numbers are written; paths, header fields and bodies
 //! never come near an upstream.
 
+mod alternatives;
 mod difference;
 mod error;
 mod head;

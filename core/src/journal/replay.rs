@@ -32,7 +32,7 @@ pub struct Replay {
 enum Stage {
     /// The first line comes next.
     Version,
-    Head(Head),
+    Head(Box<Head>),
     Steps(Box<Steps>),
     Ended,
 }
@@ -156,7 +156,7 @@ impl Replay {
         match &mut self.stage {
             Stage::Version => {
                 version(text).map_err(|wrong| unreadable(number, wrong))?;
-                self.stage = Stage::Head(Head::new());
+                self.stage = Stage::Head(Box::new(Head::new()));
             }
             _ if is_comment => {}
             Stage::Head(head) => {

@@ -37,6 +37,7 @@ fn settings(at: usize) -> Config {
         limits_high: sample(at + 1),
         pool: sample(at),
         eyeballs: sample(at),
+        race: sample(at),
     };
     Config {
         seed: sample(at),
@@ -48,6 +49,7 @@ fn settings(at: usize) -> Config {
         pool_idle_timeout: sample(at),
         address_lifetime: sample(at + 1),
         burst: sample(at),
+        alternatives: sample(at),
         records: 0,
     }
 }

@@ -74,6 +74,12 @@ impl<'a> Fields<'a> {
         value.ok_or_else(|| Wrong::line(format!("the field {name}"), field))
     }
 
+    /// Whether the next field has this name.
+    pub(super) fn is_next(&self, name: &str) -> bool {
+        let next = self.rest.clone().next().and_then(|field| field.strip_prefix(name));
+        next.is_some_and(|rest| rest.starts_with('='))
+    }
+
     /// Whether nothing is left.
     pub(super) fn is_over(&self) -> bool {
         self.rest.clone().next().is_none()

@@ -2,6 +2,7 @@
 //! written and read; `word:inner` where it holds something.
 
 use super::text::Value;
+use crate::altsvc::Source;
 use crate::eyeballs::{Family, Success};
 use crate::types::{
     BodyState, Cause, Limit, MethodClass, Outcome, Phase, Priority, Protocol, ProtocolFault,
@@ -81,6 +82,15 @@ words! {
         "http2" => Http2,
         "http2-prior-knowledge" => Http2PriorKnowledge,
         "http3" => Http3,
+        "auto-http3" => AutoHttp3,
+    }
+    Source {
+        "prepopulated" => Prepopulated,
+        "hint" => Hint,
+        "dns" => Dns,
+        "field" => Field,
+        "frame" => Frame,
+        "file" => File,
     }
     Family {
         "v4" => V4,
@@ -91,6 +101,7 @@ words! {
         "handshake" => Handshake,
     }
     MethodClass {
+        "early" => Early,
         "safe" => Safe,
         "idempotent" => Idempotent,
         "other" => Other,
@@ -148,11 +159,13 @@ words! {
         "protocol" => Protocol(fault),
         "stream-reset" => StreamReset(code),
         "go-away" => GoAway(code),
+        "quic" => Quic(code),
         "incomplete" => Incomplete,
         "tunnel-refused" => TunnelRefused(status),
         "keep-alive-timeout" => KeepAliveTimeout,
         "shut-down" => ShutDown,
         "cancelled" => Cancelled,
+        "early-data-refused" => EarlyDataRefused,
     }
     TlsFault {
         "name-mismatch" => NameMismatch,
@@ -178,5 +191,6 @@ words! {
         "upgrade" => Upgrade,
         "connection" => Connection(code),
         "stream" => Stream(code),
+        "quic" => Quic(code),
     }
 }

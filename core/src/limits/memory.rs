@@ -6,6 +6,8 @@ const NARROW: u32 = 65_535;
 const SHARE: usize = 4;
 /// The connection's window once its streams' have grown is so many streams'.
 const STREAMS: usize = 16;
+/// How many streams an HTTP/3 connection is expected to have.
+const QUIC_STREAMS: usize = 100;
 
 /// The rules of one account that all bodies of a client share.
 ///
@@ -35,6 +37,12 @@ impl Memory {
         used / 2 >= self.most && own > buffer
     }
 
+    /// How much more peers may be granted beside what the streams that are read need: up to twice
+    /// the limit, where HTTP/2's streams end.
+    pub const fn room(self, used: usize) -> usize {
+        self.most.saturating_mul(2).saturating_sub(used)
+    }
+
     /// Whether new streams of HTTP/2 are granted little while `used` bytes are held: from half of
     /// the limit on, until less than a quarter is held again.
     pub const fn is_narrow(self, used: usize, was: bool) -> bool {
@@ -54,6 +62,14 @@ impl Memory {
         // Sixteen streams' windows are the connection's once they have grown.
         let stream_most = part(STREAMS, configured.stream_most).max(stream);
         Windows { stream: stream.min(narrow), stream_most }
+    }
+
+    /// The window of each stream of an HTTP/3 connection that begins while `used` bytes are held,
+    /// which stays what it is: so much that a hundred (RFC 9114 6.1) hold no more than the limit,
+    /// and little where that is the time.
+    pub fn quic_stream(self, used: usize, configured: u32) -> u32 {
+        let share = u32::try_from(self.most / QUIC_STREAMS).unwrap_or(u32::MAX).max(NARROW);
+        share.min(if self.is_narrow(used, false) { NARROW } else { u32::MAX }).min(configured)
     }
 }
 
@@ -103,6 +119,23 @@ mod tests {
             assert_eq!(told, expected, "{own} of {used}");
         }
         assert!(!Memory::new(usize::MAX).is_too_much(usize::MAX, usize::MAX, 10), "no limit");
+    }
+
+    #[test]
+    fn a_hundred_streams_of_http3_hold_the_limit() {
+        const M: usize = 1 << 20;
+        let rows = [
+            (usize::MAX, 0, 1_250_000),
+            (256 * M, 127 * M, 1_250_000),
+            (256 * M, 128 * M, NARROW),
+            (64 * M, 0, 671_088),
+            (8 * M, 0, 83_886),
+            (M, 0, NARROW),
+        ];
+        for (most, used, expected) in rows {
+            assert_eq!(Memory::new(most).quic_stream(used, 1_250_000), expected, "{most}, {used}");
+        }
+        assert_eq!(Memory::new(M).quic_stream(0, 1_000), 1_000, "what was configured");
     }
 
     #[test]

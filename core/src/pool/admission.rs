@@ -43,11 +43,16 @@ impl Pool {
                 false => Admission::EnoughConnecting,
             };
         };
-        if self.shut >= SHUT_MAX {
+        // A leg that is owed was judged when the race started it.
+        let owed = self.owed > 0;
+        if self.holds && !owed {
+            return Admission::EnoughConnecting;
+        }
+        if self.shut >= SHUT_MAX && !owed {
             return Admission::NothingGranted;
         }
         // POOL-FIRST-CONNECTION, also where the breaker is open.
-        let is_first = self.connections() == 0;
+        let is_first = self.connections() == 0 || owed;
         if !is_first && !self.may(tables, Resource::Connections) {
             Admission::ConnectionLimit
         } else if tables.sockets_left() == 0 {
@@ -63,11 +68,17 @@ impl Pool {
 
     /// Whether nothing stands against making a connection for a waiting request.
     pub(super) fn may_connect(&self, tables: &Tables) -> bool {
-        self.shut < SHUT_MAX && tables.has_socket() && self.may(tables, Resource::Connections)
+        !self.holds
+            && self.shut < SHUT_MAX
+            && tables.has_socket()
+            && self.may(tables, Resource::Connections)
     }
 
     /// Whether one more would be wanted if `connecting` were being established.
     fn wish(&self, tables: &Tables, connecting: u32) -> Option<Rule> {
+        if self.owed > 0 {
+            return Some(Rule::Demand);
+        }
         let waiting = i64::from(self.waiting.len());
         let connecting = i64::from(connecting) * i64::from(self.assumed());
         // A connection that is asked for a sign of life will serve as well as a new one.
@@ -88,7 +99,7 @@ impl Pool {
     }
 
     /// Whether connections may be made ahead of need.
-    pub(super) fn is_eager(&self) -> bool {
+    pub(crate) fn is_eager(&self) -> bool {
         self.config.preconnect_permille > 1_000 && !self.draining
     }
 
@@ -110,6 +121,9 @@ impl<O: Out> Turn<'_, O> {
                     self.tables.budget -= 1;
                     if !self.may(Resource::Connections) {
                         self.tables.note(Kind::ConnectionOverflow, rule, self.pool.id);
+                    }
+                    if self.pool.races {
+                        return self.out.want();
                     }
                     self.connect(rule);
                 }
@@ -146,7 +160,7 @@ impl<O: Out> Turn<'_, O> {
     /// Gives up what is being established and nobody needs, the newest first. A connection that
     /// carries many streams has just come up.
     pub(super) fn trim(&mut self) {
-        while let Some(newest) = self.pool.connecting.first_id(&self.tables.connections)
+        while let Some(newest) = self.pool.newest_spare(self.tables)
             && self.pool.wish(self.tables, self.pool.connecting.len() - 1).is_none()
         {
             self.abort_connect(newest);

@@ -2,13 +2,13 @@
 
 use core::cmp::Reverse;
 
-use super::tables::{Clock, Connection, Place, Request};
+use super::tables::{Clock, Connection, Flight, Place, Request};
 use super::{Pool, State, Tables};
 use crate::arena::Arena;
 use crate::id::{ConnectionId, PoolId};
 use crate::limits::Resource;
 use crate::list::Chain;
-use crate::types::Protocol;
+use crate::types::{MethodClass, Protocol};
 
 /// What one pool has taken from its circuit breakers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -65,6 +65,7 @@ impl Pool {
         used.pools = u32::from(self.occupied);
         let occupied = used.connections > 0 || used.pending > 0;
         assert_eq!(self.occupied, occupied, "{}: whether it is occupied", self.id);
+        self.check_early(tables);
         self.check_clocks(tables);
         self.check_rest(tables);
         used
@@ -87,7 +88,8 @@ impl Pool {
         }
         self.held.check(arena, "held");
         for (_, connection) in self.connecting.iter(arena) {
-            assert_eq!(connection.state, State::Connecting);
+            let state = connection.state;
+            assert!(connection.is_connecting(), "{state:?} among the connecting");
         }
         for (shelf, list) in self.ready.iter().enumerate() {
             for (id, connection) in list.iter(arena) {
@@ -136,6 +138,21 @@ impl Pool {
         assert_eq!(connection.clock, expected, "{id}: which clock runs");
         let aging = connection.is_open() && self.config.max_connection_duration.is_some();
         assert_eq!(connection.aging, aging, "{id}: whether its age is watched");
+    }
+
+    /// Who takes early data, and who went so.
+    fn check_early(&self, tables: &Tables) {
+        let early = self.members(tables).filter(|(_, slot)| slot.state == State::EarlyData);
+        let (mut many, mut hoping) = (0, 0);
+        for (id, slot) in early {
+            many += 1;
+            hoping += slot.streams.len();
+            for (request, stream) in slot.streams.iter(&tables.requests) {
+                assert_eq!(stream.flight, Flight::Early, "{request} is on {id}");
+                assert_eq!(stream.method, MethodClass::Early, "{request} is on {id}");
+            }
+        }
+        assert_eq!((many, hoping), (self.early, self.hoping), "{}: early data", self.id);
     }
 
     fn check_queues(&self, tables: &Tables, used: &mut Used) -> u32 {
@@ -233,7 +250,7 @@ impl Tables {
             }
         }
         assert_eq!(self.connections.len(), whole.connections as usize, "connections outside pools");
-        let connecting = self.connections.iter().filter(|(_, c)| c.state == State::Connecting);
+        let connecting = self.connections.iter().filter(|(_, c)| c.is_connecting());
         assert_eq!(self.handshakes.under_way as usize, connecting.count(), "handshakes");
         assert!(!self.handshakes.called, "a pool was called and is not heard of");
         let leaving = self.connections.iter().filter(|(_, slot)| slot.closing).count();

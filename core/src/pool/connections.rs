@@ -150,6 +150,11 @@ impl<O: Out> Turn<'_, O> {
             }
             _ => return self.stale(connection),
         }
+        self.establish(connection, protocol);
+    }
+
+    /// Its handshakes are complete.
+    pub(super) fn establish(&mut self, connection: ConnectionId, protocol: Protocol) {
         let kind = match protocol {
             Protocol::Http1 => Kind::Http1,
             Protocol::Http2 => Kind::Http2,
@@ -164,6 +169,9 @@ impl<O: Out> Turn<'_, O> {
         self.pool.unfinished = false;
         self.fail();
         self.pump();
+        if self.pool.hoping > 0 {
+            self.recall();
+        }
         if protocol != Protocol::Http1 {
             self.trim();
         }
@@ -181,9 +189,15 @@ impl<O: Out> Turn<'_, O> {
         self.pool.granted = Some(granted.max(1));
     }
 
-    pub(super) fn on_connect_failed(&mut self, connection: ConnectionId, failed: Arc<AllFailed>) {
+    /// Where `follows`, the race has another leg for who waits.
+    pub(crate) fn on_connect_failed(
+        &mut self,
+        connection: ConnectionId,
+        failed: Arc<AllFailed>,
+        follows: bool,
+    ) {
         match self.tables.connections.get(connection) {
-            Some(slot) if slot.state == State::Connecting => {}
+            Some(slot) if slot.is_connecting() => {}
             _ => return self.stale(connection),
         }
         self.tables.note(Kind::ConnectFailed, Rule::None, connection);
@@ -192,13 +206,15 @@ impl<O: Out> Turn<'_, O> {
         // not for one that grants no stream. No new connection is begun at once, lest a port that
         // refuses be called in a loop; not either where the last call's budget left one to be
         // begun.
-        (self.pool.unfinished, self.pool.ahead, self.pool.wants_turn) = (false, false, false);
+        (self.pool.unfinished, self.pool.ahead) = (false, false);
+        self.pool.wants_turn &= self.pool.owed > 0;
         self.fail();
-        if self.pool.connecting.is_empty() && self.pool.open == self.pool.shut {
+        let follows = follows || self.pool.owed > 0;
+        if self.pool.connecting.is_empty() && self.pool.open == self.pool.shut && !follows {
             let reason = Refusal::ConnectFailed(failed.cause());
             self.fail_all(reason, Some(failed));
         }
-        self.serve(!self.pool.connecting.is_empty());
+        self.serve(follows || !self.pool.connecting.is_empty());
         self.rest();
     }
 
@@ -206,7 +222,7 @@ impl<O: Out> Turn<'_, O> {
         let Some(slot) = self.tables.connections.get(connection) else {
             return self.stale(connection);
         };
-        if slot.state == State::Connecting {
+        if slot.is_connecting() {
             return self.stale(connection);
         }
         let limit = match (slot.protocol, slot.limit, limit) {
@@ -289,7 +305,7 @@ impl<O: Out> Turn<'_, O> {
         self.settle();
     }
 
-    fn first_stream(&self, connection: ConnectionId) -> Option<crate::id::RequestId> {
+    pub(super) fn first_stream(&self, connection: ConnectionId) -> Option<crate::id::RequestId> {
         let slot = self.tables.connections.get(connection)?;
         slot.streams.first_id(&self.tables.requests)
     }
@@ -307,8 +323,12 @@ impl<O: Out> Turn<'_, O> {
 
     /// Nobody waits any more and nothing new will come.
     pub(super) fn drain_all(&mut self) {
-        while let Some(connection) = self.pool.connecting.first_id(&self.tables.connections) {
-            self.abort_connect(connection);
+        let mut next = self.pool.connecting.first();
+        while let Some(slot) = next {
+            next = self.pool.connecting.after(&self.tables.connections, slot);
+            if let Some(connection) = self.tables.connections.id_at(slot) {
+                self.give_up(connection);
+            }
         }
         self.drain_open();
     }
@@ -455,7 +475,11 @@ impl<O: Out> Turn<'_, O> {
         self.count_out(connection);
         let Some(slot) = self.tables.connections.get_mut(connection) else { return };
         let (shelf, best) = (slot.shelf, slot.best_shelf());
-        self.tables.handshakes.under_way -= u32::from(from == State::Connecting);
+        self.tables.handshakes.under_way -= u32::from(slot.is_connecting());
+        if from == State::EarlyData {
+            self.pool.early -= 1;
+            self.pool.hoping -= slot.streams.len();
+        }
         slot.state = to;
         slot.shelf = best;
         let place = connection.slot();
@@ -500,9 +524,17 @@ impl<O: Out> Turn<'_, O> {
         }
     }
 
-    /// Makes the connection's slot; the owner establishes it.
+    /// Makes a connection's slot and has it established.
     pub(super) fn connect(&mut self, rule: Rule) {
-        let connection = self.tables.connections.insert(Connection::new(self.pool.id, self.now));
+        let connection = self.make(rule, false);
+        self.out.push(Action::Connect(connection));
+    }
+
+    /// Makes a connection's slot; the owner establishes it.
+    pub(super) fn make(&mut self, rule: Rule, over_quic: bool) -> ConnectionId {
+        let mut slot = Connection::new(self.pool.id, self.now);
+        slot.over_quic = over_quic;
+        let connection = self.tables.connections.insert(slot);
         self.pool.connecting.push_front(&mut self.tables.connections, connection.slot());
         self.tables.sockets += 1;
         self.tables.handshakes.under_way += 1;
@@ -514,7 +546,7 @@ impl<O: Out> Turn<'_, O> {
             self.tables.note(Kind::Preconnected, rule, connection);
         }
         self.start_clock(connection, Clock::Connect);
-        self.out.push(Action::Connect(connection));
+        connection
     }
 
     /// Forgets a connection that is gone; it carries no stream.

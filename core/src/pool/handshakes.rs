@@ -22,7 +22,7 @@ impl Handshakes {
     }
 
     /// Whether the pool that decides now may begin one: nobody overtakes those in line.
-    pub(super) const fn may(&self) -> bool {
+    pub(crate) const fn may(&self) -> bool {
         self.has_room() && (self.called || self.in_line == 0)
     }
 

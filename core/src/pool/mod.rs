@@ -16,6 +16,8 @@
 //!   Closed <-------------------------------------------'  Closed
 //! ```
 //!
+//! - Where early data is offered a connecting connection becomes EarlyData and takes requests that
+//!   may go so (`early.rs`); its handshake is not complete, and all else holds as if they waited.
 //! - One queue: a request waits once, first come first served, and is cancelled in O(1).
 //! - Ready connections are taken by rank (HTTP/3, HTTP/2, HTTP/1), then the most recently used.
 //! - Limits are absolute: what is in use is subtracted here, so a limit may fall below it.
@@ -32,8 +34,10 @@ mod admission;
 mod check;
 mod config;
 mod connections;
+mod early;
 mod event;
 mod handshakes;
+mod legs;
 mod queue;
 mod resend;
 mod shelves;
@@ -51,6 +55,7 @@ pub use admission::Admission;
 pub use config::Config;
 pub use event::{Action, Event};
 pub(crate) use handshakes::Handshakes;
+pub(crate) use legs::Leg;
 #[cfg(feature = "verify")]
 pub use snapshot::{Names, Snapshot};
 pub use solo::{Solo, SoloConfig};
@@ -71,7 +76,7 @@ use crate::types::{AllFailed, Outcome, Refusal};
 pub enum State {
     /// Being established.
     Connecting,
-    /// Takes requests that may go in early data (HTTP/3 alone).
+    /// Being established; takes requests that may go in early data (HTTP/3 alone).
     EarlyData,
     /// Has room for a stream.
     Ready,
@@ -81,6 +86,12 @@ pub enum State {
     Draining,
     /// Gone.
     Closed,
+}
+
+impl State {
+    /// Every one; a record has its number.
+    pub const ALL: [Self; 6] =
+        [Self::Connecting, Self::EarlyData, Self::Ready, Self::Busy, Self::Draining, Self::Closed];
 }
 
 /// How many lists of ready connections there are: of each rank the idle ones and those in use.
@@ -140,6 +151,16 @@ pub(crate) struct Pool {
     granted: Option<u32>,
     failure: Option<(Refusal, Option<Arc<AllFailed>>)>,
     ages: Chain<ByAge>,
+    /// The transports race for its connections: it wants them, and does not make them.
+    races: bool,
+    /// The race lets nothing more begin for now.
+    pub(crate) holds: bool,
+    /// How many legs the race has started that wait for a socket or for their turn.
+    owed: u32,
+    /// How many take early data.
+    early: u32,
+    /// Requests on those: they are as good as waiting.
+    hoping: u32,
 }
 
 impl Pool {
@@ -171,6 +192,11 @@ impl Pool {
             granted: None,
             failure: None,
             ages: Chain::default(),
+            races: false,
+            holds: false,
+            owed: 0,
+            early: 0,
+            hoping: 0,
         }
     }
 
@@ -214,6 +240,10 @@ pub(crate) trait Out {
         self.push(Action::Assign { request, connection });
     }
 
+    /// The transports race for this pool, and it would make a connection: the race says which.
+    /// Nobody races for a pool by itself.
+    fn want(&mut self) {}
+
     /// As [`Out::assign`], for an exchange that is complete.
     #[inline(always)]
     fn complete(&mut self, request: RequestId) {
@@ -249,7 +279,7 @@ impl<O: Out> Turn<'_, O> {
                 self.on_connected(connection, protocol, limit);
             }
             Event::ConnectFailed { connection, failed } => {
-                self.on_connect_failed(connection, failed);
+                self.on_connect_failed(connection, failed, false);
             }
             Event::Limit { connection, limit } => self.on_limit(connection, limit),
             Event::Refusing(connection) => self.on_refusing(connection),
@@ -297,8 +327,9 @@ impl<O: Out> Turn<'_, O> {
     fn rest(&mut self) {
         // POOL-PRECONNECT has been judged, unless the budget ended before.
         self.pool.ahead &= self.pool.unfinished;
-        self.pool.wants_turn &= !self.pool.waiting.is_empty();
-        if self.pool.draining && self.pool.waiting.is_empty() {
+        // Nor does a leg stand in line for whom nobody waits.
+        self.pool.wants_turn &= !self.pool.nobody_waits();
+        if self.pool.draining && self.pool.nobody_waits() {
             self.drain_all();
         }
         let pool = &mut *self.pool;

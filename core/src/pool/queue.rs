@@ -42,6 +42,11 @@ impl<O: Out> Turn<'_, O> {
             && let Some(connection) = self.pick(None)
         {
             self.assign(request, connection);
+        } else if self.pool.early > 0
+            && !self.pool.unfinished
+            && let Some(connection) = self.pick_early(request)
+        {
+            self.assign_early(request, connection);
         } else if !self.may(Resource::Pending) {
             self.refuse(request, Refusal::PendingOverflow, None);
         } else if !self.pool.occupied && !self.may(Resource::Pools) {
@@ -102,6 +107,7 @@ impl<O: Out> Turn<'_, O> {
                 self.reset(request, connection);
                 self.tables.budget = self.tables.budget.saturating_sub(1);
             }
+            (Place::Assigned(_), Some(Ending::Recalled)) => slot.ending = Some(ending),
             (Place::Assigned(_), Some(_)) => {}
             (Place::Waiting { .. }, _) => {
                 let phase = self.waiting_phase();
@@ -125,6 +131,9 @@ impl<O: Out> Turn<'_, O> {
     /// Gives ready connections to those who wait, in order.
     pub(super) fn pump(&mut self) {
         self.serve(true);
+        if self.pool.early > 0 {
+            self.serve_early();
+        }
     }
 
     /// As [`Turn::pump`]; where not `choosy`, also on the connection that failed a request last.
@@ -147,7 +156,7 @@ impl<O: Out> Turn<'_, O> {
         }
     }
 
-    fn behind(&self, request: RequestId) -> Option<RequestId> {
+    pub(super) fn behind(&self, request: RequestId) -> Option<RequestId> {
         let next = self.pool.waiting.after(&self.tables.requests, request.slot())?;
         self.tables.requests.id_at(next)
     }
@@ -211,7 +220,7 @@ impl<O: Out> Turn<'_, O> {
     }
 
     /// Takes a request that is not assigned out of the list it is in.
-    fn leave(&mut self, request: RequestId) {
+    pub(super) fn leave(&mut self, request: RequestId) {
         let Some(slot) = self.tables.requests.get(request) else { return };
         let list = match slot.place {
             Place::Waiting { batch } if batch == self.pool.batch => &mut self.pool.waiting,
@@ -225,8 +234,17 @@ impl<O: Out> Turn<'_, O> {
     /// Puts a request, which is in no list, on a connection that has room.
     #[inline(always)]
     fn assign(&mut self, request: RequestId, connection: ConnectionId) {
+        if self.give(request, connection) {
+            self.carry(request, connection);
+        }
+    }
+
+    /// Tells everyone that a request, which is in no list, goes on a connection. Whether it does.
+    #[inline(always)]
+    pub(super) fn give(&mut self, request: RequestId, connection: ConnectionId) -> bool {
         if !self.may(Resource::Requests) {
-            return self.refuse(request, Refusal::ActiveOverflow, None);
+            self.refuse(request, Refusal::ActiveOverflow, None);
+            return false;
         }
         self.take_or_give(Resource::Requests, true);
         self.tables.budget = self.tables.budget.saturating_sub(1);
@@ -238,7 +256,7 @@ impl<O: Out> Turn<'_, O> {
         }
         self.tables.note_both(Kind::Assigned, Rule::None, request, connection);
         self.out.assign(request, connection);
-        self.carry(request, connection);
+        true
     }
 
     /// Counts a stream on its connection, which may be full or used up by it.

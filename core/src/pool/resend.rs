@@ -1,7 +1,7 @@
 //! The end of a stream: what becomes of its request, and of its connection.
 
 use super::tables::{Ending, Place};
-use super::{Action, Out, Turn};
+use super::{Action, Out, State, Turn};
 use crate::id::{ConnectionId, RequestId};
 use crate::limits::Resource;
 use crate::record::{Kind, Record, Rule, pack};
@@ -56,7 +56,8 @@ impl<O: Out> Turn<'_, O> {
         // `Cancelled` is this side's own: the head cannot be said, or a limit just fell.
         let is_refused = retry == RetrySafe::Unsent
             && matches!(outcome, Outcome::Failed(cause) if cause != Cause::Cancelled);
-        let free = self.release(connection, request, is_refused);
+        let answered = outcome == Outcome::Complete || retry == RetrySafe::Answered;
+        let free = self.release(connection, request, is_refused, answered);
         let Some(slot) = self.tables.requests.get(request) else { return };
         match (outcome, slot.ending) {
             (Outcome::Complete, _) => {
@@ -70,7 +71,11 @@ impl<O: Out> Turn<'_, O> {
                 self.refuse(request, Refusal::Deadline(Phase::Answering), None);
             }
             (_, Some(Ending::Closed)) => self.refuse(request, Refusal::Closed, None),
-            (Outcome::Failed(cause), None) => {
+            (Outcome::Reset, Some(Ending::Recalled)) => {
+                let cause = Cause::Cancelled;
+                self.on_stream_failed(connection, request, cause, free, (retry, body));
+            }
+            (Outcome::Failed(cause), None | Some(Ending::Recalled)) => {
                 if matches!(cause, Cause::StreamReset(_)) {
                     self.tables.note_both(Kind::ResetByPeer, Rule::None, request, connection);
                 }
@@ -81,7 +86,13 @@ impl<O: Out> Turn<'_, O> {
 
     /// Gives the stream's capacity back. Whether the request was lost to a stale connection.
     #[inline(always)]
-    fn release(&mut self, connection: ConnectionId, request: RequestId, unsent: bool) -> bool {
+    fn release(
+        &mut self,
+        connection: ConnectionId,
+        request: RequestId,
+        unsent: bool,
+        answered: bool,
+    ) -> bool {
         self.take_or_give(Resource::Requests, false);
         self.pool.active -= 1;
         let Some(slot) = self.tables.connections.get_mut(connection) else { return false };
@@ -89,9 +100,12 @@ impl<O: Out> Turn<'_, O> {
         slot.streams.remove(&mut self.tables.requests, request.slot());
         let after = slot.room(&self.pool.config);
         slot.alive = self.now;
+        slot.answered |= answered;
         let is_open = slot.is_open();
         if is_open {
             self.pool.room += after - before;
+        } else if slot.state == State::EarlyData {
+            self.pool.hoping -= 1;
         }
         // It had room and did not take the stream: it is closing or refusing, and will say so.
         // A limit that fell below what is in use explains it as well.
@@ -115,6 +129,9 @@ impl<O: Out> Turn<'_, O> {
         free: bool,
         (retry, body): (RetrySafe, BodyState),
     ) {
+        if self.is_early_again(connection, request, cause, (retry, body)) {
+            return self.send_early_again(connection, request, cause);
+        }
         let refusal = Refusal::StreamFailed(cause);
         let Some(slot) = self.tables.requests.get(request) else { return };
         let Some(rule) = rule(slot.method, retry, body) else {
@@ -157,7 +174,7 @@ impl<O: Out> Turn<'_, O> {
         self.queue_again(connection, request, rule);
     }
 
-    fn queue_again(&mut self, connection: ConnectionId, request: RequestId, rule: Rule) {
+    pub(super) fn queue_again(&mut self, connection: ConnectionId, request: RequestId, rule: Rule) {
         self.join(request);
         self.pool.waiting.push_front(&mut self.tables.requests, request.slot());
         self.tables.recorder.record(Record {
@@ -174,7 +191,7 @@ impl<O: Out> Turn<'_, O> {
         self.out.push(Action::Resend(request));
     }
 
-    fn is_late(&self, request: RequestId) -> bool {
+    pub(super) fn is_late(&self, request: RequestId) -> bool {
         let has = self.tables.requests.get(request).is_some_and(|slot| slot.has_deadline);
         has && self.tables.deadlines.get(request.slot()).is_some_and(|at| at <= self.now)
     }

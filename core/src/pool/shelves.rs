@@ -83,8 +83,8 @@ impl Pool {
     /// Puts a connection before the others in its state.
     pub(super) fn list(&mut self, all: &mut Connections, place: usize, state: State, shelf: u8) {
         match state {
-            State::Connecting => self.connecting.push_front(all, place),
-            State::EarlyData | State::Ready => {
+            State::Connecting | State::EarlyData => self.connecting.push_front(all, place),
+            State::Ready => {
                 if let Some(list) = self.ready.get_mut(usize::from(shelf)) {
                     list.push_front(all, place);
                 }
@@ -97,8 +97,8 @@ impl Pool {
     /// Takes a connection out of the list of its state.
     pub(super) fn unlist(&mut self, all: &mut Connections, place: usize, state: State, shelf: u8) {
         match state {
-            State::Connecting => self.connecting.remove(all, place),
-            State::EarlyData | State::Ready => {
+            State::Connecting | State::EarlyData => self.connecting.remove(all, place),
+            State::Ready => {
                 if let Some(list) = self.ready.get_mut(usize::from(shelf)) {
                     list.remove(all, place);
                 }

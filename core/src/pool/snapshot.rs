@@ -4,7 +4,7 @@
 //! Left out are indexes and sums (`check` rebuilds them), counters, records, and times that are
 //! only told. Ids are numbers by first appearance, deadlines relative to now.
 
-use super::tables::{Clock, Connection, Ending, Request};
+use super::tables::{Clock, Connection, Ending, Flight, Request};
 use super::{Pool, Solo, State, Tables};
 use crate::id::{ConnectionId, RequestId};
 use crate::record::Recorder;
@@ -50,6 +50,7 @@ struct Carrier {
 struct Asker {
     method: MethodClass,
     ending: Option<Ending>,
+    flight: Flight,
     holds_retry: bool,
     deadline: Option<Duration>,
     sent_again: [u32; 3],
@@ -147,6 +148,7 @@ fn asker(id: RequestId, slot: &Request, tables: &Tables, names: &Names, now: Ins
     Asker {
         method: slot.method,
         ending: slot.ending,
+        flight: slot.flight,
         holds_retry: slot.holds_retry,
         deadline: deadline.map(|at| at.saturating_since(now)),
         sent_again: [slot.unsent, slot.unprocessed, slot.retries],

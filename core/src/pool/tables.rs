@@ -27,6 +27,19 @@ pub(crate) enum Ending {
     Cancelled,
     Deadline,
     Closed,
+    /// Early data that another connection has overtaken: it goes again.
+    Recalled,
+}
+
+/// What became of a request in early data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Flight {
+    /// It never went.
+    Never,
+    /// It went, and has gone nowhere else since.
+    Early,
+    /// It came to nothing: it goes again over a full handshake.
+    Again,
 }
 
 /// A request's slot.
@@ -41,6 +54,7 @@ pub(crate) struct Request {
     /// Holds a place of the `max_retries` breaker.
     pub(crate) holds_retry: bool,
     pub(crate) has_deadline: bool,
+    pub(crate) flight: Flight,
     /// How often it was sent again after nothing of it had been sent.
     pub(crate) unsent: u32,
     /// How often it was sent again after it was proven unprocessed.
@@ -63,6 +77,7 @@ impl Request {
         ending: None,
         holds_retry: false,
         has_deadline: false,
+        flight: Flight::Never,
         unsent: 0,
         unprocessed: 0,
         retries: 0,
@@ -70,6 +85,12 @@ impl Request {
         requested: Instant::EPOCH,
         assigned: None,
     };
+
+    /// How often it was sent again by itself.
+    pub(crate) fn resends(&self) -> u32 {
+        let counted = self.unsent.saturating_add(self.unprocessed).saturating_add(self.retries);
+        counted.saturating_add(u32::from(self.flight == Flight::Again))
+    }
 
     pub(crate) fn new(pool: PoolId, method: MethodClass, now: Instant) -> Self {
         Self { pool, method, requested: now, ..Self::BLANK }
@@ -108,8 +129,8 @@ pub(crate) struct Connection {
     pub(super) shelf: u8,
     /// In the list of those whose age is watched.
     pub(crate) aging: bool,
-    /// Its first attempt has begun: the host's addresses are known.
-    pub(crate) started: bool,
+    /// It has answered a request.
+    pub(crate) answered: bool,
     state_link: Link,
     clock_link: Link,
     /// How many streams it has carried, those under way included.
@@ -125,6 +146,10 @@ pub(crate) struct Connection {
     pub(crate) pool: PoolId,
     pub(crate) made: Instant,
     pub(crate) connected: Option<Instant>,
+    /// Its first attempt has begun: the host's addresses are known.
+    pub(crate) started: bool,
+    /// A leg over QUIC of the race between the transports.
+    pub(crate) over_quic: bool,
 }
 
 impl Connection {
@@ -136,6 +161,7 @@ impl Connection {
             probing: false,
             closing: false,
             started: false,
+            answered: false,
             aging: false,
             clock: None,
             shelf: 0,
@@ -148,6 +174,7 @@ impl Connection {
             total: 0,
             made: now,
             connected: None,
+            over_quic: false,
             since: now,
             alive: now,
         }
@@ -188,7 +215,7 @@ impl Connection {
 
     /// Whether the peer grants nothing at all.
     pub(crate) const fn is_shut(&self) -> bool {
-        self.is_open() && matches!(self.limit, Limit::Concurrent(0))
+        self.is_open() && self.limit.grants_nothing()
     }
 }
 

@@ -144,6 +144,10 @@ impl<O: Out> Turn<'_, O> {
                 self.tables.note(Kind::ConnectTimeout, Rule::None, connection);
                 self.out.push(Action::ConnectTimedOut(connection));
             }
+            (Clock::Connect, State::EarlyData) => {
+                self.tables.note(Kind::ConnectTimeout, Rule::None, connection);
+                self.give_up(connection);
+            }
             (Clock::Idle, _) => {
                 self.tables.note(Kind::IdleTimeout, Rule::None, connection);
                 self.drain(connection);

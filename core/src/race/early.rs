@@ -41,7 +41,7 @@ pub const fn early_data(early: &Early) -> Result<(), NoEarlyData> {
         Early { allowed: false, .. } => Err(NoEarlyData::NotAllowed),
         Early { transport: Transport::Tcp, .. } => Err(NoEarlyData::NotQuic),
         Early { refused: true, .. } => Err(NoEarlyData::Refused),
-        Early { method: MethodClass::Safe, health, .. } => match health {
+        Early { method: MethodClass::Early, health, .. } => match health {
             Health::Unknown | Health::Confirmed => Ok(()),
             Health::Suspect | Health::Failed => Err(NoEarlyData::Suspect),
         },

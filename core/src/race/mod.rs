@@ -364,6 +364,11 @@ impl Race {
         self.quic > 0
     }
 
+    /// Whether a race is under way that QUIC runs in, or has run in.
+    pub fn is_about_quic(&self) -> bool {
+        self.round.as_ref().is_some_and(|round| round.target.is_some())
+    }
+
     /// How many legs are under way, established ones not among them.
     pub fn running(&self) -> usize {
         self.round.as_ref().map_or(0, |round| round.legs.len())

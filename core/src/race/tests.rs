@@ -80,6 +80,7 @@ fn usual(rows: &[Row<'_>]) -> Race {
 const BOTH: Row<'_> = (0, Some(Event::BothFamilies(true)), "");
 const QUIC_FIRST: Row<'_> = (0, Some(QUIC), "l0.0 quic QUIC-FIRST");
 
+// rule: H3-6
 #[test]
 fn quic_goes_first_and_tcp_follows_after_the_delay() {
     let race = usual(&[
@@ -106,6 +107,7 @@ fn without_an_alternative_there_is_tcp_alone() {
     assert_eq!(race.poll_timeout(), None);
 }
 
+// rule: H3-6
 #[test]
 fn tcp_starts_at_once_when_quic_fails_and_that_is_broken_once_it_connects() {
     usual(&[
@@ -318,7 +320,7 @@ fn early_data_is_for_safe_methods_over_quic_that_works() {
     let best = Early {
         allowed: true,
         transport: Transport::Quic,
-        method: MethodClass::Safe,
+        method: MethodClass::Early,
         health: Health::Confirmed,
         refused: false,
     };

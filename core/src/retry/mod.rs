@@ -254,6 +254,7 @@ const fn broke(cause: Cause) -> bool {
             | Cause::Incomplete
             | Cause::StreamReset(_)
             | Cause::GoAway(_)
+            | Cause::Quic(_)
             | Cause::KeepAliveTimeout
             | Cause::Os(_)
     )

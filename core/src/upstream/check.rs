@@ -14,7 +14,11 @@ impl Upstream {
         assert!(self.inner.is_empty() && self.eyes.is_empty(), "an inner action was left");
         self.check_pools();
         self.check_races();
-        self.hosts.check(self.pools.iter().map(|(_, member)| member.host));
+        assert!(self.legs.is_empty() && !self.wants, "a leg was left");
+        self.check_grids();
+        let own = self.races.iter().flatten().filter(|race| race.own_host);
+        let own = own.filter(|race| race.eyeballs.is_some()).map(|race| race.host);
+        self.hosts.check(self.pools.iter().map(|(_, member)| member.host).chain(own));
     }
 
     fn check_pools(&self) {
@@ -41,6 +45,38 @@ impl Upstream {
         assert_eq!(self.empties.len() as usize, empty, "pools in the list of empty ones");
         assert_eq!(self.origins.len(), self.pools.len(), "origins and pools");
         assert!(self.pools.len() <= self.max_pools, "more pools than allowed");
+    }
+
+    fn check_grids(&self) {
+        self.grid_timers.check();
+        let mut legs = 0;
+        for (id, member) in self.pools.iter() {
+            assert_eq!(member.races, member.grid.is_some(), "{id}: races");
+            let Some(grid) = &member.grid else {
+                assert_eq!(member.pool.owed(), 0, "{id}: legs without a race");
+                continue;
+            };
+            grid.race.check();
+            assert_eq!(grid.owed(), member.pool.owed() as usize, "{id}: legs that wait");
+            let quiet = member.pool.nobody_waits();
+            assert_eq!(quiet, member.quiet, "{id}: whether somebody waits");
+            let armed = self.grid_timers.get(id.slot());
+            assert_eq!(armed, grid.race.poll_timeout(), "{id}: the deadline of its race");
+            for (leg, connection) in grid.connections() {
+                let race = self.races.get(connection.slot()).and_then(Option::as_deref);
+                let race = race.filter(|race| race.connection == connection && race.pool == id);
+                let runner = race.and_then(|race| race.runner.as_ref()).map(|runner| runner.id);
+                assert_eq!(runner, Some(leg), "{id}: the leg that {connection} is");
+                legs += 1;
+            }
+            // What the peer has left or lost is no leg any more.
+            for (connection, slot) in member.pool.members(&self.tables) {
+                let is_leg = grid.connections().any(|(_, known)| known == connection);
+                assert!(is_leg || slot.state != State::Connecting, "{connection} is no leg");
+            }
+        }
+        let runners = self.races.iter().flatten().filter(|race| race.runner.is_some());
+        assert_eq!(runners.count(), legs, "connections that are legs");
     }
 
     fn check_turns(&self) {

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use super::config::{Cluster, Profile, Protocols};
+use super::grid::Grid;
 use crate::eyeballs;
 use crate::id::{ClusterId, HostId, PoolId};
 use crate::limits::Limits;
 use crate::list::{Link, Linked};
 use crate::pool::{self, Pool};
+use crate::race;
 use crate::time::Instant;
 use crate::types::{Key, Priority, Scheme, Transport};
 
@@ -16,11 +18,16 @@ use crate::types::{Key, Priority, Scheme, Transport};
 pub(super) struct Settings {
     pub(super) pool: Arc<pool::Config>,
     pub(super) eyeballs: eyeballs::Config,
+    pub(super) race: race::Config,
 }
 
 impl Settings {
     pub(super) fn new(cluster: &Cluster) -> Self {
-        Self { pool: Arc::new(cluster.pool.clone()), eyeballs: cluster.eyeballs.clone() }
+        Self {
+            pool: Arc::new(cluster.pool.clone()),
+            eyeballs: cluster.eyeballs.clone(),
+            race: cluster.race.clone(),
+        }
     }
 }
 
@@ -43,13 +50,15 @@ pub(super) const fn breaker_of(cluster: ClusterId, priority: Priority) -> usize 
 /// Whether only HTTP/1 can come out of a connection.
 pub(super) const fn is_http1_alone(protocols: Protocols, scheme: Scheme) -> bool {
     match protocols {
-        Protocols::Auto | Protocols::Http2 => matches!(scheme, Scheme::Http),
+        Protocols::Auto | Protocols::AutoHttp3 | Protocols::Http2 => {
+            matches!(scheme, Scheme::Http)
+        }
         Protocols::Http1 => true,
         Protocols::Http2PriorKnowledge | Protocols::Http3 => false,
     }
 }
 
-/// What the attempts of a profile go over.
+/// What the attempts of a profile go over, where nothing races.
 pub(super) fn transport(profile: Option<&Profile>) -> Transport {
     match profile.map(|profile| profile.protocols) {
         Some(Protocols::Http3) => Transport::Quic,
@@ -71,17 +80,28 @@ pub(super) struct Member {
     pub(super) in_line: bool,
     /// It waits for its turn to begin a connection.
     pub(super) awaits_turn: bool,
+    /// It has a race between the transports.
+    pub(super) races: bool,
+    /// That race was told that nobody waits.
+    pub(super) quiet: bool,
     pub(super) pool: Pool,
     pub(super) host: HostId,
     /// Since when it is empty, if it is.
     pub(super) since: Instant,
     empty_link: Link,
     turn_link: Link,
+    pub(super) grid: Option<Box<Grid>>,
 }
 
 impl Member {
-    pub(super) fn new(pool: Pool, key: Key, host: HostId) -> Self {
+    pub(super) fn new(mut pool: Pool, key: Key, host: HostId, grid: Option<Box<Grid>>) -> Self {
+        if grid.is_some() {
+            pool.let_race();
+        }
         Self {
+            races: grid.is_some(),
+            quiet: true,
+            grid,
             key,
             armed: Instant::MAX,
             is_empty: false,
@@ -115,6 +135,7 @@ impl Member {
             && (!pool.unfinished || self.in_line)
             && pool.occupied != self.is_empty
             && pool.wants_turn == self.awaits_turn
+            && (!self.races || self.quiet == pool.nobody_waits())
     }
 
     pub(super) const fn id(&self) -> PoolId {

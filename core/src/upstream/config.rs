@@ -3,8 +3,8 @@
 use core::num::NonZeroU32;
 
 use crate::time::Duration;
-use crate::types::Origin;
-use crate::{eyeballs, limits, pool};
+use crate::types::{Origin, Scheme};
+use crate::{altsvc, eyeballs, limits, pool, race};
 
 /// Settings of an [`Upstream`](super::Upstream).
 #[derive(Clone, Debug)]
@@ -34,6 +34,8 @@ pub struct Config {
     /// Most requests that one call assigns, ends or fails; the rest follow at once in the next.
     /// Default 64.
     pub burst: NonZeroU32,
+    /// The ledger of what else serves each origin; its seed is the upstream's.
+    pub alternatives: altsvc::Config,
     /// How many records the ring keeps; older ones are lost and counted. Default 4,096.
     pub records: u32,
 }
@@ -52,6 +54,8 @@ pub struct Cluster {
     pub pool: pool::Config,
     /// The race between a host's addresses.
     pub eyeballs: eyeballs::Config,
+    /// The race between QUIC and TCP, where a profile has both.
+    pub race: race::Config,
 }
 
 /// What core must know of a profile; TLS, ALPN and CONNECT themselves are the driver's.
@@ -64,6 +68,19 @@ pub struct Profile {
     /// is up first asks for the tunnel ([`Success::Transport`](crate::eyeballs::Success)), so
     /// that a slow origin is not asked for twice. Default none.
     pub via: Option<Origin>,
+    /// Whether requests of [`MethodClass::Early`](crate::types::MethodClass) may go with the first
+    /// flight of a handshake over QUIC. Default no: whoever records that flight can send it again,
+    /// and the server acts on it again (RFC 8470 2). Envoy's routes allow safe methods by default.
+    pub early_data: bool,
+}
+
+impl Profile {
+    /// Whether QUIC and TCP race for connections to an origin of this scheme, where it offers
+    /// HTTP/3: neither in plain text nor through a proxy.
+    pub fn races(&self, scheme: Scheme) -> bool {
+        let both = self.protocols == Protocols::AutoHttp3 && self.via.is_none();
+        both && scheme == Scheme::Https
+    }
 }
 
 /// Which protocols may come out of a connection.
@@ -80,6 +97,9 @@ pub enum Protocols {
     Http2PriorKnowledge,
     /// HTTP/3 alone, without asking: every attempt is one over QUIC. Not in plain text.
     Http3,
+    /// HTTP/3 where the origin is known to offer it, in a race with TCP, and as `Auto` where it is
+    /// not (Envoy's `auto_config` with HTTP/3). In plain text and through a proxy as `Auto`.
+    AutoHttp3,
 }
 
 impl Default for Config {
@@ -94,6 +114,7 @@ impl Default for Config {
             pool_idle_timeout: Duration::from_secs(60),
             address_lifetime: Duration::from_secs(60),
             burst: NonZeroU32::MIN.saturating_add(63),
+            alternatives: altsvc::Config::default(),
             records: 4_096,
         }
     }

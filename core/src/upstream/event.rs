@@ -3,8 +3,9 @@
 use core::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use crate::altsvc::{Said, Source};
 use crate::id::{AttemptId, ConnectionId, HostId, ProfileId, RequestId};
-use crate::time::Instant;
+use crate::time::{Duration, Instant};
 use crate::types::{
     AllFailed, BodyState, Cause, Key, Limit, MethodClass, Origin, Outcome, Protocol, Refusal,
     RetrySafe, Timing, Transport,
@@ -50,6 +51,25 @@ pub enum Event {
         /// What the peer grants, as far as it is known by now.
         limit: Limit,
     },
+    /// An attempt over QUIC would take early data (RFC 8470): requests that go with its first
+    /// flight. Where [`Upstream::early_data`](super::Upstream::early_data) allows it and somebody
+    /// would go so, it has won, its connection takes requests, and what comes of it is told of the
+    /// connection: `Confirmed` or `Closed`, before which every request's `StreamEnded` came.
+    /// [`Upstream::takes_early_data`](super::Upstream::takes_early_data) says whether that is so.
+    EarlyData {
+        /// Which.
+        attempt: AttemptId,
+        /// What the peer granted the last time.
+        limit: Limit,
+    },
+    /// The handshake of a connection that takes early data is complete. Requests that it refused
+    /// end by [`Cause::EarlyDataRefused`] and as unprocessed.
+    Confirmed {
+        /// Which.
+        connection: ConnectionId,
+        /// What the peer grants, as far as it is known by now.
+        limit: Limit,
+    },
     /// An attempt failed.
     AttemptFailed {
         /// Which.
@@ -90,6 +110,31 @@ pub enum Event {
         /// Why.
         cause: Cause,
     },
+    /// What else serves an origin, as somebody whom that is to be believed has said it: a response
+    /// or an ALTSVC frame on a connection that is the origin's by its certificate, the origin's
+    /// HTTPS record, or who configures this client.
+    Learnt {
+        /// Whose.
+        origin: Origin,
+        /// What was said.
+        said: Said,
+        /// Where.
+        source: Source,
+        /// How old it was then: the response's Age.
+        age: Duration,
+    },
+    /// What an earlier run knew of all origins, in the words of
+    /// [`Ledger::text`](crate::altsvc::Ledger::text) or of curl's file. It takes the place of what
+    /// is known; where it cannot be read, nothing changes.
+    Restored {
+        /// What time it is outside, in seconds since 1970, UTC.
+        unix: u64,
+        /// The file.
+        text: Arc<str>,
+    },
+    /// A request on this connection was answered by 421: where it goes to an alternative, that does
+    /// not speak for the origin. It is forgotten and takes no new streams (RFC 7838 6, AS-9).
+    Misdirected(ConnectionId),
     /// A connection's task used its budget of one wake up and yielded. Recorded, nothing more.
     BudgetSpent(ConnectionId),
     /// The network changed: forget addresses, drain everything that is established.

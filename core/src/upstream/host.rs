@@ -3,9 +3,9 @@
 use core::net::IpAddr;
 use std::sync::Arc;
 
-use super::table::OriginTable;
 use crate::arena::Arena;
 use crate::id::{ConnectionId, HostId};
+use crate::origins::OriginTable;
 use crate::time::{Duration, Instant};
 
 /// What is known of a host's addresses.

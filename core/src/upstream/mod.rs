@@ -11,6 +11,10 @@
 //!                  host --addresses--> eyeballs --Connect, AbortAttempt----------> actions
 //! ```
 //!
+//! Where QUIC and TCP race for a pool, `grid` stands between the pool and eyeballs: the pool wants
+//! a connection, the race between the transports says which, and what its legs teach goes to the
+//! ledger of alternatives.
+//!
 //! - A host is resolved once for all its pools and used for `address_lifetime`, or until a race
 //!   over all its addresses is lost; late answers join every race under way (HE3-14).
 //! - No more than `max_handshakes` connections are established at once: pools stand in line, and
@@ -26,18 +30,21 @@ mod check;
 mod close;
 mod cluster;
 mod config;
+mod course;
+mod early;
 mod event;
+mod grid;
 mod host;
+mod news;
 mod outgoing;
 mod race;
+mod recent;
 mod settle;
-mod table;
 #[cfg(test)]
 mod tests;
 mod turns;
 mod view;
 
-use core::net::IpAddr;
 use std::collections::VecDeque;
 
 pub use config::{Cluster, Config, Profile, Protocols};
@@ -46,16 +53,20 @@ pub use race::AttemptLine;
 pub use view::{ConnectionTimeline, ConnectionView, PoolView, RequestTimeline};
 
 use cluster::{Empties, Member, Settings, Turns};
+use grid::Grid;
 use host::Hosts;
 use outgoing::Outgoing;
 use race::{Attempt, Race};
-use table::{OriginTable, Recent};
+use recent::Recent;
+use settle::{Prize, Won};
 
+use crate::altsvc::{self, Heard, Ledger};
 use crate::arena::Arena;
 use crate::eyeballs;
-use crate::id::{AttemptId, ConnectionId, HostId, PoolId, RequestId};
+use crate::id::{AttemptId, ConnectionId, PoolId, RequestId};
 use crate::list::List;
 use crate::machine::{Machine, Outbox};
+use crate::origins::OriginTable;
 use crate::pool::{self, Handshakes, Place, Pool, State, Tables};
 use crate::record::{Kind, Record, Rule};
 use crate::time::{Duration, Instant};
@@ -80,6 +91,8 @@ pub struct Upstream {
     pools: Arena<PoolId, Member>,
     empties: List<Empties>,
     hosts: Hosts,
+    /// What else serves each origin.
+    ledger: Ledger,
     /// By connection slot.
     races: Vec<Option<Box<Race>>>,
     attempts: Arena<AttemptId, Attempt>,
@@ -88,11 +101,15 @@ pub struct Upstream {
     /// Attempts that wait for a socket.
     parked: VecDeque<AttemptId>,
     pool_timers: Timers,
+    grid_timers: Timers,
     race_timers: Timers,
     /// Pools whose work the budget cut off.
     unfinished: VecDeque<PoolId>,
     inner: Outbox<pool::Action>,
     eyes: Outbox<eyeballs::Action>,
+    legs: Outbox<crate::race::Action>,
+    /// The pool that decides would make a connection, and its race is to be asked.
+    wants: bool,
     out: Outgoing,
     last: Option<RequestId>,
     /// The pool that was asked for last, alive or not.
@@ -125,15 +142,19 @@ impl Upstream {
             pools: Arena::new(),
             empties: List::default(),
             hosts: Hosts::new(config.seed),
+            ledger: Ledger::new(altsvc::Config { seed: config.seed, ..config.alternatives }),
             races: Vec::new(),
             attempts: Arena::new(),
             turns: List::default(),
             parked: VecDeque::new(),
             pool_timers: Timers::new(),
+            grid_timers: Timers::new(),
             race_timers: Timers::new(),
             unfinished: VecDeque::new(),
             inner: Outbox::new(),
             eyes: Outbox::new(),
+            legs: Outbox::new(),
+            wants: false,
             out: Outgoing::default(),
             last: None,
             last_pool: PoolId::new(u32::MAX, u32::MAX),
@@ -168,6 +189,9 @@ impl Upstream {
         let request = self.act(pool, |turn| turn.on_requested(method, deadline));
         let request = request.unwrap_or(RequestId::new(u32::MAX, u32::MAX));
         self.last = Some(request);
+        if self.pools.get(pool).is_some_and(|member| member.races) {
+            self.note_served(pool, request);
+        }
         request
     }
 
@@ -190,6 +214,7 @@ impl Upstream {
             Event::StreamEnded { connection, request, outcome, retry, body, timing: _ } => {
                 match self.pool_of(request) {
                     Some(pool) => {
+                        self.note_silence(connection, request, (outcome, retry));
                         self.act(pool, |turn| {
                             turn.on_stream_ended(connection, request, outcome, retry, body);
                         });
@@ -204,6 +229,8 @@ impl Upstream {
             Event::Connected { attempt, protocol, limit } => {
                 self.on_connected(attempt, protocol, limit);
             }
+            Event::EarlyData { attempt, limit } => self.on_early_data(attempt, limit),
+            Event::Confirmed { connection, limit } => self.on_confirmed(connection, limit),
             Event::AttemptFailed { attempt, cause } => self.on_attempt_failed(attempt, cause),
             Event::Limit { connection, limit } => {
                 self.on_connection(connection, pool::Event::Limit { connection, limit });
@@ -218,6 +245,11 @@ impl Upstream {
             Event::BudgetSpent(connection) => {
                 self.tables.note(Kind::BudgetSpent, Rule::None, connection);
             }
+            Event::Learnt { origin, said, source, age } => {
+                self.on_learnt(&origin, &said, Heard { source, age });
+            }
+            Event::Restored { unix, text } => self.on_restored(unix, &text),
+            Event::Misdirected(connection) => self.on_misdirected(connection),
             Event::NetworkChanged => self.on_network_changed(),
             Event::Drain => self.on_drain(),
             Event::Close { at } => self.on_close(at),
@@ -249,6 +281,9 @@ impl Upstream {
         }
         while let Some(slot) = self.race_timers.pop_due(now) {
             self.on_race_timeout(slot);
+        }
+        while let Some(slot) = self.grid_timers.pop_due(now) {
+            self.on_grid_timeout(slot);
         }
         while let Some(slot) = self.pool_timers.pop_due(now) {
             if let Some(pool) = self.pools.id_at(slot) {
@@ -286,7 +321,8 @@ impl Upstream {
         if !self.unfinished.is_empty() || self.tables.turn_is_due() || self.room_is_due() {
             return Some(self.tables.now);
         }
-        let timers = [&self.pool_timers, &self.race_timers, &self.tables.deadlines];
+        let timers =
+            [&self.pool_timers, &self.grid_timers, &self.race_timers, &self.tables.deadlines];
         let mut first = self.next_empty().into_iter().chain(self.cut_off_at()).min();
         for (at, _) in timers.into_iter().filter_map(Timers::peek) {
             first = Some(first.map_or(at, |first| first.min(at)));
@@ -302,6 +338,11 @@ impl Upstream {
     /// The oldest record that was neither taken nor lost.
     pub fn poll_record(&mut self) -> Option<Record> {
         self.tables.recorder.poll_record()
+    }
+
+    /// What else serves each origin, as far as it is known.
+    pub const fn alternatives(&self) -> &Ledger {
+        &self.ledger
     }
 
     /// How often something happened.
@@ -326,7 +367,7 @@ impl Upstream {
         if self.draining {
             return Err(Refusal::Draining);
         }
-        let mark = table::mark(key);
+        let mark = recent::mark(key);
         if let Some(pool) = self.recent.find(mark)
             && self.is_pool_of(pool, key)
         {
@@ -350,6 +391,8 @@ impl Upstream {
             return Err(Refusal::UnknownKey);
         };
         let http1_alone = cluster::is_http1_alone(profile.protocols, key.origin.scheme);
+        let races = profile.races(key.origin.scheme);
+        let grid = races.then(|| Box::new(Grid::new(&settings.race)));
         let config = std::sync::Arc::clone(&settings.pool);
         let name = std::sync::Arc::clone(&profile.via.as_ref().unwrap_or(&key.origin).host);
         if self.pools.len() >= self.max_pools && !self.evict() {
@@ -358,7 +401,7 @@ impl Upstream {
         let host = self.hosts.take(&name);
         let breaker = u32::try_from(cluster::breaker(key)).unwrap_or(u32::MAX);
         let pool = self.pools.insert_with(|id| {
-            Member::new(Pool::new(id, config, breaker, http1_alone), key.clone(), host)
+            Member::new(Pool::new(id, config, breaker, http1_alone), key.clone(), host, grid)
         });
         self.origins.insert(hash, pool);
         self.tables.note(Kind::PoolMade, Rule::None, pool);
@@ -384,6 +427,7 @@ impl Upstream {
         let Some(id) = self.empties.first_id(&self.pools) else { return false };
         self.empties.remove(&mut self.pools, id.slot());
         self.pool_timers.set(id.slot(), None);
+        self.grid_timers.set(id.slot(), None);
         if let Some(member) = self.pools.remove(id) {
             self.origins.remove(self.origins.hash_key(&member.key), id);
             self.hosts.give(member.host);
@@ -422,56 +466,18 @@ impl Upstream {
 
     fn on_closed(&mut self, connection: ConnectionId, cause: Cause) {
         let established = self.tables.connections.get(connection);
+        if established.is_some_and(|slot| slot.state == State::EarlyData) {
+            return self.on_early_closed(connection, cause);
+        }
         if established.is_some_and(|slot| slot.state != State::Connecting) {
+            self.on_leg_closed(connection, false);
             self.forget_race(connection);
         }
         self.on_connection(connection, pool::Event::Closed { connection, cause });
     }
 
-    fn on_resolved(&mut self, host: HostId, addresses: &[IpAddr]) {
-        let most = self.max_addresses;
-        match self.hosts.get_mut(host) {
-            Some(found) if found.is_resolving() => found.add(addresses, most),
-            _ => return self.stale(host),
-        }
-        self.tables.note_value(Kind::Resolved, host, addresses.len() as u64);
-        let now = self.tables.now;
-        for connection in self.racing(host) {
-            if let Some(race) = self.race(connection)
-                && !addresses.is_empty()
-            {
-                race.resolved.get_or_insert(now);
-            }
-            let event = eyeballs::Event::Resolved(addresses.to_vec());
-            self.on_race(connection, event, None);
-        }
-    }
-
-    fn on_resolve_finished(&mut self, host: HostId, failed: Option<Cause>) {
-        let (now, lifetime) = (self.tables.now, self.address_lifetime);
-        match self.hosts.get_mut(host) {
-            Some(found) if found.is_resolving() => found.finish(now, lifetime),
-            _ => return self.stale(host),
-        }
-        if failed.is_some() {
-            self.tables.note(Kind::ResolveFailed, Rule::None, host);
-        }
-        for connection in self.racing(host) {
-            self.on_race(connection, eyeballs::Event::ResolveFinished { failed }, None);
-        }
-    }
-
-    fn racing(&self, host: HostId) -> Vec<ConnectionId> {
-        self.hosts.get(host).map(|host| host.racing.clone()).unwrap_or_default()
-    }
-
     /// Tells a race something and settles its pool.
-    fn on_race(
-        &mut self,
-        connection: ConnectionId,
-        event: eyeballs::Event,
-        won: Option<(Protocol, Limit)>,
-    ) {
+    fn on_race(&mut self, connection: ConnectionId, event: eyeballs::Event, won: Won) {
         let Some(pool) = self.race(connection).map(|race| race.pool) else { return };
         self.tell_race(connection, event, won);
         self.settle(pool);
@@ -495,7 +501,7 @@ impl Upstream {
     fn on_connected(&mut self, attempt: AttemptId, protocol: Protocol, limit: Limit) {
         match self.attempts.get(attempt) {
             Some(&Attempt { connection, number, parked: false }) => {
-                let won = Some((protocol, limit));
+                let won = Some(Prize::Established(protocol, limit));
                 self.on_race(connection, eyeballs::Event::Connected(number), won);
             }
             _ => self.stale(attempt),
@@ -527,18 +533,6 @@ impl Upstream {
             eyeballs.handle_timeout(now, &mut self.eyes);
             self.settle_race(connection, None);
             self.settle(pool);
-        }
-    }
-
-    fn on_network_changed(&mut self) {
-        let hosts: Vec<_> = self.hosts.iter().map(|(id, _)| id).collect();
-        for host in hosts {
-            if let Some(host) = self.hosts.get_mut(host) {
-                host.forget();
-            }
-        }
-        for pool in self.pool_ids() {
-            self.on_pool(pool, pool::Event::Renew);
         }
     }
 

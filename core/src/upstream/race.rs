@@ -2,10 +2,12 @@
 
 use core::net::SocketAddr;
 
+use super::grid::Runner;
 use crate::eyeballs::Eyeballs;
 use crate::id::{AttemptId, ConnectionId, HostId, PoolId};
+use crate::race::Leg;
 use crate::time::Instant;
-use crate::types::{AllFailed, Cause, FailedAttempt};
+use crate::types::{AllFailed, Cause, FailedAttempt, Transport};
 
 /// One attempt, as a timeline shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +42,14 @@ pub(super) struct Race {
     pub(super) connection: ConnectionId,
     pub(super) pool: PoolId,
     pub(super) host: HostId,
+    /// That is not its pool's: while it is under way it counts for one of the host's users.
+    pub(super) own_host: bool,
+    /// The leg that it is of the race between the transports, if those race.
+    pub(super) runner: Option<Runner>,
+    /// What its attempts go over.
+    pub(super) transport: Transport,
+    /// The number of the attempt that takes early data, until its handshake is complete.
+    pub(super) early: Option<u32>,
     /// Gone once the race is decided.
     pub(super) eyeballs: Option<Eyeballs>,
     /// By number.
@@ -53,6 +63,16 @@ pub(super) struct Race {
 }
 
 impl Race {
+    /// Whether a leg over TCP goes to the same addresses.
+    pub(super) fn shares_addresses(&self) -> bool {
+        !self.own_host && self.runner.as_ref().is_some_and(|runner| runner.leg.is_quic())
+    }
+
+    /// Whether its addresses were given to it once and for all.
+    pub(super) fn is_fixed(&self) -> bool {
+        self.runner.as_ref().is_some_and(|runner| runner.leg == Leg::QuicFallback)
+    }
+
     /// How many sockets it has beyond the one that every connection counts for.
     pub(super) const fn extra_sockets(&self) -> u32 {
         self.running.saturating_sub(1)

@@ -1,22 +1,34 @@
 //! Settling: what the inner machines want becomes outer actions, or events for each other.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::Upstream;
-use super::cluster::transport;
+use super::course::Course;
 use super::event::Action;
+use super::grid::Runner;
 use super::host::Found;
 use super::outgoing::Outgoing;
 use super::race::{Attempt, AttemptLine, Race};
-use crate::eyeballs::{self, Eyeballs, Success};
+use crate::eyeballs;
 use crate::id::{AttemptId, ConnectionId, PoolId, RequestId};
 use crate::machine::{Machine, Outbox};
 use crate::pool;
+use crate::race::LegId;
 use crate::record::{Kind, Rule};
 use crate::types::{AllFailed, Cause, Limit, Protocol};
 
-/// The winner's protocol and limit, while a race is told of its success.
-type Won = Option<(Protocol, Limit)>;
+/// What a race has won, while it is told of its success.
+pub(super) type Won = Option<Prize>;
+
+/// What the winner is from now on.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Prize {
+    /// An established connection.
+    Established(Protocol, Limit),
+    /// One that takes early data, and whose handshake goes on.
+    EarlyData(Limit),
+}
 
 impl Upstream {
     /// Lets one pool decide and brings it to rest.
@@ -32,9 +44,9 @@ impl Upstream {
             now: self.tables.now,
             pool: &mut member.pool,
             tables: &mut self.tables,
-            out: Sorter { inner: &mut self.inner, out: &mut self.out },
+            out: Sorter { inner: &mut self.inner, out: &mut self.out, wants: &mut self.wants },
         });
-        if !member.is_at_rest() || !self.inner.is_empty() {
+        if !member.is_at_rest() || !self.inner.is_empty() || self.wants {
             self.settle(pool);
             self.make_room();
         }
@@ -44,21 +56,36 @@ impl Upstream {
     /// Does what a pool wants of the races, and brings the pool to rest.
     #[inline(never)]
     pub(super) fn settle(&mut self, pool: PoolId) {
-        if !self.inner.is_empty() {
-            self.settle_races(pool);
+        loop {
+            if !self.inner.is_empty() {
+                self.settle_races(pool);
+            }
+            if core::mem::take(&mut self.wants) {
+                self.on_want(pool);
+            } else if !self.note_demand(pool) {
+                break;
+            }
         }
         self.rest(pool);
     }
 
     fn settle_races(&mut self, pool: PoolId) {
-        while let Some(action) = self.inner.pop() {
-            match action {
-                pool::Action::Connect(connection) => self.start_race(pool, connection),
-                pool::Action::ConnectTimedOut(connection) => self.time_race_out(connection),
-                pool::Action::AbortConnect(connection) => self.abort_race(connection),
-                // The others went out at once.
-                _ => {}
+        let mut dropped = VecDeque::new();
+        loop {
+            while let Some(action) = self.inner.pop() {
+                match action {
+                    pool::Action::Connect(connection) => self.start_race(pool, connection, None),
+                    pool::Action::ConnectTimedOut(connection) => self.time_race_out(connection),
+                    pool::Action::AbortConnect(connection) => {
+                        dropped.extend(self.abort_race(connection));
+                    }
+                    // The others went out at once.
+                    _ => {}
+                }
             }
+            // Each may have another leg begun, in the slot of one that was given up as well.
+            let Some((pool, leg)) = dropped.pop_front() else { break };
+            self.on_leg_dropped(pool, leg);
         }
     }
 
@@ -92,25 +119,25 @@ impl Upstream {
         }
     }
 
-    fn start_race(&mut self, pool: PoolId, connection: ConnectionId) {
+    /// Establishes a connection: the pool's own, or one that a leg of its race is.
+    pub(super) fn start_race(
+        &mut self,
+        pool: PoolId,
+        connection: ConnectionId,
+        runner: Option<Runner>,
+    ) {
         let now = self.tables.now;
-        let Some(member) = self.pools.get(pool) else { return };
-        let Some(settings) = self.settings.get(member.key.cluster.slot()) else { return };
-        let host_id = member.host;
+        let Some(course) = self.course(pool, runner.as_ref()) else { return };
+        let Course { host: host_id, own_host, transport, mut eyeballs, fixed } = course;
         let Some(host) = self.hosts.get_mut(host_id) else { return };
-        let profile = self.profiles.get(usize::from(member.key.profile.0));
-        let mut eyeballs = match profile.and_then(|profile| profile.via.as_ref()) {
-            None => Eyeballs::new(&settings.eyeballs, member.key.origin.port),
-            Some(via) => {
-                let success = Success::Transport;
-                let config = eyeballs::Config { success, ..settings.eyeballs.clone() };
-                Eyeballs::new(&config, via.port)
-            }
-        };
         host.racing.push(connection);
         let mut resolved = None;
         let mut resolving = None;
-        match host.find(now) {
+        let found = match fixed {
+            Some(fixed) => Found::All(fixed),
+            None => host.find(now),
+        };
+        match found {
             Found::Nothing => {
                 resolving = Some(now);
                 let name = Arc::clone(&host.name);
@@ -140,6 +167,10 @@ impl Upstream {
                 connection,
                 pool,
                 host: host_id,
+                own_host,
+                runner,
+                transport,
+                early: None,
                 eyeballs: Some(eyeballs),
                 lines: Vec::new(),
                 running: 0,
@@ -148,6 +179,7 @@ impl Upstream {
             }));
         }
         self.settle_race(connection, None);
+        self.note_families(connection);
     }
 
     /// The race behind a connection.
@@ -201,9 +233,11 @@ impl Upstream {
                 eyeballs::Action::Finish(Err(failure)) => self.on_lost(connection, failure),
             }
         }
-        let race = self.race(connection).and_then(|race| race.eyeballs.as_ref());
-        let at = race.and_then(Machine::poll_timeout);
-        self.race_timers.set(connection.slot(), at);
+        // Where it has ended, another connection may have its slot by now.
+        if let Some(race) = self.race(connection) {
+            let at = race.eyeballs.as_ref().and_then(Machine::poll_timeout);
+            self.race_timers.set(connection.slot(), at);
+        }
     }
 
     /// Tells the driver to start an attempt, if a socket is left for it.
@@ -214,6 +248,7 @@ impl Upstream {
         let Some(race) = race else { return true };
         let Some(line) = race.lines.get(attempt.number as usize) else { return true };
         let Some(member) = self.pools.get(race.pool) else { return true };
+        let transport = race.transport;
         if race.running > 0 {
             if self.tables.sockets >= self.tables.max_sockets {
                 return false;
@@ -228,7 +263,7 @@ impl Upstream {
         self.out.push(Action::Connect {
             attempt: id,
             connection,
-            transport: transport(self.profiles.get(usize::from(member.key.profile.0))),
+            transport,
             address: line.address,
             origin: member.key.origin.clone(),
             profile: member.key.profile,
@@ -275,22 +310,34 @@ impl Upstream {
     fn on_won(&mut self, connection: ConnectionId, number: u32, won: Won) {
         let now = self.tables.now;
         let Some(race) = self.race(connection) else { return };
-        race.end(number, now, None);
         let winner = race.lines.get(number as usize).map(|line| line.attempt);
-        let Some((winner, (protocol, limit))) = winner.zip(won) else { return };
+        let Some((winner, prize)) = winner.zip(won) else { return };
+        match prize {
+            Prize::Established(..) => race.end(number, now, None),
+            Prize::EarlyData(_) => race.early = Some(number),
+        }
         self.tables.note_both(Kind::AttemptWon, Rule::He2FirstWins, winner, connection);
         self.retire_attempt(winner);
         let Some(pool) = self.end_race(connection) else { return };
-        self.turn(pool, |turn| {
-            turn.handle_event(pool::Event::Connected { connection, protocol, limit });
-        });
+        match prize {
+            Prize::Established(protocol, limit) => {
+                self.on_leg_connected(connection, number);
+                self.turn(pool, |turn| {
+                    turn.handle_event(pool::Event::Connected { connection, protocol, limit });
+                });
+            }
+            Prize::EarlyData(limit) => {
+                self.turn(pool, |turn| turn.on_early_data(connection, limit));
+            }
+        }
     }
 
     fn on_lost(&mut self, connection: ConnectionId, failure: eyeballs::Failure) {
         let Some(race) = self.race(connection) else { return };
         let lines = &race.lines;
         let host = race.host;
-        let tried = !failure.attempts.is_empty();
+        // That UDP is swallowed says nothing about the addresses: TCP will tell.
+        let tried = !failure.attempts.is_empty() && !race.shares_addresses();
         let failed = failure.into_all_failed(|number| {
             let line = lines.get(number as usize);
             line.map_or(AttemptId::new(u32::MAX, u32::MAX), |line| line.attempt)
@@ -306,12 +353,16 @@ impl Upstream {
         let now = self.tables.now;
         let Some(race) = self.race(connection) else { return };
         let (host, began) = (race.host, !race.lines.is_empty());
+        let shares = race.shares_addresses();
         for number in 0..u32::try_from(race.lines.len()).unwrap_or(u32::MAX) {
             race.end(number, now, Some(Cause::ConnectTimeout));
         }
         let resolution = (!began).then_some(Cause::ResolveFailed);
         let failed = race.failure(now, resolution);
-        if began && let Some(host) = self.hosts.get_mut(host) {
+        if began
+            && !shares
+            && let Some(host) = self.hosts.get_mut(host)
+        {
             host.disappoint();
         }
         self.tell_race(connection, eyeballs::Event::Cancelled, None);
@@ -320,18 +371,25 @@ impl Upstream {
 
     fn fail_connection(&mut self, connection: ConnectionId, failed: AllFailed) {
         let Some(pool) = self.end_race(connection) else { return };
+        let leg = self.race(connection).and_then(|race| race.runner.as_ref().map(|r| r.id));
         self.forget_race(connection);
+        if let Some(leg) = leg {
+            return self.on_leg_failed(pool, connection, leg, (&failed, false));
+        }
         let failed = Arc::new(failed);
         self.turn(pool, |turn| {
             turn.handle_event(pool::Event::ConnectFailed { connection, failed });
         });
     }
 
-    /// The pool does not need the connection any more; its slot is free already.
-    fn abort_race(&mut self, connection: ConnectionId) {
+    /// The pool does not need the connection any more; its slot is free already. The leg that it
+    /// was, whose race is to be told.
+    fn abort_race(&mut self, connection: ConnectionId) -> Option<(PoolId, LegId)> {
         self.tell_race(connection, eyeballs::Event::Cancelled, None);
-        self.end_race(connection);
+        let pool = self.end_race(connection);
+        let leg = self.race(connection).and_then(|race| race.runner.as_ref().map(|r| r.id));
         self.forget_race(connection);
+        pool.zip(leg)
     }
 
     /// The race is decided: its host need not tell it anything more.
@@ -344,6 +402,9 @@ impl Upstream {
         self.race_timers.set(connection.slot(), None);
         if let Some(host) = self.hosts.get_mut(race.host) {
             host.racing.retain(|racing| *racing != connection);
+        }
+        if race.own_host {
+            self.hosts.give(race.host);
         }
         Some(race.pool)
     }
@@ -369,7 +430,7 @@ impl Upstream {
             now: self.tables.now,
             pool: &mut member.pool,
             tables: &mut self.tables,
-            out: Sorter { inner: &mut self.inner, out: &mut self.out },
+            out: Sorter { inner: &mut self.inner, out: &mut self.out, wants: &mut self.wants },
         }))
     }
 }
@@ -378,6 +439,7 @@ impl Upstream {
 pub(super) struct Sorter<'a> {
     inner: &'a mut Outbox<pool::Action>,
     out: &'a mut Outgoing,
+    wants: &'a mut bool,
 }
 
 impl pool::Out for Sorter<'_> {
@@ -389,6 +451,10 @@ impl pool::Out for Sorter<'_> {
     #[inline(always)]
     fn complete(&mut self, request: RequestId) {
         self.out.complete(request);
+    }
+
+    fn want(&mut self) {
+        *self.wants = true;
     }
 
     // Where the action is known, so is its way.

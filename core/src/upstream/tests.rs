@@ -3,13 +3,15 @@ use core::num::NonZeroU32;
 use std::sync::Arc;
 
 use super::*;
-use crate::id::{ClusterId, ProfileId};
+use crate::id::{ClusterId, HostId, ProfileId};
 use crate::types::{
     AllFailed, BodyState, Origin, Outcome, Phase, Priority, RetrySafe, Scheme, Timing,
 };
 
 mod broken;
 mod close;
+mod early;
+mod grid;
 mod rest;
 mod room;
 mod table;

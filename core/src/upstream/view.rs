@@ -8,7 +8,7 @@ use crate::id::{ClusterId, ConnectionId, HostId, PoolId, RequestId};
 use crate::limits::Resource;
 use crate::pool::State;
 use crate::time::{Duration, Instant};
-use crate::types::{Key, Limit, Origin, Priority, Protocol};
+use crate::types::{Key, Limit, Origin, Priority, Protocol, Transport};
 
 /// One pool at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,6 +62,10 @@ pub struct RequestTimeline<'a> {
 pub struct ConnectionTimeline<'a> {
     /// Its id.
     pub id: ConnectionId,
+    /// The pool that it belongs to.
+    pub pool: PoolId,
+    /// What it is made over.
+    pub transport: Transport,
     /// When it was begun.
     pub made: Instant,
     /// When it began to wait for its host's addresses; `None` if they were known.
@@ -191,7 +195,7 @@ impl Upstream {
         Some(RequestTimeline {
             requested: slot.requested,
             assigned: slot.assigned,
-            resends: slot.unsent.saturating_add(slot.unprocessed).saturating_add(slot.retries),
+            resends: slot.resends(),
             connection,
         })
     }
@@ -202,6 +206,8 @@ impl Upstream {
         let race = self.races.get(id.slot())?.as_deref().filter(|race| race.connection == id)?;
         Some(ConnectionTimeline {
             id,
+            pool: race.pool,
+            transport: race.transport,
             made: slot.made,
             resolving: race.resolving,
             resolved: race.resolved,

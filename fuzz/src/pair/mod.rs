@@ -11,15 +11,19 @@ mod exchange;
 mod moves;
 mod rest;
 mod side;
+mod speaker;
 
+use regatta_core::engine::quic::Options;
 use regatta_core::engine::{Config, Engine, h1, h2};
 use regatta_core::types::RetrySafe;
 use regatta_core::{Duration, Instant};
 use regatta_models::tape::Tape;
 
 use crate::cuts::NOW;
+use crate::quic::ends;
 use exchange::Exchange;
 use side::Side;
+use speaker::Speaker;
 
 /// Most moves that are drawn.
 const MOVES_MAX: usize = 2_000;
@@ -32,6 +36,7 @@ pub fn http1(bytes: &[u8]) {
     let config = config(&mut tape);
     let client = Engine::H1(Box::new(h1::H1::client(&config, NOW)));
     let server = Engine::H1(Box::new(h1::H1::server(&config, NOW)));
+    let (client, server) = (Speaker::Bytes(client), Speaker::Bytes(server));
     World::new(&mut tape, client, server, config).run(&mut tape);
 }
 
@@ -41,7 +46,33 @@ pub fn http2(bytes: &[u8]) {
     let config = config(&mut tape);
     let client = Engine::H2(Box::new(h2::H2::client(&config, NOW)));
     let server = Engine::H2(Box::new(h2::H2::server(&config, NOW)));
+    let (client, server) = (Speaker::Bytes(client), Speaker::Bytes(server));
     World::new(&mut tape, client, server, config).run(&mut tape);
+}
+
+/// HTTP/3 against itself, over QUIC: what is under way are datagrams, which are lost, late and
+/// doubled, so that each stream comes in other pieces and at another time than the others.
+pub fn http3(bytes: &[u8]) {
+    let mut tape = Tape::new(bytes).listed();
+    let mut config = config(&mut tape);
+    config.stream_buffer = tape.pick("buffer", &[64 << 10, 200, 2_000]);
+    config.stream_window = config.stream_buffer;
+    config.stream_window_max = config.stream_buffer;
+    (config.qpack_table, config.qpack_blocked) =
+        tape.pick("table", &[(0, 0), (4_096, 16), (200, 1), (4_096, 0)]);
+    config.linger_timeout = Duration::from_secs(1_000_000);
+    let mut options = Options::default();
+    options.idle_timeout = None;
+    options.bidirectional_streams = config.max_concurrent_streams.get();
+    options.stream_window = tape.pick("QUIC's window", &[1_250_000, 1_000, 30]);
+    options.connection_window = tape.pick("QUIC's windows", &[16 << 20, 3_000]);
+    let mut now = NOW;
+    let (client, server) = ends(&mut now, &options, Some(&config), Some(&config));
+    let (client, server) = (Speaker::Quic(Box::new(client)), Speaker::Quic(Box::new(server)));
+    let mut world = World::new(&mut tape, client, server, config);
+    (world.now, world.damages) = (now, false);
+    world.listen();
+    world.run(&mut tape);
 }
 
 /// Windows and limits tiny or usual, times out of the way.
@@ -74,18 +105,22 @@ struct World {
     config: Config,
     exchanges: Vec<Exchange>,
     now: Instant,
+    /// How many events were told.
+    heard: usize,
     /// Bytes may be damaged on their way.
     damages: bool,
     /// Somebody may give up, or the transport end.
     faults: bool,
     is_http1: bool,
+    is_quic: bool,
     /// `REGATTA_TRACE` is set: every draw and event is printed.
     trace: bool,
 }
 
 impl World {
-    fn new(tape: &mut Tape, client: Engine, server: Engine, config: Config) -> Self {
-        let is_http1 = matches!(client, Engine::H1(_));
+    fn new(tape: &mut Tape, client: Speaker, server: Speaker, config: Config) -> Self {
+        let is_http1 = matches!(client, Speaker::Bytes(Engine::H1(_)));
+        let is_quic = matches!(client, Speaker::Quic(_));
         let kind = tape.weighted("world", &[3, 3, 1]);
         Self {
             client: Side::new(client),
@@ -93,9 +128,11 @@ impl World {
             config,
             exchanges: Vec::new(),
             now: NOW,
+            heard: 0,
             damages: kind == 2,
             faults: kind > 0,
             is_http1,
+            is_quic,
             trace: std::env::var_os("REGATTA_TRACE").is_some(),
         }
     }

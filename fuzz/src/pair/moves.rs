@@ -8,7 +8,9 @@ use regatta_core::{Duration, Instant};
 use regatta_models::tape::Tape;
 
 use super::exchange::{End, Exchange};
+use super::speaker::Speaker;
 use super::{EXCHANGES_MAX, World, drawn};
+use crate::quic::DATAGRAM_MAX;
 
 /// A body of more windows than this would take too many rounds.
 const WINDOWS_MAX: usize = 50;
@@ -131,18 +133,50 @@ impl World {
         let up = tape.one_in("up", 2);
         let room = tape.pick("room", &[100_000, 1, 9, 50, 5_000]);
         let now = self.now;
+        if self.is_quic {
+            return self.carry_datagram(tape, up);
+        }
         let (from, to) = self.sides(up);
         if tape.one_in("write", 2) {
             from.transmit(now, room);
-        } else if to.engine.wants_input() && !to.told_end {
+        } else if let Speaker::Bytes(engine) = &mut to.engine
+            && engine.wants_input()
+            && !to.told_end
+        {
             let piece: Vec<u8> = from.pipe.drain(..room.min(from.pipe.len())).collect();
-            let direct = to.engine.body_room();
+            let direct = engine.body_room();
             if direct >= piece.len() && tape.one_in("direct", 2) {
-                to.engine.receive_body(now, Bytes::from(piece));
+                engine.receive_body(now, Bytes::from(piece));
             } else {
-                to.engine.receive(now, &piece);
+                engine.receive(now, &piece);
             }
         }
+    }
+
+    /// One side writes, or one of its datagrams comes, is lost, or comes twice.
+    fn carry_datagram(&mut self, tape: &mut Tape, up: bool) {
+        let now = self.now;
+        let how = tape.weighted("datagram", &[3, 4, 1, 1, 1]);
+        let which = tape.draw("which", 4) as usize;
+        let (from, to) = self.sides(up);
+        let Some(last) = from.datagrams.len().checked_sub(1).filter(|_| how > 0) else {
+            from.transmit(now, usize::MAX);
+            return;
+        };
+        let which = if how > 1 { which.min(last) } else { 0 };
+        let Some(mut datagram) = from.datagrams.remove(which) else { return };
+        match how {
+            3 => return,
+            4 => {
+                from.datagrams.push_back(datagram.clone());
+                // Nobody has the keys: a changed one is as good as lost.
+                if let Some(byte) = datagram.last_mut() {
+                    *byte ^= 1;
+                }
+            }
+            _ => {}
+        }
+        to.hear(now, &datagram);
     }
 
     fn pass(&mut self, tape: &mut Tape) {
@@ -241,6 +275,7 @@ impl World {
 
     /// `up`: the server has heard it.
     fn hear(&mut self, event: Event, up: bool) {
+        self.heard += 1;
         if self.trace {
             eprintln!("    {} hears {event:?}", if up { "server" } else { "client" });
         }
@@ -263,7 +298,11 @@ impl World {
         }
         // Until SETTINGS have come a peer may send as much as it may by default.
         let most = self.config.stream_window.max(self.config.stream_window_max);
-        let window = most.max(65_535) as usize;
+        let window = match self.is_quic {
+            // A head's datagram may hold the begin of its body.
+            true => self.config.stream_buffer as usize + DATAGRAM_MAX,
+            false => most.max(65_535) as usize,
+        };
         let window = Some(window).filter(|_| !self.is_http1);
         let stream = match &event {
             Event::Head { stream, .. }

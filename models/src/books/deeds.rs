@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use regatta_core::Instant;
 use regatta_core::id::{ConnectionId, RequestId};
-use regatta_core::types::{BodyState, Outcome, Phase, Protocol, Refusal, RetrySafe};
+use regatta_core::types::{BodyState, Cause, Outcome, Phase, Protocol, Refusal, RetrySafe};
 
 use super::invariants as law;
 use super::{Books, Connection, Doom, End, Forecast, Place};
@@ -31,6 +31,7 @@ impl Books {
         let connection = Connection {
             pool,
             up: None,
+            early: None,
             stopped: None,
             stopped_at: Instant::MAX,
             probing: false,
@@ -71,9 +72,16 @@ impl Books {
 
     pub(crate) fn abort(&mut self, id: ConnectionId) {
         let connection = self.connection(id);
-        assert!(connection.up.is_some() && !connection.gone, "{id} is aborted and is not up");
+        let early = connection.takes_early_data();
+        let up = connection.up.is_some() || early;
+        assert!(up && !connection.gone, "{id} is aborted and is not up");
         assert!(!connection.aborted, "{id} is aborted twice");
-        let stopped = connection.stopped.is_some() || self.is_aged(id);
+        let late = self.rules[connection.pool].pool.connect_timeout;
+        let late = connection.since + late <= self.now;
+        let mut others = self.connections.values().filter(|c| c.pool == connection.pool);
+        let beaten = others.any(|c| matches!(c.up, Some((Protocol::Http3, _))));
+        let given_up = early && (late || beaten);
+        let stopped = connection.stopped.is_some() || self.is_aged(id) || given_up;
         assert!(stopped || connection.probing || self.draining, "{id} is aborted for no reason");
         self.tally.held(law::ABORT);
         let connection = self.connection_mut(id);
@@ -115,12 +123,16 @@ impl Books {
                 (_, true) => false,
             };
             let excused = before.doomed != Doom::No || before.avoid == Some(connection);
+            let goes_early = self.connection(connection).takes_early_data();
+            let excused = excused || goes_early && !self.may_go_early(other);
             assert!(!overtaken || excused, "{id} overtakes {other}");
             self.tally.held(law::FAIR);
         }
         let to = self.connection(connection);
         assert_eq!(to.pool, pool, "{id} is assigned to a connection of another pool");
-        assert!(to.up.is_some() && !to.gone, "{id} is assigned to {connection}, which is not up");
+        let early = to.takes_early_data();
+        let up = to.up.is_some() || early;
+        assert!(up && !to.gone, "{id} is assigned to {connection}, which is not up");
         assert_eq!(to.stopped, None, "{id} is assigned to {connection}, which takes nothing");
         assert!(!to.probing, "{id} is assigned to {connection}, which is being probed");
         assert!(!self.needs_probe(connection), "{id} is assigned to {connection}, idle for long");
@@ -132,7 +144,11 @@ impl Books {
         let most = self.limits(pool).max_requests.unwrap_or(u32::MAX) as usize;
         assert!(active < most, "{active} requests are active, {most} are allowed");
         self.tally.held(law::ACTIVE_LIMIT);
-        self.best_is_taken(connection, request.avoid);
+        if early {
+            self.assign_early(id, connection);
+        } else {
+            self.best_is_taken(connection, request.avoid);
+        }
         self.request_mut(id).place = Place::On(connection);
         self.moves(pool);
         let to = self.connection_mut(connection);
@@ -140,7 +156,7 @@ impl Books {
         to.carried += 1;
         let carried = to.carried;
         let most = self.rules[pool].pool.max_requests_per_connection;
-        if most.is_some_and(|most| carried >= most.get().into()) {
+        if !early && most.is_some_and(|most| carried >= most.get().into()) {
             self.stop(connection, "it has carried all it may");
         }
     }
@@ -199,14 +215,22 @@ impl Books {
         assert!(!request.was_reset, "{id} is reset twice");
         request.was_reset = true;
         let dropped = self.connection(connection).closing;
-        let request = self.request(id);
-        assert!(request.cancelled || late || dropped, "{id} is reset and nobody gave it up");
+        let recalled = self.may_be_recalled(id, connection);
+        let request = self.request_mut(id);
+        request.recalled = recalled && !request.cancelled && !late;
+        assert!(
+            recalled || request.cancelled || late || dropped,
+            "{id} is reset and nobody gave it up"
+        );
         self.tally.held(law::RESET);
     }
 
     pub(crate) fn resend(&mut self, id: RequestId) {
         let request = self.request(id);
         let Place::Judged(end) = request.place else { panic!("{id} is resent out of the blue") };
+        if self.is_early_again(id, end) {
+            return self.resend_early(id, end);
+        }
         assert!(self.may_resend(id, end), "{id} must not go again: {end:?}, {:?}", request.method);
         self.tally.held(law::RESEND);
         let request = self.request_mut(id);
@@ -247,6 +271,9 @@ impl Books {
         let guess = end.retry == RetrySafe::Unknown;
         let most = self.limits(request.pool).max_retries.unwrap_or(u32::MAX) as usize;
         let open = request.guessed > 0 || self.guessed(request.pool) < most;
+        if self.is_early_again(id, end) {
+            return true;
+        }
         !request.unsure && self.may_resend(id, end) && (!guess || (open && !self.draining))
     }
 
@@ -263,6 +290,8 @@ impl Books {
         let request = self.request_mut(id);
         match request.place {
             Place::Judged(end) => {
+                let again = request.recalled && !request.cancelled && !end.is_answered();
+                assert!(!again, "{id} was called back and does not go again: {end:?}");
                 let expected = match end.outcome {
                     Outcome::Failed(_) if request.cancelled => Outcome::Reset,
                     told => told,
@@ -328,7 +357,12 @@ impl Books {
                 assert!(request.doomed != Doom::No, "{id} had a connection to wait for");
             }
             (Place::Judged(end), Refusal::StreamFailed(cause)) => {
-                assert_eq!(end.outcome, Outcome::Failed(cause), "{id} failed otherwise");
+                // It was called back when its answer had begun.
+                let too_late = request.recalled
+                    && (end.is_answered(), end.outcome, cause)
+                        == (true, Outcome::Reset, Cause::Cancelled);
+                let same = end.outcome == Outcome::Failed(cause);
+                assert!(same || too_late, "{id} failed otherwise: {cause:?}, {end:?}");
                 assert!(!self.must_resend(id, end), "{id} should have gone again: {end:?}");
                 self.tally.held(law::MUST_RESEND);
             }

@@ -4,7 +4,7 @@ use regatta_core::Instant;
 use regatta_core::id::{ConnectionId, RequestId};
 use regatta_core::types::{Limit, MethodClass, Outcome, Protocol, RetrySafe};
 
-use super::{Books, Doom, End, Forecast, Place, Request};
+use super::{Books, Doom, End, Flight, Forecast, Place, Request};
 
 impl Books {
     pub(crate) fn arrive(
@@ -27,6 +27,8 @@ impl Books {
             forecast,
             cancelled: false,
             was_reset: false,
+            flight: Flight::Never,
+            recalled: false,
             stale: false,
             unsure: false,
             unsent: 0,
@@ -48,6 +50,7 @@ impl Books {
             Forecast::Refused
         } else if self.no_pool_left
             || self.is_uncertain(pool)
+            || self.early().any(|(_, c)| c.pool == pool)
             || self.usable(pool).any(|id| self.needs_probe(id))
         {
             Forecast::Unknown
@@ -88,6 +91,11 @@ impl Books {
         assert!(connection.up.is_none() && !connection.gone, "the world connects {id} twice");
         let one = Limit::Concurrent(1);
         connection.up = Some((protocol, if protocol == Protocol::Http1 { one } else { limit }));
+        let (pool, carried) = (connection.pool, connection.carried);
+        let most = self.rules[pool].pool.max_requests_per_connection;
+        if most.is_some_and(|most| carried >= most.get().into()) {
+            self.stop(id, "it has carried all it may");
+        }
         self.learn(id);
     }
 
@@ -230,16 +238,17 @@ impl Books {
         (connection.alive, connection.used) = (now, now);
         // A connection that had room and did not send is closing; it gets nothing more.
         let unsent = matches!((end.outcome, end.retry), (Outcome::Failed(_), RetrySafe::Unsent));
+        let early = connection.up.is_none();
         let others = connection.streams.len() as u64;
         let stale = connection.carried > others + 1 || !connection.is_open();
-        if unsent && !fell {
+        if unsent && !fell && !early {
             self.stop(end.connection, "it did not send what it was given");
         }
         let unsure = self.is_aged(end.connection);
         let request = self.request_mut(id);
         request.unsure |= unsure;
         request.stale = unsent && stale && !fell;
-        request.place = Place::Judged(end);
+        request.place = Place::Judged(End { early, ..end });
     }
 
     pub(crate) fn gone(&mut self, id: ConnectionId) {

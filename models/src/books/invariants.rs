@@ -27,6 +27,12 @@ pub(crate) const VERDICT: &str = "every stream that ended has its verdict";
 pub(crate) const IN_TIME: &str = "nothing outlives its deadline, age or idle time";
 pub(crate) const NOBODY_FORGOTTEN: &str = "nobody waits beside room, or for nothing";
 
+pub(crate) const EARLY: &str = "who goes early may, and goes so once";
+pub(crate) const EARLY_AGAIN: &str = "early data that came to nothing goes again once";
+
+/// Those of early data.
+pub(crate) const INVARIANTS_OF_EARLY_DATA: [&str; 2] = [EARLY, EARLY_AGAIN];
+
 /// Those that ask for connections being made in sight, and not behind a race.
 pub(crate) const INVARIANTS_IN_SIGHT: [&str; 4] =
     [CONNECTION_LIMIT, NEEDED, AVOIDS, NOTHING_NEEDLESS];

@@ -5,11 +5,12 @@
 //! over; a connection takes a stream only while it is up, willing, and below its limit.
 
 mod deeds;
+mod early;
 mod events;
 mod invariants;
 mod rest;
 
-pub(crate) use invariants::{INVARIANTS, INVARIANTS_IN_SIGHT};
+pub(crate) use invariants::{INVARIANTS, INVARIANTS_IN_SIGHT, INVARIANTS_OF_EARLY_DATA};
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -60,6 +61,23 @@ pub(crate) struct End {
     pub(crate) outcome: Outcome,
     pub(crate) retry: RetrySafe,
     pub(crate) body: BodyState,
+    /// Its connection's handshake was not complete.
+    pub(crate) early: bool,
+}
+
+impl End {
+    /// A response was complete, or had begun.
+    fn is_answered(&self) -> bool {
+        self.outcome == Outcome::Complete || self.retry == RetrySafe::Answered
+    }
+}
+
+/// What became of a request in early data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Flight {
+    Never,
+    Early,
+    Again,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -112,6 +130,9 @@ pub(crate) struct Request {
     forecast: Forecast,
     pub(crate) cancelled: bool,
     pub(crate) was_reset: bool,
+    pub(crate) flight: Flight,
+    /// It was reset because another connection was ready first.
+    recalled: bool,
     /// Its last stream was lost to a connection that had served before and was closing.
     stale: bool,
     /// Whether that was so cannot be known outside.
@@ -130,6 +151,8 @@ pub(crate) struct Request {
 pub(crate) struct Connection {
     pub(crate) pool: usize,
     pub(crate) up: Option<(Protocol, Limit)>,
+    /// It takes early data, and so many streams were granted the last time.
+    pub(crate) early: Option<Limit>,
     /// It takes nothing new, because of this.
     pub(crate) stopped: Option<&'static str>,
     /// Since then.
@@ -165,14 +188,19 @@ impl Connection {
         self.probing = false;
     }
 
+    /// Whether it has had any stream.
+    pub(crate) const fn has_carried(&self) -> bool {
+        self.carried > 0
+    }
+
     /// Established, and nothing is known to stand against streams on it.
     const fn is_open(&self) -> bool {
         self.up.is_some() && !self.gone && self.stopped.is_none()
     }
 
     /// Open, and may carry streams at all.
-    const fn grants(&self) -> bool {
-        self.is_open() && !matches!(self.up, Some((_, Limit::Concurrent(0))))
+    fn grants(&self) -> bool {
+        self.is_open() && self.up.is_some_and(|(_, limit)| !limit.grants_nothing())
     }
 }
 
@@ -237,7 +265,8 @@ impl Books {
     pub(crate) fn room(&self, id: ConnectionId) -> i64 {
         let connection = self.connection(id);
         let config = &self.rules[connection.pool].pool;
-        let Some((protocol, limit)) = connection.up else { return 0 };
+        let early = connection.early.map(|limit| (Protocol::Http3, limit));
+        let Some((protocol, limit)) = connection.up.or(early) else { return 0 };
         let open = connection.streams.len() as i64;
         let room = match (protocol, limit) {
             (Protocol::Http1, Limit::Concurrent(most)) => i64::from(most.min(1)) - open,

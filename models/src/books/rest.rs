@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use regatta_core::id::ConnectionId;
-use regatta_core::types::Limit;
 
 use super::invariants as law;
 use super::{Books, Doom, Forecast, Place, Request};
@@ -91,6 +90,7 @@ impl Books {
             if !self.out_of_sight {
                 self.enough_is_made(pool, sockets_left);
             }
+            self.nobody_misses_the_first_flight(pool);
             for id in self.waiting(|other| other == pool) {
                 let request = self.request(id);
                 assert!(request.doomed != Doom::Yes, "{id} should have been told of its failure");
@@ -190,7 +190,8 @@ impl Books {
     /// Whether neither a circuit breaker nor unkind peers stand against one more connection.
     pub(super) fn has_room_for_one_more(&self, pool: usize) -> bool {
         let mine = self.connections.values().filter(|c| c.pool == pool && c.is_open());
-        let shut = mine.filter(|c| matches!(c.up, Some((_, Limit::Concurrent(0))))).count();
+        let shut = mine.filter(|c| c.up.is_some_and(|(_, limit)| limit.grants_nothing()));
+        let shut = shut.count();
         let all = self.connections.values().filter(|c| !c.gone && self.shares(pool, c.pool));
         let most = self.limits(pool).max_connections.unwrap_or(u32::MAX) as usize;
         shut < 2 && all.count() < most

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use regatta_core::eyeballs::{Action, Config, Event, Eyeballs, Success};
 use regatta_core::types::Cause;
-use regatta_core::{Duration, Instant, Machine, Outbox};
+use regatta_core::{Duration, Instant, Machine};
 
 use super::menu::{Menu, Move};
 use super::met::Fingerprint;
 use super::search::{World, search};
-use super::{BOUNDS, Listener, Size, Verdict};
+use super::{BOUNDS, Listener, Size, Verdict, step};
 use crate::eyeballs::Race;
 use crate::harness::{Input, Subject as _};
 use crate::seen::Tally;
@@ -196,19 +196,15 @@ impl World for Around {
     fn name(&self, choice: Choice) -> String {
         match (choice, self.input(choice)) {
             (Choice::Tick, _) => format!("{TICK:?} pass"),
-            (_, Input::Event(event)) => format!("{event:?}"),
-            (_, Input::Timeout) => "Timeout".into(),
+            (_, input) => step::name(&input),
         }
     }
 
     fn take(&mut self, choice: Choice) -> Vec<Action> {
-        let mut out = Outbox::new();
         match (choice, self.input(choice)) {
-            (Choice::Tick, _) => {}
-            (_, Input::Timeout) => self.machine.handle_timeout(self.now, &mut out),
-            (_, Input::Event(event)) => self.machine.handle_event(self.now, event, &mut out),
+            (Choice::Tick, _) => vec![],
+            (_, input) => step::take(&mut self.machine, self.now, input),
         }
-        core::iter::from_fn(|| out.pop()).collect()
     }
 
     fn judge(&mut self, step: Move<Choice>, actions: &[Action]) {
@@ -233,14 +229,7 @@ impl World for Around {
             return;
         }
         let before = self.machine.snapshot(self.now);
-        let (mut machine, mut out) = (self.machine.clone(), Outbox::new());
-        for event in self.stale() {
-            machine.handle_event(self.now, event.clone(), &mut out);
-            assert!(out.is_empty(), "{event:?} is stale and did {:?}", out.pop());
-        }
-        machine.handle_timeout(self.now, &mut out);
-        assert!(out.is_empty(), "too early a timeout did {:?}", out.pop());
-        let after = machine.snapshot(self.now);
+        let after = step::poked(&self.machine, self.now, self.stale()).snapshot(self.now);
         assert_eq!(before, after, "stale events and early timeouts must leave no trace");
     }
 

@@ -18,6 +18,7 @@ mod met;
 mod pool;
 mod race;
 mod search;
+mod step;
 #[cfg(test)]
 mod tests;
 

@@ -101,7 +101,8 @@ impl Seen {
     pub fn verdict(&self, expected: &Expected) -> Verdict {
         let missing = expected.sometimes.iter().filter(|(g, i)| !self.has_reached(g, i));
         let listed = |group: &str, item: &str| {
-            expected.sometimes.iter().any(|(g, i)| *g == group && *i == item)
+            let mut may_be = expected.sometimes.iter().chain(&expected.perhaps);
+            may_be.any(|(g, i)| *g == group && *i == item)
         };
         let surprising = self.reached().filter(|(group, item, _)| !listed(group, item));
         let evaluated = |name: &str| self.evaluated().any(|(known, _)| known == name);

@@ -6,16 +6,6 @@ use regatta_core::types::{AllFailed, Cause, Phase, Refusal, RetrySafe};
 
 use super::Seen;
 
-/// Every state of a connection; a record has its number.
-const STATES: [State; 6] = [
-    State::Connecting,
-    State::EarlyData,
-    State::Ready,
-    State::Busy,
-    State::Draining,
-    State::Closed,
-];
-
 /// Every change of state that the diagram of the pool knows.
 pub(super) const CHANGES: [&str; 8] = [
     "connecting>busy",
@@ -112,7 +102,7 @@ const fn cause(cause: &Cause) -> &'static str {
         Cause::Tls(_) => "tls",
         Cause::Protocol(_) => "protocol",
         Cause::StreamReset(_) => "stream_reset",
-        Cause::GoAway(_) => "go_away",
+        Cause::GoAway(_) | Cause::Quic(_) => "go_away",
         Cause::Incomplete => "incomplete",
         Cause::KeepAliveTimeout => "keep_alive_timeout",
         Cause::ShutDown => "shut_down",
@@ -144,7 +134,7 @@ impl Seen {
             self.sometimes("rule", record.rule.name());
         }
         if record.kind == Kind::ConnectionState {
-            let state = |number: u8| STATES.iter().find(|state| **state as u8 == number);
+            let state = |number: u8| State::ALL.iter().find(|state| **state as u8 == number);
             let known = state(record.from).zip(state(record.to));
             let name = known.map_or("outside of the diagram", |(from, to)| change(*from, *to));
             self.sometimes("state", name);

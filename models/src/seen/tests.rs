@@ -26,6 +26,19 @@ fn what_was_not_reached_not_evaluated_or_not_listed_is_named() {
 }
 
 #[test]
+fn what_is_rare_is_neither_missed_nor_a_surprise() {
+    let rare = Exception { group: "light", item: "green", reason: "it is rare" };
+    let expected = expected().perhaps(&[rare]);
+    let mut seen = Seen::default();
+    seen.begin(7);
+    seen.sometimes("light", "red");
+    seen.always("one at a time", 1);
+    assert!(seen.verdict(&expected).is_good());
+    seen.sometimes("light", "green");
+    assert!(seen.verdict(&expected).is_good());
+}
+
+#[test]
 fn the_order_of_merges_does_not_matter_and_the_lowest_seed_is_the_first() {
     let parts: Vec<Seen> = [(4, "red"), (2, "red"), (9, "green")]
         .map(|(seed, item)| {

@@ -5,28 +5,30 @@ use std::collections::BTreeSet;
 
 use regatta_core::Instant;
 use regatta_core::id::{AttemptId, ConnectionId, HostId, RequestId};
-use regatta_core::types::{Cause, Timing};
+use regatta_core::types::{Cause, Limit, MethodClass, Timing, Transport};
 use regatta_core::upstream::{Action, Config, Event, Upstream};
 
-use super::{ADDRESSES, Configured, draw, keys, sights};
+use super::{ADDRESSES, Configured, draw, keys, races, sights};
 use crate::harness::{Input, Rest, Subject};
 use crate::seen::Seen;
 use crate::streams;
 use crate::tape::Tape;
 
-/// A world that breaks every rule.
+/// A world that breaks every rule; where `RACES`, one in which QUIC and TCP race.
 #[derive(Debug)]
-pub struct Anarchy {
+pub struct Anarchy<const RACES: bool = false> {
     config: Config,
     requests: BTreeSet<RequestId>,
     connections: BTreeSet<ConnectionId>,
     attempts: BTreeSet<AttemptId>,
+    /// Over QUIC, and it has not offered early data.
+    fresh: Option<AttemptId>,
     hosts: BTreeSet<HostId>,
     /// Since the beginning: bounds what can be under way.
     asked: usize,
 }
 
-impl Anarchy {
+impl<const RACES: bool> Anarchy<RACES> {
     fn request(&self, tape: &mut Tape) -> RequestId {
         one(tape, &self.requests).unwrap_or(RequestId::new(0, 0))
     }
@@ -50,21 +52,26 @@ fn one<I: Copy>(tape: &mut Tape, ids: &BTreeSet<I>) -> Option<I> {
     ids.iter().nth_back(tape.draw("id", count) as usize).copied()
 }
 
-impl Configured for Anarchy {
+impl<const RACES: bool> Configured for Anarchy<RACES> {
     fn config(&self) -> &Config {
         &self.config
     }
 }
 
-impl Subject for Anarchy {
+impl<const RACES: bool> Subject for Anarchy<RACES> {
     type Machine = Upstream;
 
     fn new(tape: &mut Tape) -> Self {
+        let mut config = draw(tape);
+        if RACES {
+            races::draw(tape, &mut config);
+        }
         Self {
-            config: draw(tape),
+            config,
             requests: BTreeSet::new(),
             connections: BTreeSet::new(),
             attempts: BTreeSet::new(),
+            fresh: None,
             hosts: BTreeSet::new(),
             asked: 0,
         }
@@ -75,12 +82,31 @@ impl Subject for Anarchy {
     }
 
     fn event(&mut self, tape: &mut Tape, now: Instant) -> Event {
+        if RACES && tape.one_in("misdirected", 24) {
+            return Event::Misdirected(self.connection(tape));
+        }
+        if RACES && tape.one_in("learn", 8) {
+            return races::learnt(tape, &keys());
+        }
+        if RACES && tape.one_in("early", if self.fresh.is_some() { 2 } else { 8 }) {
+            let limit = Limit::Total(u64::from(tape.draw("granted", 4)));
+            return match self.fresh.take() {
+                Some(attempt) => Event::EarlyData { attempt, limit },
+                None if tape.one_in("confirmed", 2) => {
+                    Event::Confirmed { connection: self.connection(tape), limit }
+                }
+                None => Event::EarlyData { attempt: self.attempt(tape), limit },
+            };
+        }
         let http1_alone = tape.one_in("http/1", 2);
         match tape.weighted("event", &[5, 2, 4, 2, 1, 4, 2, 2, 2, 5, 1, 2, 1, 1]) {
             0 => {
                 self.asked += 1;
                 let key = tape.pick("key", &keys());
-                let method = streams::method(tape);
+                let mut method = streams::method(tape);
+                if RACES && method == MethodClass::Safe {
+                    method = MethodClass::Early;
+                }
                 Event::Requested { key, method, deadline: streams::deadline(tape, now) }
             }
             1 => Event::Cancelled(self.request(tape)),
@@ -136,7 +162,10 @@ impl Subject for Anarchy {
                 Action::Resolve { host, .. } => {
                     self.hosts.insert(*host);
                 }
-                Action::Connect { attempt, connection, .. } => {
+                Action::Connect { attempt, connection, transport, .. } => {
+                    if *transport == Transport::Quic {
+                        self.fresh = Some(*attempt);
+                    }
                     self.attempts.insert(*attempt);
                     self.connections.insert(*connection);
                 }

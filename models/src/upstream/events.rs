@@ -2,18 +2,32 @@
 
 use regatta_core::Instant;
 use regatta_core::id::{AttemptId, HostId, ProfileId};
-use regatta_core::types::{Cause, Timing};
+use regatta_core::types::{Cause, MethodClass, Outcome, Protocol, Timing};
 use regatta_core::upstream::Event;
 
-use super::{ADDRESSES, World};
+use super::{ADDRESSES, World, early, races};
 use crate::books::{Connection, Place};
 use crate::streams;
 use crate::tape::Tape;
 
-impl World {
+impl<const RACES: bool> World<RACES> {
     pub(super) fn draw(&self, tape: &mut Tape, now: Instant) -> Option<Event> {
+        let seldom = if RACES && self.allows_early_data() { 4 } else { 8 };
+        if RACES && tape.one_in("learn", seldom) {
+            return Some(races::learnt(tape, &self.keys));
+        }
         let books = &self.books;
         let up = |c: &Connection| c.up.is_some() && !c.gone;
+        if RACES && tape.one_in("misdirected", 24) {
+            let connection = streams::some_connection(tape, books, |_, c| up(c))?;
+            return Some(Event::Misdirected(connection));
+        }
+        if RACES
+            && self.allows_early_data()
+            && let Some(event) = self.draw_early(tape)
+        {
+            return Some(event);
+        }
         let event = match tape.weighted("event", &[9, 8, 6, 5, 3, 3, 2, 2, 2, 2, 1]) {
             0 => self.requested(tape, now),
             1 => self.stream_ended(tape)?,
@@ -48,7 +62,11 @@ impl World {
         if tape.one_in("unknown", 24) {
             key.profile = ProfileId(99);
         }
-        let method = streams::method(tape);
+        let mut method = streams::method(tape);
+        let often = matches!(method, MethodClass::Safe | MethodClass::Idempotent);
+        if RACES && self.allows_early_data() && often {
+            method = MethodClass::Early;
+        }
         Event::Requested { key, method, deadline: streams::deadline(tape, now) }
     }
 
@@ -57,7 +75,14 @@ impl World {
         let slot = self.books.request(request);
         let Place::On(connection) = slot.place else { return None };
         let dying = self.books.connection(connection).aborted;
-        let (outcome, retry, body) = streams::end(tape, dying, slot.was_reset);
+        let (mut outcome, retry, body) = streams::end(tape, dying, slot.was_reset);
+        if RACES && outcome != Outcome::Complete && tape.one_in("silent", 3) {
+            outcome = Outcome::Failed(Cause::KeepAliveTimeout);
+        }
+        let (outcome, retry, body) = match self.books.connection(connection).takes_early_data() {
+            true => early::lost(outcome, retry),
+            false => (outcome, retry, body),
+        };
         let timing = Timing::default();
         Some(Event::StreamEnded { connection, request, outcome, retry, body, timing })
     }
@@ -73,7 +98,12 @@ impl World {
                 let connection = self.attempts[&attempt];
                 let pool = self.books.connection(connection).pool;
                 let http1_alone = self.books.rules[pool].http1_alone;
-                let (protocol, limit) = streams::established(tape, http1_alone);
+                let (mut protocol, mut limit) = streams::established(tape, http1_alone);
+                match (self.quic.contains(&connection), protocol) {
+                    (true, _) => (protocol, limit) = races::established(limit),
+                    (false, Protocol::Http3) if RACES => protocol = Protocol::Http2,
+                    _ => {}
+                }
                 Event::Connected { attempt, protocol, limit }
             }
             1 => Event::AttemptFailed { attempt, cause: streams::cause(tape) },
@@ -88,6 +118,9 @@ impl World {
         }
         let host = tape.pick("host", &hosts);
         Some(match tape.weighted("resolver", &[3, 2]) {
+            0 if RACES && tape.one_in("both families", 2) => {
+                Event::Resolved { host, addresses: ADDRESSES.to_vec() }
+            }
             0 => {
                 let many = tape.draw("addresses", 4);
                 let addresses = (0..many).map(|_| tape.pick("address", &ADDRESSES)).collect();

@@ -28,6 +28,7 @@ impl Line {
         after: &[PoolView],
         hoped: &BTreeSet<PoolId>,
         (done, sockets_left): (bool, bool),
+        races: bool,
     ) {
         self.calls += 1;
         let all = after.iter().flat_map(|view| connecting(view).map(|id| (id, view.id)));
@@ -44,7 +45,11 @@ impl Line {
         for (id, pool) in &self.connecting {
             // One that could not be established: its pool makes no other at once, and comes anew.
             if !up.contains(id) {
-                before.remove(pool);
+                match before.get_mut(pool) {
+                    // Unless another leg of its race stands there.
+                    Some((_, last)) if races => *last = self.calls,
+                    _ => drop(before.remove(pool)),
+                }
             }
         }
         let mut begun = Vec::new();

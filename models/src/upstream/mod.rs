@@ -2,52 +2,53 @@
 //! pool, kept for several that share sockets, hosts and circuit breakers.
 
 mod anarchy;
+mod draws;
+mod early;
 mod events;
 mod journaled;
 mod line;
+mod races;
 mod room;
 mod sights;
 
 pub use anarchy::Anarchy;
 pub use journaled::{Configured, Journaled};
-pub use sights::{expected, expected_of_anarchy};
+pub use sights::{expected, expected_of_anarchy, expected_of_raced_anarchy, expected_of_races};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use core::num::NonZeroU32;
+use core::net::{IpAddr, SocketAddr};
 
-use core::net::{IpAddr, Ipv4Addr, SocketAddr};
-
-use regatta_core::id::{AttemptId, ClusterId, ConnectionId, HostId, PoolId, ProfileId};
+use regatta_core::id::{AttemptId, ConnectionId, HostId, PoolId};
 use regatta_core::pool::State;
+use regatta_core::record::Kind;
 use regatta_core::types::{
-    AllFailed, BodyState, Cause, Key, Limit, Origin, Outcome, Priority, Protocol, Refusal,
-    RetrySafe, Scheme, Timing, Transport,
+    AllFailed, BodyState, Cause, Key, Limit, Outcome, Priority, Protocol, Refusal, RetrySafe,
+    Scheme, Timing, Transport,
 };
-use regatta_core::upstream::{
-    Action, Cluster, Config, ConnectionView, Event, PoolView, Profile, Protocols, Upstream,
-};
+use regatta_core::upstream::{Action, Cluster, Config, ConnectionView, Event, PoolView, Upstream};
 use regatta_core::{Instant, Machine};
 
 use crate::books::{Books, Connection, Doom, End, Kindness, Place, Rules};
 use crate::harness::{Input, Rest, Subject};
 use crate::seen::Seen;
-use crate::settings;
-use crate::settings::{HUGE, count, ms};
 use crate::tape::Tape;
 
+use draws::{ADDRESSES, draw, keys};
 use line::Line;
 
-/// The world around an upstream.
+/// The world around an upstream; where `RACES`, QUIC and TCP race for the first profile's pools.
 #[derive(Debug)]
-pub struct World {
+pub struct World<const RACES: bool = false> {
     config: Config,
     keys: Vec<Key>,
     books: Books,
     /// Handshakes under way.
     attempts: BTreeMap<AttemptId, ConnectionId>,
     past_attempts: BTreeMap<AttemptId, SocketAddr>,
+    /// Those that are made over QUIC.
+    quic: BTreeSet<ConnectionId>,
     /// Names that are being looked up, and whether an address was told.
     resolving: BTreeMap<HostId, bool>,
     told: BTreeSet<IpAddr>,
@@ -61,77 +62,14 @@ pub struct World {
     /// The pools after the last call.
     before: Vec<PoolView>,
     line: Line,
+    /// How often HTTP/3 was suspect before the last call, and how often the network has changed.
+    suspects: u64,
+    networks: u64,
+    /// On which network each connection began.
+    began: BTreeMap<ConnectionId, u64>,
 }
 
-const ADDRESSES: [IpAddr; 3] = [
-    IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)),
-    IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2)),
-    IpAddr::V6(core::net::Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1)),
-];
-
-/// The port tells the key: 8000 and its index.
-fn keys() -> Vec<Key> {
-    let key = |cluster, scheme, host: &str, profile, priority| Key {
-        cluster: ClusterId::new(cluster, 0),
-        origin: Origin { scheme, host: Arc::from(host), port: 0 },
-        profile: ProfileId(profile),
-        priority,
-    };
-    let mut keys = vec![
-        key(0, Scheme::Https, "a.example", 0, Priority::Default),
-        key(0, Scheme::Http, "a.example", 0, Priority::Default),
-        key(0, Scheme::Https, "b.example", 0, Priority::High),
-        key(1, Scheme::Http, "a.example", 1, Priority::Default),
-    ];
-    for (port, key) in (8_000..).zip(&mut keys) {
-        key.origin.port = port;
-    }
-    keys
-}
-
-fn profile(protocols: Protocols) -> Profile {
-    let mut profile = Profile::default();
-    profile.protocols = protocols;
-    profile
-}
-
-fn cluster(tape: &mut Tape) -> Cluster {
-    let mut cluster = Cluster::default();
-    cluster.limits = settings::breakers(tape);
-    cluster.limits_high = settings::breakers(tape);
-    cluster.pool = settings::pool(tape);
-    cluster.eyeballs = settings::race(tape);
-    cluster
-}
-
-/// Many twice: where both draws are the second of those there is no socket at all, which refuses
-/// everyone and must be rare.
-const MANY_OR_FEW_SOCKETS: [(u32, bool); 5] =
-    [(16_384, false), (16_384, true), (1, false), (2, false), (4, false)];
-const MANY_OR_FEW_POOLS: [(u32, bool); 5] =
-    [(65_536, false), (65_536, true), (1, false), (2, false), (0, false)];
-
-fn draw(tape: &mut Tape) -> Config {
-    let mut config = Config::default();
-    config.seed = u64::from(tape.draw("seed", 3));
-    config.clusters = vec![cluster(tape), cluster(tape)];
-    config.profiles = vec![profile(Protocols::Auto), profile(Protocols::Http2PriorKnowledge)];
-    let (max_sockets, none) = tape.pick("sockets", &MANY_OR_FEW_SOCKETS);
-    let (max_pools, rare) = tape.pick("pools", &MANY_OR_FEW_POOLS);
-    config.max_sockets = if none && rare { 0 } else { max_sockets };
-    config.max_pools = max_pools;
-    config.pool_idle_timeout = tape.pick("pool idle", &[ms(60_000), ms(0), ms(500), HUGE]);
-    config.address_lifetime = tape.pick("lifetime", &[ms(60_000), ms(0), ms(100), HUGE]);
-    config.burst = count(tape.pick("burst", &[64, 64, 1, 2]));
-    // One draw for both: the tapes that once failed stay what they are.
-    let both = [(64, 0), (0, 0), (1, 0), (64, 1), (0, 2), (1, 1)];
-    let (records, handshakes) = tape.pick("records", &both);
-    config.records = records;
-    config.max_handshakes = NonZeroU32::new(handshakes);
-    config
-}
-
-impl World {
+impl<const RACES: bool> World<RACES> {
     fn pool_of(&self, key: &Key) -> Option<usize> {
         self.keys.iter().position(|known| known == key)
     }
@@ -149,15 +87,23 @@ impl World {
         match event {
             Event::Requested { .. } | Event::NetworkChanged => true,
             Event::Drain | Event::Close { .. } => true,
-            Event::BudgetSpent(_) => true,
+            Event::BudgetSpent(_) | Event::Learnt { .. } | Event::Restored { .. } => true,
             Event::Cancelled(id) => self.books.requests.contains_key(id),
             Event::Resolved { host, .. } | Event::ResolveFinished { host, .. } => {
                 self.resolving.contains_key(host)
             }
             Event::AttemptProgress(attempt)
             | Event::Connected { attempt, .. }
+            | Event::EarlyData { attempt, .. }
             | Event::AttemptFailed { attempt, .. } => self.attempts.contains_key(attempt),
-            Event::Limit { connection, .. } | Event::Closed { connection, .. } => {
+            Event::Confirmed { connection, .. } => {
+                self.connection(*connection).is_some_and(|c| c.takes_early_data() && !c.closing)
+            }
+            Event::Closed { connection, .. } => {
+                let early = self.connection(*connection).is_some_and(Connection::takes_early_data);
+                early || self.is_up(*connection)
+            }
+            Event::Limit { connection, .. } | Event::Misdirected(connection) => {
                 self.is_up(*connection)
             }
             Event::Refusing(connection) => self.is_up(*connection),
@@ -200,24 +146,37 @@ impl World {
                     self.known.insert(Arc::clone(name), until);
                 }
             }
-            Event::AttemptProgress(_) | Event::BudgetSpent(_) => {}
+            Event::AttemptProgress(_)
+            | Event::BudgetSpent(_)
+            | Event::Learnt { .. }
+            | Event::Restored { .. } => {}
             Event::Connected { attempt, protocol, limit } => {
                 let connection = self.attempts.remove(attempt).expect("it is legal");
                 books.connected(connection, *protocol, *limit);
+            }
+            Event::EarlyData { attempt, limit } => self.offer_early_data(*attempt, *limit, machine),
+            Event::Confirmed { connection, limit } => {
+                self.books.connected(*connection, Protocol::Http3, *limit);
             }
             Event::AttemptFailed { attempt, .. } => {
                 self.attempts.remove(attempt);
             }
             Event::Limit { connection, limit } => books.limited(*connection, *limit),
+            Event::Misdirected(connection) if self.quic.contains(connection) => {
+                books.stop(*connection, "its alternative does not speak for the origin");
+            }
+            Event::Misdirected(_) => {}
             Event::Refusing(connection) => books.stop(*connection, "its peer refuses"),
             Event::StreamEnded { connection, request, outcome, retry, body, .. } => {
                 let (connection, outcome) = (*connection, *outcome);
-                let end = End { connection, outcome, retry: *retry, body: *body };
+                let (retry, body) = (*retry, *body);
+                let end = End { connection, outcome, retry, body, early: false };
                 books.stream_ended(*request, end);
             }
             Event::Probed(connection) => books.probed(*connection),
-            Event::Closed { connection, .. } => books.gone(*connection),
+            Event::Closed { connection, .. } => self.lost(*connection, machine),
             Event::NetworkChanged => {
+                self.networks += 1;
                 for pool in 0..self.keys.len() {
                     books.stop_all(pool, "the network changed");
                 }
@@ -234,6 +193,7 @@ impl World {
         match action {
             Action::Resolve { host, name } => {
                 let known = self.keys.iter().any(|key| key.origin.host == *name);
+                let known = known || RACES && **name == *races::ELSEWHERE;
                 assert!(known, "nobody asked for {name}");
                 self.names.insert(*host, Arc::clone(name));
                 let before = self.resolving.insert(*host, false);
@@ -244,11 +204,19 @@ impl World {
                 let pool = self.keys.iter().position(|key| key.origin == *origin);
                 let pool = pool.expect("a connection belongs to a key");
                 assert_eq!(self.keys[pool].profile, *profile, "{attempt} has another profile");
-                assert_eq!((*transport, address.port()), (Transport::Tcp, origin.port));
+                match transport {
+                    Transport::Tcp => assert_eq!(address.port(), origin.port),
+                    Transport::Quic => assert!(RACES && races::PORTS.contains(&address.port())),
+                }
                 assert!(self.told.contains(&address.ip()), "{address} was never told");
                 if !books.connections.contains_key(connection) {
                     books.made(*connection, pool);
-                    self.may_be_used(&origin.host);
+                    if *transport == Transport::Tcp {
+                        self.may_be_used(&origin.host);
+                    }
+                }
+                if *transport == Transport::Quic {
+                    self.quic.insert(*connection);
                 }
                 let books = &mut self.books;
                 let slot = books.connection(*connection);
@@ -296,7 +264,8 @@ impl World {
 
     /// The last attempt of a connection failed: its addresses are not to be used again.
     fn notice_bad_addresses(&mut self, lost: Option<ConnectionId>, after: &[PoolView]) {
-        let Some(lost) = lost else { return };
+        // That UDP is swallowed says nothing about the addresses.
+        let Some(lost) = lost.filter(|lost| !self.quic.contains(lost)) else { return };
         if !after.iter().flat_map(|view| &view.connections).any(|view| view.id == lost) {
             let pool = self.books.connection(lost).pool;
             let name = &self.keys[pool].origin.host;
@@ -327,9 +296,13 @@ impl World {
     }
 
     /// Finds out which pools lost their last connecting connection in this call.
-    fn notice_failures(&mut self, after: &[PoolView]) {
+    fn notice_failures(&mut self, after: &[PoolView], won: Option<usize>) {
         for view in &self.before {
             let Some(pool) = self.keys.iter().position(|key| *key == view.key) else { continue };
+            // What QUIC has beaten was given up, and has not failed.
+            if won == Some(pool) {
+                continue;
+            }
             let now = after.iter().find(|now| now.id == view.id);
             let left = now.map(|now| connecting(now).collect::<BTreeSet<_>>()).unwrap_or_default();
             let failed = |id: &ConnectionId| !left.contains(id) && !self.is_up(*id);
@@ -342,6 +315,11 @@ impl World {
             }
             // One that is left may have been begun before the last one failed, and one that was
             // open may have been drained before.
+            let races = RACES && races::is_raced(&self.keys[pool]);
+            // Another leg has followed, or stands in line: nobody is told of a failure.
+            if races && (!left.is_empty() || now.is_some_and(|now| now.awaits_turn)) {
+                continue;
+            }
             let is_certain = left.is_empty() && !self.books.has_granting(pool);
             self.books.doom(pool, if is_certain { Doom::Yes } else { Doom::Perhaps });
         }
@@ -398,25 +376,30 @@ fn pool_with(connection: ConnectionId, views: &[PoolView]) -> Option<PoolId> {
 }
 
 fn connecting(view: &PoolView) -> impl Iterator<Item = ConnectionId> {
-    view.connections.iter().filter(|c| c.state == State::Connecting).map(|c| c.id)
+    let connecting = |c: &&ConnectionView| matches!(c.state, State::Connecting | State::EarlyData);
+    view.connections.iter().filter(connecting).map(|c| c.id)
 }
 
 /// Whether it may carry streams.
 fn grants(view: &ConnectionView) -> bool {
-    matches!(view.state, State::Ready | State::Busy) && view.limit != Some(Limit::Concurrent(0))
+    let nothing = view.limit.is_some_and(Limit::grants_nothing);
+    matches!(view.state, State::Ready | State::Busy) && !nothing
 }
 
-impl Configured for World {
+impl<const RACES: bool> Configured for World<RACES> {
     fn config(&self) -> &Config {
         &self.config
     }
 }
 
-impl Subject for World {
+impl<const RACES: bool> Subject for World<RACES> {
     type Machine = Upstream;
 
     fn new(tape: &mut Tape) -> Self {
-        let config = draw(tape);
+        let mut config = draw(tape);
+        if RACES {
+            races::draw(tape, &mut config);
+        }
         let keys = keys();
         let rules = keys.iter().map(|key| {
             let cluster = key.cluster.slot();
@@ -438,6 +421,7 @@ impl Subject for World {
             books,
             attempts: BTreeMap::new(),
             past_attempts: BTreeMap::new(),
+            quic: BTreeSet::new(),
             resolving: BTreeMap::new(),
             told: BTreeSet::new(),
             names: BTreeMap::new(),
@@ -446,6 +430,9 @@ impl Subject for World {
             looked_up: None,
             before: vec![],
             line: Line::default(),
+            suspects: 0,
+            networks: 0,
+            began: BTreeMap::new(),
         }
     }
 
@@ -467,19 +454,20 @@ impl Subject for World {
         self.books.now = now;
         self.looked_up = None;
         let after = machine.snapshot(now);
-        let mut failing = None;
+        let (mut failing, mut won) = (None, None);
         if let Input::Event(event) = input {
             if let Event::AttemptFailed { attempt, .. } = event {
                 failing = self.attempts.get(attempt).copied();
             }
             if self.is_legal(event) {
+                won = self.won_by_quic(event);
                 self.enter(event, machine);
             } else {
                 assert!(actions.is_empty(), "{event:?} is stale and did {actions:?}");
                 self.books.tally.held(sights::STALE);
             }
         }
-        self.notice_failures(&after);
+        self.notice_failures(&after, won);
         for action in actions {
             self.obey(action);
         }
@@ -495,7 +483,7 @@ impl Subject for World {
             _ => None,
         });
         let hoped = probed.filter_map(|id| pool_with(id, &self.before)).collect();
-        self.line.observe(&self.config, &after, &hoped, (done, sockets_left));
+        self.line.observe(&self.config, &after, &hoped, (done, sockets_left), RACES);
         let in_line = after.iter().filter(|view| view.awaits_turn);
         self.books.in_line = in_line.filter_map(|view| self.pool_of(&view.key)).collect();
         self.books.tally.held(sights::TURNS);
@@ -505,7 +493,11 @@ impl Subject for World {
         }
         self.compare(machine, &after);
         self.resolving.retain(|host, _| machine.host_name(*host).is_some());
+        for id in after.iter().flat_map(connecting) {
+            self.began.entry(id).or_insert(self.networks);
+        }
         self.before = after;
+        self.suspects = machine.count(Kind::Http3Suspect);
     }
 
     fn see(
@@ -536,10 +528,14 @@ impl Subject for World {
         if let Some((&attempt, &connection)) = self.attempts.iter().next() {
             let pool = self.books.connection(connection).pool;
             let (protocol, limit) = match self.books.rules[pool].http1_alone {
+                _ if self.quic.contains(&connection) => (Protocol::Http3, Limit::Total(100)),
                 true => (Protocol::Http1, Limit::Concurrent(1)),
                 false => (Protocol::Http2, Limit::Concurrent(100)),
             };
             return Rest::Event(Event::Connected { attempt, protocol, limit });
+        }
+        if let Some(event) = self.kind_to_early_data() {
+            return Rest::Event(event);
         }
         if let Some(kindness) = self.books.kindness() {
             return Rest::Event(kind(kindness));

@@ -4,7 +4,7 @@ use regatta_core::upstream::{PoolView, Upstream};
 
 use super::{World, connecting, pool_with, sights};
 
-impl World {
+impl<const RACES: bool> World<RACES> {
     /// Takes a call's end in: only what was idle for the longest gave way, only where every socket
     /// is taken, for no more than wait; and where some still wait nothing is idle.
     pub(super) fn room_is_made(&mut self, machine: &Upstream, after: &[PoolView], done: bool) {

@@ -16,12 +16,34 @@ pub(super) const STALE: &str = "a stale event does nothing";
 pub(super) const EMPTY: &str = "everything is gone at rest";
 pub(super) const TURNS: &str = "pools take turns, and max_handshakes is never exceeded";
 pub(super) const ROOM: &str = "what is idle for the longest makes room, and nothing in vain";
+pub(super) const EARLY_SUSPECT: &str =
+    "HTTP/3 is suspect when a handshake failed that carried early data";
 pub(super) const LIMITS: &str = "sockets and requests stay within their limits";
 
 /// What a sweep over lawful worlds must have seen.
 pub fn expected() -> Expected {
-    Expected::default()
-        .with_all_of_upstream()
+    lawful(Expected::default().with_all_of_upstream())
+}
+
+/// What a sweep over lawful worlds must have seen in which QUIC and TCP race.
+pub fn expected_of_races() -> Expected {
+    lawful(Expected::default().with_all_of_races())
+        .with_always(&books::INVARIANTS_OF_EARLY_DATA)
+        .with_always(&[EARLY_SUSPECT])
+}
+
+/// What a sweep over lawless worlds must have seen.
+pub fn expected_of_anarchy() -> Expected {
+    lawless(Expected::default().with_all_of_upstream())
+}
+
+/// What a sweep over lawless worlds must have seen in which QUIC and TCP race.
+pub fn expected_of_raced_anarchy() -> Expected {
+    lawless(Expected::default().with_all_of_races())
+}
+
+fn lawful(machine: Expected) -> Expected {
+    machine
         .with("action", &ACTIONS)
         .with_always(&harness::INVARIANTS)
         .with_always(&books::INVARIANTS)
@@ -29,10 +51,8 @@ pub fn expected() -> Expected {
         .without(&[never("record", Kind::DestroyedWithStreams.name(), STREAMS_END_FIRST)])
 }
 
-/// What a sweep over lawless worlds must have seen.
-pub fn expected_of_anarchy() -> Expected {
-    Expected::default()
-        .with_all_of_upstream()
+fn lawless(machine: Expected) -> Expected {
+    machine
         .with("action", &ACTIONS)
         .with_always(&harness::INVARIANTS)
         .with_always(&[LIMITS])

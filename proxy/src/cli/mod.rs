@@ -53,7 +53,7 @@ pub(crate) enum Command {
     /// Fetch URLs; the options mean what they mean to curl.
     Get(Box<GetArgs>),
     /// Serve HTTP/1.1 and HTTP/2 on one port, to try clients on.
-    Origin(OriginArgs),
+    Origin(Box<OriginArgs>),
     /// Print a script that completes regatta's options in a shell.
     Completions(CompletionsArgs),
     /// Print the man page, in roff.
@@ -68,7 +68,7 @@ pub(crate) enum Asked {
     /// `regatta get`: the parts between `--next`.
     Get(Vec<GetArgs>),
     /// `regatta origin`.
-    Origin(OriginArgs),
+    Origin(Box<OriginArgs>),
     /// `regatta demo`.
     Demo(DemoArgs),
     /// A text for standard output.

@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Args;
+use regatta_core::altsvc;
+use regatta_core::downstream::Advertise;
 
 use crate::origin::handlers::PATHS;
 use crate::origin::limits::LimitArgs;
@@ -53,6 +55,17 @@ pub(crate) struct OriginArgs {
     #[arg(long, requires = "tls")]
     pub(crate) plain_too: bool,
 
+    /// What answers over TLS say in Alt-Svc: "off", or the field's value, such as h3=":443"; ma=60
+    ///
+    /// Without it they say for a day that HTTP/3 is at the same port.
+    #[arg(long, value_name = "off|VALUE", value_parser = advertise, requires = "tls")]
+    pub(crate) alt_svc: Option<Advertise>,
+
+    /// Write what each connection of QUIC and HTTP/3 did into this directory, a file of qlog each;
+    /// QLOGDIR is the same
+    #[arg(long, value_name = "DIR", requires = "tls")]
+    pub(crate) qlog: Option<PathBuf>,
+
     #[command(flatten)]
     pub(crate) limits: LimitArgs,
 }
@@ -81,6 +94,22 @@ fn tls_source(text: &str) -> Result<TlsSource, String> {
     }
 }
 
+/// Longest value of an Alt-Svc field, in bytes: what clients are sure to read of it.
+const FIELD_MAX: usize = 4_096;
+
+fn advertise(text: &str) -> Result<Advertise, String> {
+    if text == "off" {
+        return Ok(Advertise::Off);
+    }
+    let field = altsvc::parse([text.as_bytes()], FIELD_MAX).map_err(|error| error.to_string())?;
+    if field.malformed > 0 || field.unknown > 0 || field.cut {
+        return Err(
+            "expected \"off\", \"clear\", or alternatives of h3, h2 and http/1.1".to_owned()
+        );
+    }
+    Ok(Advertise::Said(field.said))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -92,5 +121,15 @@ mod tests {
         assert_eq!(tls_source("a.pem,b.pem"), Ok(files));
         assert!(tls_source("a.pem").is_err());
         assert!(tls_source("a.pem,").is_err());
+    }
+    #[test]
+    fn what_is_advertised() {
+        assert_eq!(advertise("off"), Ok(Advertise::Off));
+        assert_eq!(advertise("clear"), Ok(Advertise::Said(altsvc::Said::Clear)));
+        let Ok(Advertise::Said(said)) = advertise("h3=\":443\"; ma=60") else { panic!() };
+        assert_eq!(said.to_string(), "h3=\":443\"; ma=60");
+        for wrong in ["", "on", "h3", "h3=443", "h3=\":443\", x", "h3=\":443\", spdy=\":1\""] {
+            assert!(advertise(wrong).is_err(), "{wrong}");
+        }
     }
 }

@@ -116,6 +116,11 @@ pub(crate) struct OutputArgs {
     /// addresses and times, but no paths, header fields or bodies
     #[arg(long, value_name = "FILE", help_heading = OUTPUT)]
     pub(crate) record: Option<PathBuf>,
+
+    /// Write what each connection of QUIC and HTTP/3 did into this directory, a file of qlog each;
+    /// QLOGDIR is the same
+    #[arg(long, value_name = "DIR", help_heading = OUTPUT)]
+    pub(crate) qlog: Option<PathBuf>,
 }
 
 impl OutputArgs {

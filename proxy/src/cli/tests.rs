@@ -56,6 +56,8 @@ fn curls_words() {
     assert!(get("--http2-prior-knowledge a").unwrap().way.http2_prior_knowledge);
     assert!(get("--http3-only a").unwrap().way.http3_only);
     assert!(!get("--http3-only --http2 a").unwrap().way.http3_only);
+    assert!(!get("--http3-only --http3 a").unwrap().way.http3_only);
+    assert!(get("--http1.1 --http3 a").unwrap().way.http3);
     assert_eq!(get("-Z a").unwrap().load.at_once(), 50);
     let most = get("-Z --parallel-max 7 a").unwrap().load.parallel_max;
     assert_eq!(most, NonZeroUsize::new(7));
@@ -157,7 +159,7 @@ fn the_table_of_curls_options_tells_the_truth() {
         }
     }
     for arg in command.get_arguments().filter_map(clap::Arg::get_long) {
-        let is_ours = ["repeat", "timeline", "record"].contains(&arg);
+        let is_ours = ["repeat", "timeline", "record", "qlog"].contains(&arg);
         let is_told = table.iter().any(|(_, long, _)| long == arg);
         assert!(is_ours != is_told, "--{arg}");
     }

@@ -13,26 +13,37 @@ use super::value;
 pub(crate) struct WayArgs {
     /// Speak HTTP/1.0
     #[arg(short = '0', long = "http1.0", help_heading = CONNECTION)]
-    #[arg(overrides_with_all = ["http1_1", "http2", "http2_prior_knowledge", "http3_only"])]
+    #[arg(overrides_with_all = ["http1_1", "http2", "http2_prior_knowledge"])]
+    #[arg(overrides_with_all = ["http3", "http3_only"])]
     pub(crate) http1_0: bool,
 
     /// Speak HTTP/1.1 only
     #[arg(long = "http1.1", help_heading = CONNECTION)]
-    #[arg(overrides_with_all = ["http2", "http2_prior_knowledge", "http3_only"])]
+    #[arg(overrides_with_all = ["http2", "http2_prior_knowledge", "http3", "http3_only"])]
     pub(crate) http1_1: bool,
 
     /// Speak HTTP/2 over TLS; HTTP/1.1 in plain text
-    #[arg(long, overrides_with_all = ["http2_prior_knowledge", "http3_only"])]
+    #[arg(long, overrides_with_all = ["http2_prior_knowledge", "http3", "http3_only"])]
     #[arg(help_heading = CONNECTION)]
     pub(crate) http2: bool,
 
     /// Speak HTTP/2 without asking, in plain text too
-    #[arg(long, overrides_with = "http3_only", help_heading = CONNECTION)]
+    #[arg(long, overrides_with_all = ["http3", "http3_only"], help_heading = CONNECTION)]
     pub(crate) http2_prior_knowledge: bool,
+
+    /// Try HTTP/3 over QUIC at the URL's own port, and HTTP/2 or HTTP/1.1 over TCP when that has
+    /// failed, or taken 300 ms
+    #[arg(long, overrides_with = "http3_only", help_heading = CONNECTION)]
+    pub(crate) http3: bool,
 
     /// Speak HTTP/3 over QUIC without asking, and nothing else
     #[arg(long, help_heading = CONNECTION)]
     pub(crate) http3_only: bool,
+
+    /// Use HTTP/3 where servers have said that they offer it (Alt-Svc), and keep that in this
+    /// file; curl's is read too
+    #[arg(long, value_name = "FILE", help_heading = CONNECTION)]
+    pub(crate) alt_svc: Option<PathBuf>,
 
     /// Use these addresses for host and port instead of looking the name up
     #[arg(long, value_name = "HOST:PORT:ADDR[,ADDR]", value_parser = value::resolve)]

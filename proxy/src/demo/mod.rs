@@ -10,14 +10,16 @@ use self::report::{Report, table};
 use crate::cli::DemoArgs;
 use crate::{say, waterfall};
 
+pub(crate) mod gate;
+mod http3;
 mod report;
 mod scenes;
 pub(crate) mod stage;
 
 /// The scenes, in the order of play.
-pub(crate) const SCENE_NAMES: [&str; 4] = ["race", "drain", "limit", "reuse"];
+pub(crate) const SCENE_NAMES: [&str; 5] = ["race", "drain", "limit", "reuse", "http3"];
 
-/// How long a scene may take on the slowest machine; each takes less than a second.
+/// How long a scene may take on the slowest machine; each takes less than a few seconds.
 const LONGEST: Duration = Duration::from_secs(30);
 
 /// Plays the scenes; succeeds only if every claim holds.
@@ -57,7 +59,8 @@ async fn play(name: &'static str) -> Report {
             "race" => scenes::race().await,
             "drain" => scenes::drain().await,
             "limit" => scenes::limit().await,
-            _ => scenes::reuse().await,
+            "reuse" => scenes::reuse().await,
+            _ => http3::http3().await,
         }
     });
     let obstacle = match played.await {

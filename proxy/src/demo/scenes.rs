@@ -1,4 +1,4 @@
-//! The four scenes. Each plays on its own stage and checks what it claims against timelines,
+//! The scenes over TCP. Each plays on its own stage and checks what it claims against timelines,
 //! counters and the far end.
 
 use std::collections::BTreeMap;
@@ -327,13 +327,13 @@ pub(crate) async fn reuse() -> Result<Report, Obstacle> {
 }
 
 /// How long a scene takes.
-struct Watch {
+pub(super) struct Watch {
     clock: Tokio,
     started: Instant,
 }
 
 impl Watch {
-    fn start() -> Self {
+    pub(super) fn start() -> Self {
         let clock = Tokio::new();
         Self { started: clock.now(), clock }
     }
@@ -343,26 +343,29 @@ impl Watch {
     }
 }
 
-fn numbers(client: &Client, watch: &Watch, requests: u64, answered: u64) -> Numbers {
+pub(super) fn numbers(client: &Client, watch: &Watch, requests: u64, answered: u64) -> Numbers {
     let stats = client.stats();
     Numbers {
         requests,
         answered,
-        connections: stats.count(Kind::Http1) + stats.count(Kind::Http2),
+        connections: [Kind::Http1, Kind::Http2, Kind::Http3]
+            .map(|kind| stats.count(kind))
+            .iter()
+            .sum(),
         resent: stats.count(Kind::Resent),
         took: watch.elapsed(),
     }
 }
 
-fn connection(timeline: &Timeline) -> String {
+pub(super) fn connection(timeline: &Timeline) -> String {
     let used = timeline.connection.as_ref();
     used.map_or_else(|| "none".to_owned(), |used| format!("{:?}", used.connection))
 }
 
-fn took(timeline: &Timeline) -> Duration {
+pub(super) fn took(timeline: &Timeline) -> Duration {
     timeline.ended.map_or(Duration::MAX, |ended| ended.saturating_since(timeline.requested))
 }
 
-fn millis(duration: Duration) -> String {
+pub(super) fn millis(duration: Duration) -> String {
     format!("{:.1} ms", duration.as_secs_f64() * 1e3)
 }

@@ -9,9 +9,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Method, Request, StatusCode};
 use http_body_util::{BodyExt as _, Empty};
+use regatta_core::altsvc::{Alternative, Offer, Said};
+use regatta_core::downstream::Advertise;
+use regatta_core::engine::quic;
 use regatta_core::engine::tls::ServerOptions;
 use regatta_core::record::Kind;
-use regatta_tokio::{Client, ServerHandle, Timeline, TimelineHandle, Tokio};
+use regatta_tokio::{Client, ServerBuilder, ServerHandle, Timeline, TimelineHandle, Tokio};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::timeout;
@@ -43,6 +46,17 @@ impl Origin {
         if let Some(options) = tls {
             builder = builder.tls(options);
         }
+        Self::serve(builder).await
+    }
+
+    /// Starts one that speaks HTTP/3 as well, and says that it does at another port.
+    pub(crate) async fn start_http3(tls: ServerOptions, port: u16) -> Result<Self, Obstacle> {
+        let said = Said::Offers(vec![Offer::new(Alternative::http3(port))]);
+        let builder = regatta_tokio::server().tls(tls).http3(quic::ServerOptions::default());
+        Self::serve(builder.alt_svc(Advertise::Said(said))).await
+    }
+
+    async fn serve(builder: ServerBuilder<Tokio>) -> Result<Self, Obstacle> {
         let at = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let server = builder.bind(at).await.map_err(|error| error.to_string())?;
         let address = server.local_address().map_err(|error| error.to_string())?;

@@ -5,7 +5,10 @@ use std::path::Path;
 use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 use std::time::Duration;
 
+use regatta_core::altsvc::{Alternative, Offer, Said, Source};
 use regatta_core::engine::tls::{Identity, Versions};
+use regatta_core::race::Delay;
+use regatta_core::types::{Origin, Scheme};
 use regatta_core::upstream::Protocols;
 use regatta_runtime::Client;
 use regatta_tokio::{Profile, Proxies, Recording, Roots, Runtime as _, system_roots};
@@ -14,6 +17,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::io::Stdout;
 use tokio::sync::Mutex;
 
+use super::alt_svc;
 use super::cookies::Jar;
 use super::decisions::Decisions;
 use super::exit_code::{Exit, Failure};
@@ -22,6 +26,7 @@ use super::progress::Board;
 use super::wire::Wire;
 use crate::cli::value::Resolve;
 use crate::cli::{GetArgs, TlsArgs, WayArgs};
+use crate::qlog;
 use crate::waterfall::file::Album;
 
 /// curl's connect timeout where `--connect-timeout 0` asks for none.
@@ -103,6 +108,26 @@ impl Batch {
     }
 }
 
+impl Batch {
+    /// Writes the alternatives where `--alt-svc` wants them; a failure is only said.
+    pub(crate) fn write_alternatives(&self) {
+        if let Some(path) = &self.args.way.alt_svc
+            && let Err(why) = alt_svc::store(&self.client, path)
+            && self.shared.speaks
+        {
+            crate::say::err(&format!("regatta: {why}\n"));
+        }
+    }
+
+    /// `--http3`: whoever is asked is taken to speak it on the port of its own URL.
+    pub(crate) fn hint(&self, origin: &Origin) {
+        if self.args.way.http3 && origin.scheme == Scheme::Https {
+            let offer = Offer::new(Alternative::http3(origin.port));
+            self.client.learn(origin, Said::Offers(vec![offer]), Source::Hint);
+        }
+    }
+}
+
 /// The client that `args` describe.
 pub(crate) fn client(
     wire: &Wire,
@@ -121,6 +146,7 @@ pub(crate) fn client(
     if let Some(ms) = *happy_eyeballs_timeout_ms {
         let delay = Duration::from_millis(ms.into());
         builder = builder.eyeballs(|eyeballs| eyeballs.attempt_delay = delay);
+        builder = builder.race(|race| race.delay = Delay::Fixed(delay));
     }
     if let Some(time) = args.content.expect100_timeout {
         builder = builder.engine(|engine| engine.expect_timeout = time);
@@ -132,6 +158,8 @@ pub(crate) fn client(
     let identity = identity(&args.tls)?;
     let versions = versions(&args.tls)?;
     let key_log = key_log::from_environment().map_err(|text| Failure::new(Exit::Write, text))?;
+    let qlog = qlog::asked_for(args.output.qlog.as_deref());
+    let qlog = qlog.map_err(|text| Failure::new(Exit::Write, text))?;
     if !proxies.is_empty() {
         let mut profile = Profile::default();
         profile.key_log.clone_from(&key_log);
@@ -145,18 +173,13 @@ pub(crate) fn client(
     builder = builder.profile(|profile| {
         profile.danger_accept_any_certificate = args.tls.insecure;
         profile.key_log = key_log;
+        profile.qlog = qlog;
         profile.versions = versions;
         profile.identity = identity;
         if let Some(pem) = roots {
             profile.roots = Roots::Pem(pem);
         }
-        profile.protocols = match &args.way {
-            WayArgs { http1_0: true, .. } | WayArgs { http1_1: true, .. } => Protocols::Http1,
-            WayArgs { http2: true, .. } => Protocols::Http2,
-            WayArgs { http2_prior_knowledge: true, .. } => Protocols::Http2PriorKnowledge,
-            WayArgs { http3_only: true, .. } => Protocols::Http3,
-            _ => Protocols::Auto,
-        };
+        profile.protocols = protocols(&args.way);
     });
     // --parallel-max is the limit that was asked for.
     builder = builder.limits(|limits| {
@@ -173,6 +196,17 @@ pub(crate) fn client(
         };
         Failure::new(exit, text)
     })
+}
+
+const fn protocols(way: &WayArgs) -> Protocols {
+    match way {
+        WayArgs { http1_0: true, .. } | WayArgs { http1_1: true, .. } => Protocols::Http1,
+        WayArgs { http2: true, .. } => Protocols::Http2,
+        WayArgs { http2_prior_knowledge: true, .. } => Protocols::Http2PriorKnowledge,
+        WayArgs { http3_only: true, .. } => Protocols::Http3,
+        WayArgs { http3: true, .. } | WayArgs { alt_svc: Some(_), .. } => Protocols::AutoHttp3,
+        _ => Protocols::Auto,
+    }
 }
 
 /// The `--resolve` that count. Addresses hold for the whole name, so ports that nobody asks for

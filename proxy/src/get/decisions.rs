@@ -84,6 +84,7 @@ const fn again_because(rule: Rule) -> &'static str {
         Rule::ResendUnsent => "nothing of it had been sent",
         Rule::ResendUnprocessed => "the server said that it did not process it",
         Rule::ResendIdempotent => "its connection broke, and the method may be repeated",
+        Rule::ResendEarly => "it went in early data, and that came to nothing",
         _ => "the pool wanted it so",
     }
 }

@@ -69,6 +69,8 @@ pub(crate) enum Exit {
     NoConnection = 89,
     /// HTTP/2 failed on the stream.
     Http2Stream = 92,
+    /// HTTP/3 or QUIC failed.
+    Http3 = 95,
 }
 
 /// Why a transfer failed: what the exit code says, and one sentence.
@@ -186,6 +188,12 @@ fn of_stream(cause: Cause) -> Exit {
     match cause {
         Cause::Closed => Exit::EmptyReply,
         Cause::Incomplete => Exit::Partial,
+        Cause::Quic(_) | Cause::Protocol(ProtocolFault::Quic(_)) => Exit::Http3,
+        // HTTP/2 has no codes so high.
+        Cause::StreamReset(0x33..) | Cause::GoAway(0x33..) => Exit::Http3,
+        Cause::Protocol(ProtocolFault::Stream(0x33..) | ProtocolFault::Connection(0x33..)) => {
+            Exit::Http3
+        }
         Cause::StreamReset(_) | Cause::Protocol(ProtocolFault::Stream(_)) => Exit::Http2Stream,
         Cause::GoAway(_) | Cause::Protocol(ProtocolFault::Connection(_)) => Exit::Http2,
         Cause::Protocol(ProtocolFault::Chunk | ProtocolFault::HeadTooLarge) => Exit::Receive,
@@ -226,6 +234,9 @@ mod tests {
             (StreamFailed(Cause::StreamReset(8)), 92),
             (StreamFailed(Cause::Protocol(Fault::Stream(1))), 92),
             (StreamFailed(Cause::GoAway(0)), 16),
+            (StreamFailed(Cause::GoAway(0x107)), 95),
+            (StreamFailed(Cause::Quic(0xa)), 95),
+            (StreamFailed(Cause::StreamReset(0x10c)), 95),
             (StreamFailed(Cause::Protocol(Fault::Connection(1))), 16),
             (StreamFailed(Cause::Protocol(Fault::StartLine)), 8),
             (StreamFailed(Cause::Protocol(Fault::ConflictingLength)), 8),

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, Method, Request, Response};
 use regatta_core::Instant;
-use regatta_core::types::{Cause::TunnelRefused, Origin};
+use regatta_core::types::{Cause::TunnelRefused, Origin, Scheme};
 use regatta_tokio::{
     Body, Error, Proxy, RequestOptions, Route, Runtime as _, Timeline, TimelineHandle,
 };
@@ -77,6 +77,13 @@ impl Hop<'_> {
                 self.url
             );
             return Answer::none(Failure::new(Exit::Usage, text));
+        }
+        if let Ok(origin) = Origin::of(self.url.uri()) {
+            if args.way.http3_only && origin.scheme == Scheme::Http {
+                let text = format!("{}: HTTP/3 is for https alone", self.url);
+                return Answer::none(Failure::new(Exit::MalformedUrl, text));
+            }
+            self.batch.hint(&origin);
         }
         let heard = Arc::new(Mutex::new(Heard::default()));
         let hears = Arc::clone(&heard);

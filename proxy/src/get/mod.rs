@@ -18,6 +18,7 @@ use crate::cli::GetArgs;
 use crate::waterfall::file::Album;
 use crate::{say, waterfall};
 
+mod alt_svc;
 mod batch;
 mod body;
 pub(crate) mod cookies;
@@ -140,6 +141,7 @@ async fn fetch_all(parts: Vec<GetArgs>, speaks: bool) -> Result<(), Exit> {
     for Transfer { batch, .. } in &transfers {
         if !written.is_some_and(|last| Arc::ptr_eq(last, batch)) {
             batch.write_cookies();
+            batch.write_alternatives();
         }
         written = Some(batch);
     }
@@ -206,6 +208,12 @@ fn transfers(
                 // A journal is of one client.
                 let recording = recording.filter(|_| batches.is_empty());
                 let client = batch::client(&wire, &args, &proxies, recording)?;
+                if let Some(path) = &args.way.alt_svc
+                    && let Err(why) = alt_svc::load(&client, path)
+                    && speaks
+                {
+                    say::err(&format!("regatta: {why}\n"));
+                }
                 (wire, client, Arc::default())
             }
         };

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use http::{HeaderMap, Version};
 use regatta_core::Instant;
-use regatta_tokio::{AttemptOutcome, Timeline};
+use regatta_core::types::{Protocol, Transport};
+use regatta_tokio::{AttemptOutcome, AttemptTrace, Timeline};
 
 use super::exit_code::Failure;
 use super::wire::Ends;
@@ -60,7 +61,12 @@ impl Times {
     pub(crate) fn take(&mut self, begun: Instant, timeline: &Timeline, is_https: bool) {
         let since =
             |at: Option<Instant>| at.map_or(0.0, |at| at.saturating_since(begun).as_secs_f64());
-        let won = timeline.attempts.iter().find(|one| one.outcome == AttemptOutcome::Won);
+        // A race may have two winners, one after the other: the connection is one of them.
+        let is_its = |one: &&AttemptTrace| {
+            let over = timeline.connection.as_ref().map(|used| transport(used.protocol));
+            one.outcome == AttemptOutcome::Won && over.is_none_or(|over| over == one.transport)
+        };
+        let won = timeline.attempts.iter().find(is_its);
         let established = timeline.connection.as_ref().filter(|used| !used.reused);
         self.looked_up = since(timeline.resolve.and_then(|span| span.ended));
         self.connected = since(won.and_then(|won| won.connected));
@@ -71,6 +77,14 @@ impl Times {
             // The connection was there already.
             self.connected = self.looked_up;
         }
+    }
+}
+
+/// What carries this protocol.
+pub(crate) const fn transport(protocol: Protocol) -> Transport {
+    match protocol {
+        Protocol::Http1 | Protocol::Http2 => Transport::Tcp,
+        Protocol::Http3 => Transport::Quic,
     }
 }
 

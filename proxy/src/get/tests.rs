@@ -9,6 +9,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
 use super::*;
+use crate::demo::gate::Gate;
 use crate::demo::stage::{BlackHole, Origin};
 use crate::origin::tls;
 
@@ -179,6 +180,42 @@ async fn certificates_are_checked_unless_told_otherwise() {
     assert_eq!(exit(&format!("--cacert /nowhere {}", at("a.test"))).await, 77);
     let (_plain, base) = plain().await;
     assert_eq!(exit(&base.replace("http:", "https:")).await, 35);
+}
+
+#[tokio::test]
+async fn http3_is_tried_learnt_and_remembered() {
+    let made = tls::self_signed(&["a.test".to_owned()]).unwrap();
+    let gate = Gate::open().await.unwrap();
+    let origin = Origin::start_http3(made.options, gate.port).await.unwrap();
+    let port = origin.address.port();
+    gate.lead_to(port);
+    let (roots, known) = (Scratch::new(), Scratch::new());
+    fs::write(&roots.0, &made.authority).unwrap();
+    let resolve = format!("--resolve a.test:{port}:127.0.0.1 https://a.test:{port}/bytes/3");
+    let line = format!("-i --cacert {} {resolve}", roots.name());
+    let version = async |options: &str| {
+        let (code, text) = text(&format!("{options} {line}")).await;
+        (code, text.lines().next().unwrap_or_default().trim().to_owned())
+    };
+    let is = |version: &str| (0, format!("{version} 200"));
+    assert_eq!(version("--http2").await, is("HTTP/2"));
+    assert_eq!(version("--http3").await, is("HTTP/3"));
+    assert_eq!(version("--http3-only").await, is("HTTP/3"));
+    assert_eq!(version("--http3 --http1.1").await.1, "HTTP/1.1 200 OK");
+    let remembers = format!("--alt-svc {}", known.name());
+    assert_eq!(version(&remembers).await, is("HTTP/2"));
+    assert_eq!(version(&remembers).await, is("HTTP/3"));
+    // What is damaged costs nothing but what was known.
+    fs::write(&known.0, "regatta-altsvc 1\nnonsense\n").unwrap();
+    assert_eq!(version(&remembers).await, is("HTTP/2"));
+    assert_eq!(version(&remembers).await, is("HTTP/3"));
+    let aside = format!("{}.bad", known.name());
+    assert_eq!(fs::read_to_string(&aside).unwrap(), "regatta-altsvc 1\nnonsense\n");
+    fs::remove_file(aside).unwrap();
+    // Where datagrams are swallowed TCP serves.
+    gate.shut(true);
+    assert_eq!(version(&remembers).await, is("HTTP/2"));
+    assert_eq!(exit("--http3-only http://a.test/").await, 3);
 }
 
 #[tokio::test]

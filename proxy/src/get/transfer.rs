@@ -23,7 +23,7 @@ use super::hop::{Deadline, Hop};
 use super::output::{self, Destination, Manner, Sink};
 use super::progress::Gauge;
 use super::redirect::{self, Kind};
-use super::report::{Report, Times};
+use super::report::{Report, Times, transport};
 use super::request::{Aim, Template};
 use super::retry::{Tries, Try};
 use super::url::{Url, UrlError};
@@ -282,7 +282,7 @@ impl Transfer {
             report.tunnel_status = tunnels.next_back().or(report.tunnel_status);
             if let Some(used) = &timeline.connection {
                 report.connects += u64::from(!used.reused);
-                report.ends = batch.wire.ends(used.address);
+                report.ends = batch.wire.ends(transport(used.protocol), used.address);
             }
         }
         let response = answer.result?;

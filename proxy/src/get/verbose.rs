@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version};
 use regatta_core::Instant;
 use regatta_core::engine::tls::Certificate;
+use regatta_core::types::Transport;
 use regatta_tokio::{AttemptOutcome, AttemptTrace, ConnectionTrace, Timeline, TlsTrace};
 
 /// How the connection came about: `*` lines.
@@ -39,19 +40,23 @@ pub(crate) fn connection(timeline: &Timeline, host: &str) -> String {
 
 /// One attempt: when after the request it began, and how it ended after how long.
 fn attempted(attempt: &AttemptTrace, requested: Instant, text: &mut String) {
-    let AttemptTrace { address, started, ended, outcome, .. } = attempt;
+    let AttemptTrace { address, transport, started, ended, outcome, .. } = attempt;
     let millis = |from: Instant, to: Instant| to.saturating_since(from).as_secs_f64() * 1e3;
     let began = millis(requested, *started);
-    let _ = writeln!(text, "*   Trying {address} after {began:.1} ms...");
+    let over = match transport {
+        Transport::Tcp => "",
+        Transport::Quic => " over QUIC",
+    };
+    let _ = writeln!(text, "*   Trying {address}{over} after {began:.1} ms...");
     if let Some(status) = attempt.tunnel.and_then(|tunnel| tunnel.status) {
         let _ = writeln!(text, "* CONNECT was answered with {status}");
     }
     let took =
         ended.map_or_else(String::new, |ended| format!(" after {:.1} ms", millis(*started, ended)));
     let _ = match outcome {
-        AttemptOutcome::Failed(cause) => writeln!(text, "* {address} failed{took}: {cause}"),
-        AttemptOutcome::Aborted => writeln!(text, "* {address} given up{took}, another won"),
-        AttemptOutcome::Won => writeln!(text, "* {address} is ready{took}"),
+        AttemptOutcome::Failed(cause) => writeln!(text, "* {address}{over} failed{took}: {cause}"),
+        AttemptOutcome::Aborted => writeln!(text, "* {address}{over} given up{took}, another won"),
+        AttemptOutcome::Won => writeln!(text, "* {address}{over} is ready{took}"),
         AttemptOutcome::UnderWay => Ok(()),
     };
 }
@@ -74,7 +79,7 @@ fn established(connection: &ConnectionTrace, host: &str, text: &mut String) {
     if let Some(tls) = connection.tls.as_ref().filter(|_| !connection.reused) {
         let resumed = if tls.resumed { ", resumed" } else { "" };
         let TlsTrace { version, cipher, .. } = tls;
-        // QUIC does not tell its cipher.
+        // A suite without a name is not told.
         let slash = if cipher.is_empty() { "" } else { " / " };
         let _ = writeln!(text, "* SSL connection using {version}{slash}{cipher}{resumed}");
         if let Some(alpn) = &tls.alpn {
@@ -195,6 +200,7 @@ mod tests {
     fn attempt(address: &str, outcome: AttemptOutcome) -> AttemptTrace {
         AttemptTrace {
             attempt: AttemptId::new(0, 0),
+            transport: Transport::Tcp,
             address: address.parse().unwrap(),
             started: Instant::EPOCH,
             connected: None,
@@ -254,6 +260,25 @@ mod tests {
 * using HTTP/2
 ";
         assert_eq!(connection(&timeline, "example.org"), expected);
+    }
+
+    #[test]
+    fn a_race_between_quic_and_tcp() {
+        let mut timeline = Timeline::default();
+        let mut quic = attempt("192.0.2.1:443", AttemptOutcome::UnderWay);
+        quic.transport = Transport::Quic;
+        let mut tcp = attempt("192.0.2.1:443", AttemptOutcome::Won);
+        tcp.started = Instant::from_millis(300);
+        timeline.attempts = vec![quic, tcp];
+        let expected = "\
+*   Trying 192.0.2.1:443 over QUIC after 0.0 ms...
+*   Trying 192.0.2.1:443 after 300.0 ms...
+* 192.0.2.1:443 is ready
+";
+        assert_eq!(connection(&timeline, "example.org"), expected);
+        timeline.attempts[0].outcome = AttemptOutcome::Failed(Cause::ConnectTimeout);
+        let told = connection(&timeline, "example.org");
+        assert!(told.contains("\n* 192.0.2.1:443 over QUIC failed: "), "{told}");
     }
 
     #[test]

@@ -10,7 +10,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use regatta_core::Instant;
-use regatta_core::types::Cause;
+use regatta_core::types::{Cause, Transport};
+use regatta_runtime::Datagrams as _;
 use regatta_tokio::system::LookUp;
 use regatta_tokio::{
     Address, Answer, DatagramSocket, ListeningSocket, Runtime, Socket, Tokio, TokioTimer,
@@ -53,7 +54,7 @@ struct Notes {
     /// Names that are led elsewhere, by the address that stands for them.
     names: BTreeMap<Ipv4Addr, String>,
     /// Both ends of the last connection by the address that it was asked for by.
-    ends: BTreeMap<SocketAddr, Ends>,
+    ends: BTreeMap<(Transport, SocketAddr), Ends>,
 }
 
 /// Both ends of a connection; a Unix socket's have no addresses.
@@ -91,9 +92,9 @@ impl Wire {
         &self.tokio
     }
 
-    /// Both ends of the last connection that was asked for by `address`.
-    pub(crate) fn ends(&self, address: SocketAddr) -> Ends {
-        self.lock().ends.get(&address).copied().unwrap_or_default()
+    /// Both ends of the last connection over `transport` that was asked for by `address`.
+    pub(crate) fn ends(&self, transport: Transport, address: SocketAddr) -> Ends {
+        self.lock().ends.get(&(transport, address)).copied().unwrap_or_default()
     }
 
     fn lock(&self) -> MutexGuard<'_, Notes> {
@@ -179,6 +180,11 @@ impl Plan {
     }
 }
 
+fn not_asked_for() -> io::Error {
+    let text = "the address is of the family that was not asked for";
+    io::Error::new(io::ErrorKind::AddrNotAvailable, text)
+}
+
 impl Runtime for Wire {
     type Stream = Socket;
     type Listener = ListeningSocket;
@@ -212,13 +218,12 @@ impl Runtime for Wire {
             (Some(path), _) => self.tokio.connect(Address::Unix(Arc::clone(path))).await?,
             (None, Some(goal)) => self.reach(&goal).await?,
             (None, None) if !self.plan.allows(address.ip()) => {
-                let text = "the address is of the family that was not asked for";
-                return Err(io::Error::new(io::ErrorKind::AddrNotAvailable, text));
+                return Err(not_asked_for());
             }
             (None, None) => self.tokio.connect(to).await?,
         };
         let ends = Ends { local: socket.local_address(), remote: socket.peer_address() };
-        self.lock().ends.insert(address, ends);
+        self.lock().ends.insert((Transport::Tcp, address), ends);
         Ok(socket)
     }
 
@@ -227,7 +232,18 @@ impl Runtime for Wire {
     }
 
     async fn bind(&self, at: SocketAddr, to: Option<SocketAddr>) -> io::Result<DatagramSocket> {
-        self.tokio.bind(at, to).await
+        let Some(to) = to else { return self.tokio.bind(at, to).await };
+        if self.plan.unix.is_some() || self.goal(to).is_some() {
+            let text = "UDP goes neither to --unix-socket nor where --connect-to leads";
+            return Err(io::Error::new(io::ErrorKind::AddrNotAvailable, text));
+        }
+        if !self.plan.allows(to.ip()) {
+            return Err(not_asked_for());
+        }
+        let socket = self.tokio.bind(at, Some(to)).await?;
+        let ends = Ends { local: socket.local_address().ok(), remote: Some(to) };
+        self.lock().ends.insert((Transport::Quic, to), ends);
+        Ok(socket)
     }
 
     fn resolve(&self, name: &str) -> Option<LookUp> {

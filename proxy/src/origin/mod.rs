@@ -14,7 +14,7 @@ use regatta_tokio::{Body, ConnectionHandle, Tokio};
 
 use self::handlers::{Connection, answer};
 use crate::cli::{OriginArgs, TlsSource};
-use crate::say;
+use crate::{qlog, say};
 
 pub(crate) mod date;
 pub(crate) mod handlers;
@@ -39,6 +39,12 @@ async fn serve(args: OriginArgs) -> Result<(), String> {
     let mut builder = args.limits.apply(regatta_tokio::server());
     if let Some(options) = identity(&args)? {
         builder = builder.tls(options).http3(quic::ServerOptions::default());
+        if let Some(sink) = qlog::asked_for(args.qlog.as_deref())? {
+            builder = builder.qlog(sink);
+        }
+    }
+    if let Some(advertise) = args.alt_svc {
+        builder = builder.alt_svc(advertise);
     }
     if args.plain_too {
         builder = builder.plain_too();

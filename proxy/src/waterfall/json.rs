@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use regatta_core::Instant;
+use regatta_core::types::Transport;
 use regatta_tokio::{AttemptOutcome, AttemptTrace, ConnectionTrace, Timeline};
 
 use super::file::Drawn;
@@ -60,6 +61,10 @@ fn attempt(attempt: &AttemptTrace, zero: Instant) -> String {
         AttemptOutcome::Failed(cause) => ("failed", Some(cause.to_string())),
         AttemptOutcome::Aborted => ("given_up", None),
     };
+    let transport = match attempt.transport {
+        Transport::Tcp => "tcp",
+        Transport::Quic => "quic",
+    };
     let tunnel = attempt.tunnel.map_or_else(
         || "null".to_owned(),
         |tunnel| {
@@ -69,8 +74,8 @@ fn attempt(attempt: &AttemptTrace, zero: Instant) -> String {
         },
     );
     format!(
-        "{{\"address\":{},\"start_ms\":{},\"connected_ms\":{},\"tunnel\":{tunnel},\"end_ms\":{},\
-         \"outcome\":\"{outcome}\",\"cause\":{}}}",
+        "{{\"transport\":\"{transport}\",\"address\":{},\"start_ms\":{},\"connected_ms\":{},\
+         \"tunnel\":{tunnel},\"end_ms\":{},\"outcome\":\"{outcome}\",\"cause\":{}}}",
         string(&attempt.address.to_string()),
         time(Some(attempt.started), zero),
         time(attempt.connected, zero),

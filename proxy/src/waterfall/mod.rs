@@ -18,7 +18,10 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use regatta_core::Instant;
+use regatta_core::types::Transport;
 use regatta_tokio::{AttemptOutcome, AttemptTrace, Timeline, TimelineHandle};
+
+use crate::get::report::transport;
 
 pub(crate) mod file;
 mod json;
@@ -37,7 +40,7 @@ const LABEL: usize = 24;
 
 /// What the characters of the bars mean, in one line.
 pub(crate) const LEGEND: &str =
-    "? name  - TCP  ~ proxy  = TLS  : queue  . first byte  # body  x failed";
+    "? name  - TCP, QUIC  ~ proxy  = TLS  : queue  . first byte  # body  x failed";
 
 /// From here on times are shown in seconds.
 const LONG: Duration = Duration::from_secs(100);
@@ -207,7 +210,16 @@ fn rows(timeline: &Timeline) -> Vec<Row> {
         }
         rows.push(row);
     }
-    rows.extend(timeline.attempts.iter().map(|attempt| attempt_row(attempt, end)));
+    let races = timeline.attempts.iter().any(|attempt| attempt.transport == Transport::Quic);
+    let used = timeline.connection.as_ref().map(|used| transport(used.protocol));
+    rows.extend(timeline.attempts.iter().map(|attempt| {
+        let mut row = attempt_row(attempt, end, races);
+        if races && used.is_some_and(|used| used != attempt.transport) {
+            // A race between QUIC and TCP may have two winners, one after the other.
+            row.note = row.note.replacen("won", "ready for later requests", 1);
+        }
+        row
+    }));
     if let Some(assigned) = timeline.assigned {
         let ready = timeline
             .connection
@@ -252,12 +264,18 @@ fn negligible(from: Instant, to: Instant) -> bool {
     to.saturating_since(from).as_micros() < 50
 }
 
-fn attempt_row(attempt: &AttemptTrace, end: Instant) -> Row {
+/// The row of one attempt; where QUIC and TCP race, it says over which of them it is.
+fn attempt_row(attempt: &AttemptTrace, end: Instant, races: bool) -> Row {
+    let transport = match attempt.transport {
+        Transport::Tcp => "TCP",
+        Transport::Quic => "QUIC",
+    };
+    let label = if races { transport } else { "try" };
     let ended = attempt.ended.unwrap_or(end);
     let connected = attempt.connected.unwrap_or(ended).min(ended);
-    let mut row = Row::new(format!("try {}", attempt.address), attempt.started, connected, '-');
+    let mut row = Row::new(format!("{label} {}", attempt.address), attempt.started, connected, '-');
     let mut connected = connected;
-    let mut steps = format!("TCP {:.1}", millis(attempt.started, connected));
+    let mut steps = format!("{transport} {:.1}", millis(attempt.started, connected));
     if let Some(tunnel) = attempt.tunnel {
         // TLS with an https proxy is the proxy's part.
         let opened = tunnel.answered.unwrap_or(ended).min(ended);

@@ -1,7 +1,7 @@
 use std::net::SocketAddr;
 
 use regatta_core::id::{AttemptId, ConnectionId};
-use regatta_core::types::{Cause, Protocol};
+use regatta_core::types::{Cause, Protocol, Transport};
 use regatta_tokio::{ConnectionTrace, Span};
 
 use super::file::{Album, Drawn, Form};
@@ -19,6 +19,7 @@ fn attempt(
 ) -> AttemptTrace {
     AttemptTrace {
         attempt: AttemptId::new(n, 0),
+        transport: Transport::Tcp,
         address: address.parse::<SocketAddr>().unwrap(),
         started: ms(times[0].unwrap()),
         connected: times[1].map(ms),
@@ -48,6 +49,28 @@ fn race() -> Timeline {
     timeline.first_byte = Some(ms(380));
     timeline.ended = Some(ms(400));
     timeline
+}
+
+#[test]
+fn quic_and_tcp_beside_each_other() {
+    let mut timeline = race();
+    timeline.attempts[0].transport = Transport::Quic;
+    timeline.attempts[0].address = "192.0.2.1:443".parse().unwrap();
+    timeline.attempts[0].outcome = AttemptOutcome::UnderWay;
+    timeline.attempts[0].ended = None;
+    let drawn = draw(&timeline);
+    let labels: Vec<&str> = drawn.lines().filter_map(|line| line.split('|').next()).collect();
+    assert!(labels.contains(&"  QUIC 192.0.2.1:443  "), "{drawn}");
+    assert!(labels.contains(&"  TCP 192.0.2.1:443   "), "{drawn}");
+    assert!(
+        drawn.contains("under way\n") && drawn.contains("won: TCP 10.0, TLS 20.0 ms"),
+        "{drawn}"
+    );
+    timeline.attempts[0].outcome = AttemptOutcome::Won;
+    timeline.attempts[0].connected = Some(ms(20));
+    timeline.attempts[0].ended = Some(ms(30));
+    let drawn = draw(&timeline);
+    assert!(drawn.contains("ready for later requests:") && drawn.contains("QUIC 10.0"), "{drawn}");
 }
 
 #[test]

@@ -115,7 +115,7 @@ pub async fn dropped_requests_harm_no_neighbour<R: Runtime>(runtime: R) -> Fact 
             }
         }
         let made = client.stats().count(Kind::ConnectionMade);
-        ensure!(made == 1 || !scene.way.is_http2(), "{made} connections were made");
+        ensure!(made == 1 || !scene.way.is_shared(), "{made} connections were made");
         Ok(())
     })
     .await
@@ -128,7 +128,7 @@ pub async fn dropped_request_ends_at_the_service<R: Runtime>(runtime: R) -> Fact
     let (seen, tell) = (begun.clone(), ended.clone());
     let service = move |_: Request<Body>| never(&seen, &tell);
     Play::new(runtime)
-        .on(&[Way::Http2])
+        .on(&Way::SHARED)
         .run(service, async |scene| {
             let asked = scene.get("/");
             give_up_when(asked, &begun).await?;

@@ -34,7 +34,7 @@ pub async fn many_at_once<R: Runtime>(runtime: R) -> Fact {
     on_every_way(runtime, say_path, async |scene| {
         each_gets_its_own(scene, 48).await?;
         let made = scene.server.accepted_connections();
-        let most = if scene.way.is_http2() { 1 } else { 48 };
+        let most = if scene.way.is_shared() { 1 } else { 48 };
         ensure!(made <= most, "48 requests at once made {made} connections");
         Ok(())
     })
@@ -57,7 +57,7 @@ pub async fn requests_wait_for_a_connection<R: Runtime>(runtime: R) -> Fact {
 /// Where a connection may have four streams, 40 requests wait for each other and are all
 /// answered.
 pub async fn requests_wait_for_a_stream<R: Runtime>(runtime: R) -> Fact {
-    let play = Play::new(runtime).on(&[Way::Http2, Way::Http2OverTls]);
+    let play = Play::new(runtime).on(&Way::SHARED);
     play.client(|client| client.limits(|limits| limits.max_connections = Some(1)))
         .server(|server| {
             let four = NonZeroU32::MIN.saturating_add(3);

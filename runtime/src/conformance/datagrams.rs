@@ -32,6 +32,11 @@ async fn socket<R: Runtime>(runtime: &R) -> Result<(R::Datagrams, SocketAddr), S
 }
 
 /// A socket that is connected to `remote`; `None` where the system cannot.
+/// An address at which nobody is.
+pub(super) async fn closed_port<R: Runtime>(runtime: &R) -> Result<SocketAddr, String> {
+    socket(runtime).await.map(|(_dropped, at)| at)
+}
+
 async fn connected<R: Runtime>(
     runtime: &R,
     local: SocketAddr,

@@ -131,13 +131,19 @@ pub async fn draining_client_finishes_what_is_under_way<R: Runtime>(runtime: R) 
     .await
 }
 
-/// When the network changed, what is under way is finished and what comes next goes on a new
-/// connection.
+/// When the network changed, what is under way is finished, over HTTP/3 from another socket, and
+/// what comes next goes on a new connection.
 pub async fn changed_network_replaces_connections<R: Runtime>(runtime: R) -> Fact {
     with_held(runtime, async |scene, held| {
         held_meanwhile(scene, held, async || {
             let before = scene.server.accepted_connections();
+            let sockets = scene.runtime.bound();
             scene.client.network_changed();
+            until(&scene.runtime, || {
+                let has_moved = !scene.way.is_quic() || scene.runtime.bound() > sockets;
+                (!has_moved).then(|| "the connection uses the socket that it had".to_owned())
+            })
+            .await?;
             scene.get("/").await?;
             let made = scene.server.accepted_connections() - before;
             ensure!(made == 1, "one request after a change made {made} connections");

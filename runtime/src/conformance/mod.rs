@@ -85,6 +85,7 @@
 //! # assert!(on_mine(conformance::bytes_go_both_ways).is_err());
 //! ```
 
+mod alternatives;
 mod bodies;
 mod cancels;
 mod clock;
@@ -110,6 +111,10 @@ mod tunnels;
 mod wakers;
 mod watched;
 
+pub use alternatives::{
+    known_http3_serves_the_first_request, learnt_http3_serves_later_requests,
+    refused_udp_leaves_requests_to_tcp, swallowed_udp_leaves_requests_to_tcp,
+};
 pub use cancels::{
     dropped_request_ends_at_the_service, dropped_requests_harm_no_neighbour,
     dropped_response_ends_at_the_service, dropped_upload_is_not_complete,
@@ -298,6 +303,8 @@ macro_rules! conformance_tests {
             second_address_wins_when_the_first_stalls_in_tls,
             one_of_two_good_addresses_serves, all_addresses_refuse, requests_by_name,
             requests_over_ipv6,
+            learnt_http3_serves_later_requests, known_http3_serves_the_first_request,
+            swallowed_udp_leaves_requests_to_tcp, refused_udp_leaves_requests_to_tcp,
             draining_server_answers_what_is_under_way, idle_server_drains_at_once,
             drained_connection_is_replaced, requests_survive_drains,
             draining_client_finishes_what_is_under_way,

@@ -259,6 +259,8 @@ pub async fn tls_failures_fail_the_request<R: Runtime>(runtime: R) -> Fact {
         .run(say_path, async |scene| {
             let other = if scene.way.is_tls() { "http" } else { "https" };
             let mut all = vec![format!("{other}://{}/", scene.at)];
+            // That HTTP/3 is never in plain text is said before anybody is asked.
+            all.retain(|_| !scene.way.is_quic());
             if scene.way.is_tls() {
                 scene.runtime.put(super::races::SECOND, Place::Is(scene.at));
                 all.push(format!("https://{}:{}/", super::races::SECOND, scene.at.port()));

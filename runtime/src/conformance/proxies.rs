@@ -229,6 +229,7 @@ fn carry_down<S: Stream>(
 /// Through a tunnel everything is as without one: each protocol, in TCP and in TLS to the proxy.
 pub async fn tunnel_leads_to_the_origin<R: Runtime>(runtime: R) -> Fact {
     Play::new(runtime)
+        .on(&Way::OVER_TCP)
         .run(say_whole, async |scene| {
             for is_tls in [false, true] {
                 let gate = Gate::open(scene, is_tls).await?;

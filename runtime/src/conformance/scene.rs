@@ -9,6 +9,8 @@ use core::task::Poll;
 use core::time::Duration;
 use http::{HeaderMap, Method, Request, Response, StatusCode, request};
 use http_body_util::{BodyExt as _, Empty};
+#[cfg(feature = "http3")]
+use regatta_core::engine::quic;
 use regatta_core::engine::tls::ServerOptions;
 use regatta_core::record::Kind;
 use regatta_core::upstream::Protocols;
@@ -51,18 +53,42 @@ pub(super) enum Way {
     Http2,
     /// By ALPN.
     Http2OverTls,
+    /// Over QUIC, without asking.
+    #[cfg(feature = "http3")]
+    Http3,
 }
 
 impl Way {
+    /// All that this build speaks.
+    #[cfg(feature = "http3")]
+    pub(super) const ALL: [Self; 5] =
+        [Self::Http1, Self::Http1OverTls, Self::Http2, Self::Http2OverTls, Self::Http3];
+    #[cfg(not(feature = "http3"))]
     pub(super) const ALL: [Self; 4] =
         [Self::Http1, Self::Http1OverTls, Self::Http2, Self::Http2OverTls];
 
+    /// Those that are spoken over TCP.
+    pub(super) const OVER_TCP: [Self; 4] =
+        [Self::Http1, Self::Http1OverTls, Self::Http2, Self::Http2OverTls];
+
+    /// Those whose connections carry many requests at a time.
+    #[cfg(feature = "http3")]
+    pub(super) const SHARED: [Self; 3] = [Self::Http2, Self::Http2OverTls, Self::Http3];
+    #[cfg(not(feature = "http3"))]
+    pub(super) const SHARED: [Self; 2] = [Self::Http2, Self::Http2OverTls];
+
     pub(super) const fn is_tls(self) -> bool {
-        matches!(self, Self::Http1OverTls | Self::Http2OverTls)
+        !matches!(self, Self::Http1 | Self::Http2)
     }
 
-    pub(super) const fn is_http2(self) -> bool {
-        matches!(self, Self::Http2 | Self::Http2OverTls)
+    /// Whether a connection carries many requests at a time.
+    pub(super) const fn is_shared(self) -> bool {
+        !matches!(self, Self::Http1 | Self::Http1OverTls)
+    }
+
+    /// Whether it is spoken over UDP.
+    pub(super) const fn is_quic(self) -> bool {
+        !matches!(self, Self::Http1 | Self::Http1OverTls | Self::Http2 | Self::Http2OverTls)
     }
 
     pub(super) const fn scheme(self) -> &'static str {
@@ -74,12 +100,19 @@ impl Way {
             Self::Http1 | Self::Http2OverTls => Protocols::Auto,
             Self::Http1OverTls => Protocols::Http1,
             Self::Http2 => Protocols::Http2PriorKnowledge,
+            #[cfg(feature = "http3")]
+            Self::Http3 => Protocols::Http3,
         }
     }
 
     /// What counts the connections that speak it.
     const fn kind(self) -> Kind {
-        if self.is_http2() { Kind::Http2 } else { Kind::Http1 }
+        match self {
+            Self::Http1 | Self::Http1OverTls => Kind::Http1,
+            Self::Http2 | Self::Http2OverTls => Kind::Http2,
+            #[cfg(feature = "http3")]
+            Self::Http3 => Kind::Http3,
+        }
     }
 
     /// A client's settings, so that this is what it speaks.
@@ -92,14 +125,25 @@ impl Way {
     /// A server's settings, so that it can be spoken.
     pub(super) fn server<R: Runtime>(self, runtime: &R) -> ServerBuilder<R> {
         let server = Server::builder(runtime.clone());
-        if self.is_tls() { server.tls(certificate()) } else { server }
+        match self {
+            Self::Http1 | Self::Http2 => server,
+            Self::Http1OverTls | Self::Http2OverTls => server.tls(certificate()),
+            #[cfg(feature = "http3")]
+            Self::Http3 => server.tls(certificate()).http3(quic::ServerOptions::default()),
+        }
     }
 }
 
 impl fmt::Display for Way {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let protocol = if self.is_http2() { "HTTP/2" } else { "HTTP/1.1" };
-        write!(f, "{protocol}{}", if self.is_tls() { " over TLS" } else { "" })
+        f.write_str(match self {
+            Self::Http1 => "HTTP/1.1",
+            Self::Http1OverTls => "HTTP/1.1 over TLS",
+            Self::Http2 => "HTTP/2",
+            Self::Http2OverTls => "HTTP/2 over TLS",
+            #[cfg(feature = "http3")]
+            Self::Http3 => "HTTP/3",
+        })
     }
 }
 
@@ -214,7 +258,7 @@ impl<R: Runtime> Scene<R> {
     pub(super) async fn end(self) -> Fact {
         self.rests(&self.client).await?;
         let stats = self.client.stats();
-        let spoken = [Kind::Http1, Kind::Http2].map(|kind| (kind, stats.count(kind)));
+        let spoken = [Kind::Http1, Kind::Http2, Kind::Http3].map(|kind| (kind, stats.count(kind)));
         let meant = self.way.kind();
         let other = spoken.iter().find(|(kind, count)| *kind != meant && *count > 0);
         ensure!(other.is_none(), "{other:?} connections were made");
@@ -288,6 +332,9 @@ impl<'a, R: Runtime> Play<'a, R> {
         A: AsyncFn(&Scene<R>) -> Fact,
     {
         for &way in self.ways {
+            if way.is_quic() && has_no_udp(&self.runtime).await {
+                continue;
+            }
             let played = async {
                 let service = service.clone();
                 let (runtime, address) = (&self.runtime, self.address);
@@ -300,6 +347,14 @@ impl<'a, R: Runtime> Play<'a, R> {
             played.await.map_err(|sentence| format!("{way}: {sentence}"))?;
         }
         Ok(())
+    }
+}
+
+/// Whether the runtime says that it has no UDP; then nothing is asked of HTTP/3.
+pub(super) async fn has_no_udp<R: Runtime>(runtime: &R) -> bool {
+    match runtime.bind(ANY, None).await {
+        Err(error) => error.kind() == std::io::ErrorKind::Unsupported,
+        Ok(_) => false,
     }
 }
 

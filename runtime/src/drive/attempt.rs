@@ -9,8 +9,9 @@ use core::task::{Context, Poll};
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use http::StatusCode;
+use http::{HeaderName, HeaderValue, Request, Response};
 use regatta_core::Instant;
+use regatta_core::altsvc::{self, Heard as Learning, Said};
 use regatta_core::engine::tls::Tls;
 use regatta_core::engine::{Config as EngineConfig, Engine, h1::H1, h2::H2};
 use regatta_core::id::{AttemptId, ConnectionId, ProfileId};
@@ -32,6 +33,9 @@ use crate::hub::Hub;
 use crate::mail::{Letters, Mailbox};
 use crate::runtime::{Address, Runtime};
 use crate::timeline::TlsTrace;
+
+/// RFC 7838 5; the http crate has no constant for it.
+const ALT_USED: HeaderName = HeaderName::from_static("alt-used");
 
 /// What an attempt must know.
 #[derive(Debug)]
@@ -124,7 +128,7 @@ async fn begin<R: Runtime>(hub: Arc<Hub<R>>, job: Job) -> Option<Connection<R, U
         return None;
     }
     let runtime = hub.runtime.clone();
-    let party = Upward::new(hub, job.connection, protocol);
+    let party = Upward::new(hub, &job, protocol);
     Some(Connection::new(runtime, wire, engine, job.mailbox, party))
 }
 
@@ -273,24 +277,54 @@ pub(super) struct Upward<R: Runtime> {
     hub: Arc<Hub<R>>,
     connection: ConnectionId,
     protocol: Protocol,
+    /// What it is in a race between QUIC and TCP.
+    leg: Option<Box<Leg>>,
     /// New streams are granted little.
     narrow: bool,
+    /// What the transport holds of the memory of all bodies.
+    #[cfg(feature = "http3")]
+    withheld: usize,
+}
+
+/// A connection whose origin may have alternatives.
+struct Leg {
+    /// Whose they are.
+    origin: Origin,
+    /// What requests say where it goes to one (RFC 7838 5).
+    alt_used: Option<HeaderValue>,
 }
 
 impl<R: Runtime> Upward<R> {
-    pub(super) const fn new(
-        hub: Arc<Hub<R>>,
-        connection: ConnectionId,
-        protocol: Protocol,
-    ) -> Self {
-        Self { hub, connection, protocol, narrow: false }
+    pub(super) fn new(hub: Arc<Hub<R>>, job: &Job, protocol: Protocol) -> Self {
+        let (connection, origin) = (job.connection, &job.origin);
+        let alt_used = hub.look(|upstream| {
+            let races = upstream.races(job.profile, origin.scheme);
+            races.then(|| upstream.alt_used(connection))
+        });
+        let leg = alt_used.map(|alt_used| {
+            let alt_used = alt_used.and_then(|value| HeaderValue::try_from(value).ok());
+            Box::new(Leg { origin: origin.clone(), alt_used })
+        });
+        Self {
+            hub,
+            connection,
+            protocol,
+            leg,
+            narrow: false,
+            #[cfg(feature = "http3")]
+            withheld: 0,
+        }
+    }
+
+    fn learn(&self, origin: &Origin, (said, Learning { source, age }): (Said, Learning)) {
+        self.hub.feed(Event::Learnt { origin: origin.clone(), said, source, age });
     }
 }
 
 impl<R: Runtime> Party for Upward<R> {
     const SIDE: Side = Side::Client;
 
-    fn on_request(&mut self, _: Instant, _: http::Request<()>, _: bool) -> Option<Arc<Exchange>> {
+    fn on_request(&mut self, _: Instant, _: Request<()>, _: bool) -> Option<Arc<Exchange>> {
         None
     }
 
@@ -299,16 +333,50 @@ impl<R: Runtime> Party for Upward<R> {
         engine.narrow(self.narrow);
     }
 
+    #[cfg(feature = "http3")]
+    fn withhold(&mut self, _: usize, withheld: usize) -> u64 {
+        // What the engine holds is in pipes, which count themselves.
+        let bodies = &self.hub.settings.bodies;
+        bodies.change(core::mem::replace(&mut self.withheld, withheld), withheld);
+        bodies.room() as u64
+    }
+
     fn on_limit(&mut self, limit: Limit) {
         self.hub.feed(Event::Limit { connection: self.connection, limit });
     }
 
-    fn on_answered(&mut self, facts: &Facts, status: StatusCode) {
-        self.hub.tell.answered(facts, status);
+    fn on_opening(&mut self, head: &mut Request<()>) {
+        let Some(leg) = &self.leg else { return };
+        // A request that went to an alternative before may go elsewhere now.
+        match &leg.alt_used {
+            Some(value) => head.headers_mut().insert(ALT_USED, value.clone()),
+            None => head.headers_mut().remove(ALT_USED),
+        };
+    }
+
+    fn on_answered(&mut self, facts: &Facts, asked: Option<&Request<()>>, answer: &Response<()>) {
+        // Before the answer is told, so that who asks again then finds what it has taught.
+        if let (Some(leg), Some(asked)) = (&self.leg, asked)
+            && let Some(heard) = altsvc::heard(&leg.origin, asked.uri(), answer)
+        {
+            self.learn(&leg.origin, heard);
+        }
+        if self.leg.is_some() && answer.status() == http::StatusCode::MISDIRECTED_REQUEST {
+            self.hub.feed(Event::Misdirected(self.connection));
+        }
+        self.hub.tell.answered(facts, answer.status());
     }
 
     fn on_go_away(&mut self) {
         self.hub.feed(Event::Refusing(self.connection));
+    }
+
+    fn on_alternatives(&mut self, stream: u32, payload: &[u8]) {
+        if let Some(leg) = &self.leg
+            && let Some(heard) = altsvc::heard_frame(&leg.origin, stream, payload)
+        {
+            self.learn(&leg.origin, heard);
+        }
     }
 
     fn on_pong(&mut self) {
@@ -333,6 +401,8 @@ impl<R: Runtime> Party for Upward<R> {
     }
 
     fn on_closed(&mut self, cause: Cause, left: Letters<Letter>) {
+        #[cfg(feature = "http3")]
+        self.withhold(0, 0);
         let ended = self.hub.runtime.now();
         for letter in left {
             if let Letter::Assign(parcel) = letter {

@@ -7,7 +7,7 @@ use core::task::{Context, Poll, Waker};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use regatta_core::Instant;
-use regatta_core::downstream::{Action, Config, Cut, Downstream, Event};
+use regatta_core::downstream::{Action, Advertised, Config, Cut, Downstream, Event};
 use regatta_core::engine::Config as EngineConfig;
 use regatta_core::engine::tls::ServerConfig;
 use regatta_core::id::ConnectionId;
@@ -25,6 +25,8 @@ pub(crate) struct Gate<R: Runtime> {
     pub(super) engine: Arc<EngineConfig>,
     /// The memory of all bodies.
     pub(crate) budget: Arc<Budget>,
+    /// What answers say of where else the server is.
+    pub(super) advertised: Advertised,
     state: Mutex<State>,
     /// Raised when the listener's own task has something to do.
     pub(super) wake: Wake,
@@ -79,10 +81,12 @@ impl<R: Runtime> Gate<R> {
         speaks: Speaks,
         engine: EngineConfig,
         mut config: Config,
+        udp_port: Option<u16>,
     ) -> Arc<Self> {
         // Who says nothing at all does not get longer than who has begun.
         config.silence_timeout = config.silence_timeout.min(engine.head_timeout);
         let budget = Budget::new(config.clone());
+        let advertised = Advertised::new(&config, udp_port);
         let state = State {
             machine: Downstream::new(config),
             out: Outbox::new(),
@@ -92,7 +96,8 @@ impl<R: Runtime> Gate<R> {
             waiting: Vec::new(),
         };
         let (state, wake) = (Mutex::new(state), Wake::new());
-        Arc::new(Self { runtime, speaks, engine: Arc::new(engine), budget, state, wake })
+        let engine = Arc::new(engine);
+        Arc::new(Self { runtime, speaks, engine, budget, advertised, state, wake })
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -33,6 +33,9 @@ pub(super) struct Lanes<P: Party> {
     moved: SmallVec<[u32; 4]>,
     last: LastFrames,
     pub(super) party: P,
+    /// The network changed, and nobody has looked at that.
+    #[cfg(feature = "http3")]
+    pub(super) moved_away: bool,
     /// Nobody misses what is not written.
     pub(super) aborted: bool,
     /// The engine's last event, to be taken by who carries it.
@@ -49,6 +52,8 @@ impl<P: Party> Lanes<P> {
             moved: SmallVec::new(),
             last: LastFrames::default(),
             party,
+            #[cfg(feature = "http3")]
+            moved_away: false,
             aborted: false,
             closed: None,
         }
@@ -91,6 +96,8 @@ impl<P: Party> Lanes<P> {
                     engine.shutdown(now, Shutdown::Now);
                 }
                 Letter::Probe => engine.ping(now),
+                #[cfg(feature = "http3")]
+                Letter::Move => self.moved_away = true,
                 // Its turn was before there was an engine.
                 Letter::Handshake => {}
                 Letter::Limit(streams) => engine.set_max_concurrent_streams(now, streams),
@@ -100,9 +107,10 @@ impl<P: Party> Lanes<P> {
         true
     }
 
-    fn open<E: Http>(&mut self, engine: &mut E, now: Instant, parcel: Parcel) {
+    fn open<E: Http>(&mut self, engine: &mut E, now: Instant, mut parcel: Parcel) {
         // A stream that a letter before has ended still has its lane, and its slot may come back.
         self.take_events(engine, now);
+        self.party.on_opening(&mut parcel.message.head);
         let opened = match engine.open(now, &parcel.message.head, parcel.message.end) {
             Ok(stream) => stream,
             Err(error) => {
@@ -193,6 +201,7 @@ impl<P: Party> Lanes<P> {
                 Event::Limit(limit) => self.party.on_limit(limit),
                 Event::GoAway { .. } => self.party.on_go_away(),
                 Event::Pong => self.party.on_pong(),
+                Event::AltSvc { stream, payload } => self.party.on_alternatives(stream, &payload),
                 Event::Cut(cut) => self.party.on_cut(cut),
                 Event::Closed { cause } => self.closed = Some(cause),
                 _ => {}
@@ -217,7 +226,10 @@ impl<P: Party> Lanes<P> {
     ) {
         match head {
             Head::Response(head) => {
-                let Some(lane) = self.lane(stream) else { return };
+                let Some(Some(lane)) = self.lanes.get_mut(stream.slot()) else { return };
+                if lane.stream != stream {
+                    return;
+                }
                 let status = head.status();
                 let facts = lane.answered(now, status);
                 if status == StatusCode::SWITCHING_PROTOCOLS
@@ -228,7 +240,8 @@ impl<P: Party> Lanes<P> {
                     lane.may_send = true;
                     self.moved.push(u32::try_from(stream.slot()).unwrap_or(u32::MAX));
                 }
-                self.party.on_answered(&facts, status);
+                let asked = lane.parcel.as_ref().map(|parcel| &parcel.message.head);
+                self.party.on_answered(&facts, asked, &head);
                 let frame = Frame::Head(head);
                 if end {
                     self.on_last(stream, frame);

@@ -23,6 +23,9 @@ pub(crate) enum Letter {
     Handshake,
     /// Server: grant the peer so many concurrent streams.
     Limit(u32),
+    /// Client: the network changed; HTTP/3 goes on from where this host is now.
+    #[cfg(feature = "http3")]
+    Move,
     /// A pipe of the stream in this slot has moved.
     Lane(u32),
 }

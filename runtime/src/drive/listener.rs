@@ -90,7 +90,11 @@ pub(crate) async fn run<R: Runtime, S: Service>(
 
 /// Where HTTP/3 is served beside TCP, if it is.
 #[cfg(feature = "http3")]
-pub(crate) type Udp<R> = Option<(<R as Runtime>::Datagrams, regatta_core::engine::quic::Endpoint)>;
+pub(crate) type Udp<R> = Option<(
+    <R as Runtime>::Datagrams,
+    regatta_core::engine::quic::Endpoint,
+    super::socket::Windows,
+)>;
 #[cfg(not(feature = "http3"))]
 pub(crate) type Udp<R> = core::marker::PhantomData<R>;
 
@@ -101,10 +105,10 @@ fn begin_http3<R: Runtime, S: Service>(
     gate: &Arc<Gate<R>>,
     service: &Arc<S>,
 ) -> Option<super::socket::Brake> {
-    let (socket, endpoint) = datagrams?;
+    let (socket, endpoint, windows) = datagrams?;
     let (gate, service) = (Arc::clone(gate), Arc::clone(service));
     let runtime = gate.runtime.clone();
-    let (brake, task) = super::socket::serve(socket, endpoint, gate, service);
+    let (brake, task) = super::socket::serve(socket, endpoint, windows, gate, service);
     runtime.spawn(task);
     Some(brake)
 }
@@ -263,7 +267,8 @@ impl<R: Runtime, S: Service> Party for Downward<R, S> {
         });
         // Boxed, or the call would hold it twice.
         let request = Box::new(http::Request::from_parts(parts, body));
-        let call = answer(Arc::clone(&self.service), request, Arc::clone(&exchange));
+        let alt_svc = self.gate.advertised.on(self.protocol, self.secure).cloned();
+        let call = answer(Arc::clone(&self.service), request, Arc::clone(&exchange), alt_svc);
         self.begin(call);
         Some(exchange)
     }
@@ -289,6 +294,12 @@ impl<R: Runtime, S: Service> Party for Downward<R, S> {
             self.gate.budget.change(self.held, bytes);
             self.held = bytes;
         }
+    }
+
+    #[cfg(feature = "http3")]
+    fn withhold(&mut self, unread: usize, withheld: usize) -> u64 {
+        self.hold(unread.saturating_add(withheld));
+        self.gate.budget.room()
     }
 
     fn may_read(&mut self, unread: usize, cx: &Context<'_>) -> bool {

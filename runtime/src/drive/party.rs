@@ -3,7 +3,7 @@
 use core::task::Context;
 use std::sync::Arc;
 
-use http::StatusCode;
+use http::{Request, Response};
 use regatta_core::Instant;
 use regatta_core::downstream::Cut;
 use regatta_core::engine::{Engine, Pace};
@@ -21,21 +21,22 @@ pub(crate) trait Party: Send + Unpin + 'static {
     const SIDE: Side;
 
     /// A request arrived (server): makes its exchange, whose pipes the lane then serves.
-    fn on_request(
-        &mut self,
-        now: Instant,
-        head: http::Request<()>,
-        end: bool,
-    ) -> Option<Arc<Exchange>>;
+    fn on_request(&mut self, now: Instant, head: Request<()>, end: bool) -> Option<Arc<Exchange>>;
 
     /// The peer changed its limit.
     fn on_limit(&mut self, limit: Limit);
 
-    /// The final response's head came (client).
-    fn on_answered(&mut self, _: &Facts, _: StatusCode) {}
+    /// Client: the last word to a request's head before it is opened here.
+    fn on_opening(&mut self, _: &mut Request<()>) {}
+
+    /// Client: the final response's head came to this request.
+    fn on_answered(&mut self, _: &Facts, _: Option<&Request<()>>, _: &Response<()>) {}
 
     /// The connection takes no new streams.
     fn on_go_away(&mut self);
+
+    /// Client: an ALTSVC frame came on the stream of this number.
+    fn on_alternatives(&mut self, _stream: u32, _payload: &[u8]) {}
 
     /// The answer to a probe came.
     fn on_pong(&mut self);
@@ -62,6 +63,11 @@ pub(crate) trait Party: Send + Unpin + 'static {
     fn may_read(&mut self, _unread: usize, _: &Context<'_>) -> bool {
         true
     }
+
+    /// HTTP/3: so many bytes of bodies are held by the engine, and at most so many by the
+    /// transport. Returns how much more that may be.
+    #[cfg(feature = "http3")]
+    fn withhold(&mut self, unread: usize, withheld: usize) -> u64;
 
     /// A stream has ended.
     fn on_ended(&mut self, lane: Ended);

@@ -38,6 +38,18 @@ impl Account {
         self.rule.windows(self.used(), configured)
     }
 
+    /// The window of each stream of an HTTP/3 connection that begins now.
+    #[cfg(feature = "http3")]
+    pub(crate) fn quic_stream(&self, configured: u32) -> u32 {
+        self.rule.quic_stream(self.used(), configured)
+    }
+
+    /// How much more peers may be granted beside what the streams that are read need.
+    #[cfg(feature = "http3")]
+    pub(crate) fn room(&self) -> usize {
+        self.rule.room(self.used())
+    }
+
     /// Bytes held now.
     pub(crate) fn used(&self) -> usize {
         self.used.load(Ordering::Relaxed)

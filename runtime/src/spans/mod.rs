@@ -13,8 +13,12 @@ mod silent;
 
 #[cfg(feature = "tracing")]
 pub(crate) use client::{RequestSpan, hears_connections, tell_connection};
+#[cfg(all(feature = "tracing", feature = "http3"))]
+pub(crate) use server::port_lost;
 #[cfg(feature = "tracing")]
 pub(crate) use server::{ServerSpan, closed, served};
+#[cfg(all(not(feature = "tracing"), feature = "http3"))]
+pub(crate) use silent::port_lost;
 #[cfg(not(feature = "tracing"))]
 pub(crate) use silent::{
     RequestSpan, ServerSpan, closed, hears_connections, served, tell_connection,

@@ -5,6 +5,8 @@ use core::net::SocketAddr;
 use http::{Request, StatusCode};
 use regatta_core::types::{Cause, Protocol};
 use tracing::field::Empty;
+#[cfg(feature = "http3")]
+use tracing::warn;
 use tracing::{Level, Span, debug, info_span};
 
 use super::version;
@@ -81,6 +83,21 @@ pub(crate) fn served(peer: Option<SocketAddr>, protocol: Protocol, secure: bool)
             secure
         },
         "connection begins"
+    );
+}
+
+/// HTTP/3 is served no more, because its socket cannot be read.
+#[cfg(feature = "http3")]
+pub(crate) fn port_lost(at: Option<SocketAddr>, cause: Cause) {
+    warn!(
+        target: SERVER,
+        parent: None,
+        {
+            server.address = at.map(|at| display(at.ip())),
+            server.port = at.map(|at| at.port()),
+            cause = ?cause
+        },
+        "HTTP/3 is served no more: the UDP socket cannot be read, {cause}"
     );
 }
 

@@ -57,3 +57,6 @@ impl ServerSpan {
 pub(crate) const fn served(_: Option<SocketAddr>, _: Protocol, _: bool) {}
 
 pub(crate) const fn closed(_: Option<SocketAddr>, _: Cause) {}
+
+#[cfg(feature = "http3")]
+pub(crate) const fn port_lost(_: Option<SocketAddr>, _: Cause) {}

@@ -195,6 +195,18 @@ metrics! {
             "Attempts that failed.";
         AttemptAborted("attempts"): "attempts were given up",
             "Attempts given up because another won or nobody needed them any more.";
+        Http3Broken("times"): "times HTTP/3 failed where TCP did not",
+            "Times HTTP/3 was marked broken: TCP connected and every QUIC leg had failed.";
+        Http3Suspect("times"): "times HTTP/3 fell silent",
+            "Times HTTP/3 was marked suspect: an established connection died of silence.";
+        Http3Confirmed("times"): "times HTTP/3 was shown to work",
+            "Times an HTTP/3 handshake of a race was complete.";
+        EarlyData("connections"): "connections took early data",
+            "Connections that took requests before their handshake was complete (0-RTT).";
+        EarlyDataSent("requests"): "requests went in early data",
+            "Requests that went with the first flight of a handshake.";
+        EarlyDataRefused("requests"): "requests in early data came to nothing",
+            "Requests that went in early data and were sent again over a full handshake.";
         PoolMade("pools"): "pools were made",
             "Pools that were made: one for each origin, profile and priority.";
         PoolDropped("pools"): "pools were dropped",

@@ -118,9 +118,9 @@ fn of_pool(pool: &PoolView, gauge: Gauge) -> u64 {
     let connections = pool.connections.iter();
     match gauge {
         Gauge::Connections => connections.count() as u64,
-        Gauge::Connecting => {
-            connections.filter(|one| one.state == State::Connecting).count() as u64
-        }
+        Gauge::Connecting => connections
+            .filter(|one| matches!(one.state, State::Connecting | State::EarlyData))
+            .count() as u64,
         Gauge::Idle => {
             connections.filter(|one| one.state == State::Ready && one.streams == 0).count() as u64
         }

@@ -68,6 +68,10 @@ pub(crate) struct Args {
     /// Write the packets of the first run here, as the client sees them, for Wireshark
     #[arg(long, value_name = "FILE")]
     pcap: Option<PathBuf>,
+
+    /// Write what each QUIC connection of the first run did into this directory, for qvis
+    #[arg(long, value_name = "DIR")]
+    qlog: Option<PathBuf>,
 }
 
 fn sweep(text: &str) -> Result<(String, Vec<String>), String> {
@@ -222,6 +226,16 @@ impl<'a> Command<'a> {
             (&self.args.pcap, self.scenarios.first(), self.seeds.first())
         {
             write(file, scenario.pcap(*seed))?;
+        }
+        if let (Some(folder), Some(scenario), Some(seed)) =
+            (&self.args.qlog, self.scenarios.first(), self.seeds.first())
+        {
+            fs::create_dir_all(folder).map_err(|error| {
+                Failure::wrong(format!("{} cannot be made: {error}", folder.display()))
+            })?;
+            for (name, records) in scenario.qlog(*seed) {
+                write(&folder.join(name), records)?;
+            }
         }
         Ok(())
     }

@@ -48,7 +48,7 @@ impl Part {
         // A sweep over few seeds proves nothing by what it has not reached.
         let stack = self.subject.starts_with("stack") && self.seeds() >= explore::COVERED_FROM;
         match stack {
-            true => Some(explore::expected()),
+            true => Some(explore::expected(self.seeds())),
             false => Machine::named(&self.subject).map(Machine::expected),
         }
     }

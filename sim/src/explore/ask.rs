@@ -6,7 +6,7 @@ use core::task::Poll;
 use core::time::Duration;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use http::{Method, Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode, Version};
 use http_body_util::BodyExt as _;
 use regatta_core::id::ProfileId;
 use regatta_core::types::Priority;
@@ -118,6 +118,9 @@ async fn exchange(
     };
     callers.book.note(n, |entry| entry.head = Some(callers.host.now()));
     callers.book.moves(1);
+    if response.version() == Version::HTTP_3 {
+        callers.meet("http3", "answered");
+    }
     let Some(which) = response.headers().get("x-answered") else {
         return match response.into_body().collect().await {
             Ok(_) => Result::Scripted,

@@ -6,10 +6,11 @@ use core::time::Duration;
 use regatta_core::types::Scheme;
 use regatta_models::tape::Tape;
 
-use super::fault::{self, FaultPlan};
+use super::fault::{self, FaultKind, FaultPlan};
 use super::optimum::Expectation;
 use super::policy::ClientPlan;
 use super::workload::{self, RequestPlan};
+use super::{grid, http3};
 use crate::net::stack::{Kernel, Stack};
 use crate::peer::Conduct;
 
@@ -71,6 +72,14 @@ pub struct Case {
     /// How an answer comes is drawn when its request has come, not up front: the generator that
     /// knows everything beforehand must not be the only one.
     pub on_the_spot: bool,
+    /// Whether servers and clients speak HTTP/3 too.
+    pub http3: bool,
+    /// Names that are no origin's: where alternatives may be.
+    pub elsewhere: Vec<OriginPlan>,
+    /// What goes wrong before anything happens, and stays.
+    pub from_start: Vec<FaultKind>,
+    /// Whether what befalls datagrams alone ends in the quiet phase.
+    pub udp_heals: bool,
     /// What must come of it, where nothing goes wrong.
     pub expectation: Option<Expectation>,
 }
@@ -114,7 +123,7 @@ impl DnsPlan {
     /// All at once.
     pub const AT_ONCE: Self = Self { together: true, a: None, aaaa: None, ttl: None };
 
-    fn draw(dice: &mut Dice<'_>) -> Self {
+    pub(super) fn draw(dice: &mut Dice<'_>) -> Self {
         if !dice.odd("slow lookup", 300_000, 2) {
             return Self::AT_ONCE;
         }
@@ -198,6 +207,7 @@ impl Case {
         let mut dice = Dice { tape, profile, odds };
         match mode {
             Mode::Wild => Self::wild(&mut dice, seed),
+            Mode::Stable if grid::is_drawn(seed) => super::optimum_race::stable(&mut dice, seed),
             Mode::Stable => super::optimum::stable(&mut dice, seed),
             Mode::Golden => super::optimum::golden(&mut dice, seed),
         }
@@ -213,7 +223,7 @@ impl Case {
         let nat = dice.odd("nat", 500_000, 3);
         let stack = stack(dice);
         let on_the_spot = dice.tape.one_in("on the spot", 4);
-        Self {
+        let mut case = Self {
             profile: dice.profile,
             mode: Mode::Wild,
             lite,
@@ -226,8 +236,19 @@ impl Case {
             nat,
             stack,
             on_the_spot,
+            http3: false,
+            elsewhere: Vec::new(),
+            from_start: Vec::new(),
+            udp_heals: true,
             expectation: None,
+        };
+        if http3::is_drawn(seed) {
+            http3::draw(dice, &mut case);
         }
+        if grid::is_drawn(seed) {
+            grid::draw(dice, &mut case);
+        }
+        case
     }
 
     /// The address of an origin's address.

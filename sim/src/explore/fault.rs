@@ -63,6 +63,16 @@ pub enum FaultKind {
     Rebind,
     /// The client takes nothing new any more.
     ClientDrains,
+    /// Datagrams get through to nobody.
+    NoUdp,
+    /// A host's link carries packets of so many bytes at most.
+    Mtu(usize, u16),
+    /// Datagrams of one address family get through to nobody.
+    NoUdpOf(bool),
+    /// The first datagrams of each flow pass, the others are dropped.
+    UdpFirst(u32),
+    /// Datagrams are refused by a firewall.
+    UdpRefused,
 }
 
 /// What a resolver says.
@@ -79,7 +89,7 @@ pub enum Lookup {
 }
 
 /// The stable names of all kinds.
-pub(crate) const NAMES: [&str; 22] = [
+pub(crate) const NAMES: [&str; 27] = [
     "network-changed",
     "delay",
     "loss",
@@ -102,7 +112,15 @@ pub(crate) const NAMES: [&str; 22] = [
     "no-address",
     "rebind",
     "client-drains",
+    "no-udp",
+    "mtu",
+    "no-udp-family",
+    "udp-first",
+    "udp-refused",
 ];
+
+/// So many of them are drawn in every world, the others in worlds with HTTP/3 alone.
+const KINDS: usize = 22;
 
 impl FaultKind {
     /// Its stable name.
@@ -130,6 +148,11 @@ impl FaultKind {
             Self::NoAddress(..) => 19,
             Self::Rebind => 20,
             Self::ClientDrains => 21,
+            Self::NoUdp => 22,
+            Self::Mtu(..) => 23,
+            Self::NoUdpOf(_) => 24,
+            Self::UdpFirst(_) => 25,
+            Self::UdpRefused => 26,
         }]
     }
 }
@@ -145,7 +168,7 @@ pub(crate) fn draw(
     if count == 0 {
         return Vec::new();
     }
-    let mut weights = [0; NAMES.len()];
+    let mut weights = [0; KINDS];
     let one_in = 1 + dice.tape.draw("kinds of faults", 5);
     for weight in &mut weights {
         if dice.tape.one_in("kind of fault", one_in) {
@@ -155,7 +178,7 @@ pub(crate) fn draw(
     // It ends all else.
     weights[21] /= 20;
     if weights.iter().all(|weight| *weight == 0) {
-        weights[dice.tape.draw("only kind", NAMES.len() as u32) as usize] = 1;
+        weights[dice.tape.draw("only kind", KINDS as u32) as usize] = 1;
     }
     let mut faults: Vec<_> = (0..count).map(|_| one(dice, &weights, hosts, origins)).collect();
     faults.sort_by_key(|fault| fault.at);
@@ -164,7 +187,7 @@ pub(crate) fn draw(
 
 fn one(
     dice: &mut Dice<'_>,
-    weights: &[u32; NAMES.len()],
+    weights: &[u32; KINDS],
     hosts: &[HostPlan],
     origins: usize,
 ) -> FaultPlan {
@@ -183,7 +206,7 @@ fn one(
 
 fn kind(
     dice: &mut Dice<'_>,
-    weights: &[u32; NAMES.len()],
+    weights: &[u32; KINDS],
     hosts: &[HostPlan],
     origins: u32,
 ) -> FaultKind {

@@ -4,17 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use regatta_core::Instant;
-use regatta_core::id::ClusterId;
+use regatta_core::id::{ClusterId, ConnectionId};
 use regatta_core::limits::Resource;
 use regatta_core::pool::State;
 use regatta_core::record::{Kind, Record, Rule, pack};
 use regatta_core::time::Duration;
-use regatta_core::types::{Limit, Priority, RetrySafe};
+use regatta_core::types::{Limit, Priority, Protocol, RetrySafe};
 use regatta_core::upstream::{PoolView, Upstream};
 use regatta_models::seen::Seen;
 use regatta_runtime::Client;
 
 use super::case::Case;
+use super::marks::Marks;
 use crate::host::Host;
 
 macro_rules! invariants {
@@ -84,6 +85,12 @@ invariants! {
     Needed = "optimum-connections",
     /// A fixed workload makes a known number of connections and handshakes.
     Golden = "golden-counts",
+    /// HTTP/3 is marked broken, suspect and confirmed by its rules alone.
+    Marked = "http3-marked-by-rule",
+    /// Who shows a certificate that is not the origin's, or not valid, never gets a request.
+    Certificate = "bad-certificate-unused",
+    /// Requests to an alternative say so in Alt-Used, and no others do.
+    AltUsed = "alt-used",
 }
 
 /// Ends the run: `law` does not hold.
@@ -125,6 +132,7 @@ pub(crate) struct Monitor {
     in_vain: u32,
     /// How much callers and servers had got.
     moved: u64,
+    marks: Marks,
 }
 
 #[derive(Debug)]
@@ -137,6 +145,9 @@ struct Connection {
     /// An attempt failed since the last one started.
     failed: bool,
     streams: u32,
+    http3: bool,
+    /// It was there when the client's NAT began to use other ports.
+    rebound: bool,
 }
 
 impl Monitor {
@@ -156,6 +167,7 @@ impl Monitor {
             polls: 0,
             in_vain: 0,
             moved: 0,
+            marks: Marks::default(),
         }
     }
 
@@ -224,6 +236,7 @@ impl Monitor {
         for record in client.records() {
             self.seen.record(&record);
             self.record(&record);
+            self.mark(&client, &record);
             if let Some(trace) = &mut self.trace {
                 trace.push((steps, record));
             }
@@ -238,6 +251,37 @@ impl Monitor {
             upstream.snapshot(Instant::EPOCH)
         });
         self.pools(&views);
+        for item in self.marks.met(&views) {
+            self.seen.sometimes("race", item);
+        }
+    }
+
+    /// What the race has to do with a record.
+    fn mark(&mut self, client: &Client<Host>, record: &Record) {
+        let course = |connection: u64| {
+            let id = ConnectionId::new((connection >> 32) as u32, connection as u32);
+            client.inspect(|upstream| {
+                let timeline = upstream.connection_timeline(id)?;
+                Some((pack(timeline.pool), timeline.transport))
+            })
+        };
+        match self.marks.record(record, course) {
+            Ok(true) => self.held(Law::Marked),
+            Ok(false) => {}
+            Err(text) => violated(Law::Marked, &format!("at {} {text}", record.at)),
+        }
+    }
+
+    /// The client was told that its network changed.
+    pub(crate) fn on_network_changed(&mut self) {
+        self.marks.on_network_changed();
+    }
+
+    /// Datagrams get through no more.
+    pub(crate) fn on_blocked(&mut self) {
+        if self.connections.values().any(|known| known.http3) {
+            self.seen.sometimes("race", "blocked after the handshake");
+        }
     }
 
     fn record(&mut self, record: &Record) {
@@ -253,6 +297,8 @@ impl Monitor {
                     last: Instant::EPOCH,
                     failed: false,
                     streams: 0,
+                    http3: false,
+                    rebound: false,
                 };
                 self.connections.insert(a, connection);
             }
@@ -261,7 +307,8 @@ impl Monitor {
                     connection.state = state(to);
                 }
             }
-            Kind::Destroyed | Kind::ConnectFailed => {}
+            Kind::DestroyedLocal => self.ended(a, "ended by this side"),
+            Kind::DestroyedRemote => self.ended(a, "ended by the peer"),
             Kind::LimitChanged => {
                 self.changed.insert(a);
             }
@@ -278,6 +325,13 @@ impl Monitor {
                 self.expect(Law::Draining, takes, || {
                     format!("at {at} a request was assigned to a connection that is {known:?}")
                 });
+                let known = self.connections.get(&b).filter(|known| known.http3);
+                if known.is_some() && self.resent.contains_key(&a) {
+                    self.seen.sometimes("http3", "went again");
+                }
+                if known.is_some_and(|known| known.rebound) {
+                    self.seen.sometimes("http3", "used behind another port");
+                }
             }
             Kind::Resent => {
                 *self.resent.entry(a).or_insert(0) += 1;
@@ -289,6 +343,18 @@ impl Monitor {
             }
             _ => {}
         }
+    }
+
+    /// An established connection is over.
+    fn ended(&mut self, connection: u64, how: &'static str) {
+        if self.connections.get(&connection).is_some_and(|known| known.http3) {
+            self.seen.sometimes("http3", how);
+        }
+    }
+
+    /// The client's NAT has begun to use other ports.
+    pub(crate) fn on_rebind(&mut self) {
+        self.connections.values_mut().for_each(|known| known.rebound = known.http3);
     }
 
     fn attempt(&mut self, at: Instant, rule: Rule, connection: u64) {
@@ -333,7 +399,8 @@ impl Monitor {
         });
         let connections = over(Resource::Connections, limits.max_connections);
         let firsts = || self.connections.values().filter(|c| c.rule == Rule::FirstConnection);
-        let first = if connections == 0 { 0 } else { firsts().count() as u32 };
+        let first =
+            if connections == 0 { 0 } else { firsts().count() as u32 + self.marks.firsts() };
         self.expect(Law::Connections, connections <= first, || {
             format!("{connections} over max_connections, {first} first ones")
         });
@@ -350,11 +417,17 @@ impl Monitor {
             let id = pack(view.id);
             alive.insert(id);
             let Some(known) = self.connections.get_mut(&id) else { continue };
+            known.http3 = view.protocol == Some(Protocol::Http3);
             let before = core::mem::replace(&mut known.streams, view.streams);
             let granted = match view.limit {
                 Some(Limit::Concurrent(limit)) => limit.min(config.max_concurrent_streams.get()),
                 _ => u32::MAX,
             };
+            if let Some(Limit::Total(most)) = view.limit {
+                self.expect(Law::Capacity, view.total <= most, || {
+                    format!("{} carried {} requests of {most}", view.id, view.total)
+                });
+            }
             let grown = view.streams > before && !self.changed.contains(&id);
             self.expect(Law::Capacity, !grown || view.streams <= granted, || {
                 format!("{} carries {} streams of {granted}", view.id, view.streams)
@@ -369,13 +442,5 @@ impl Monitor {
 }
 
 fn state(number: u8) -> State {
-    let all = [
-        State::Connecting,
-        State::EarlyData,
-        State::Ready,
-        State::Busy,
-        State::Draining,
-        State::Closed,
-    ];
-    all.into_iter().find(|state| *state as u8 == number).unwrap_or(State::Closed)
+    State::ALL.into_iter().find(|state| *state as u8 == number).unwrap_or(State::Closed)
 }

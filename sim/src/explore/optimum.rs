@@ -29,7 +29,7 @@ pub struct Expectation {
 /// Between two requests that are asked one after the other.
 const APART: Duration = Duration::from_secs(30);
 
-fn plain_request(at: Duration) -> RequestPlan {
+pub(super) fn plain_request(at: Duration) -> RequestPlan {
     let answer = Answer {
         start: Start::AtOnce,
         status: 200,
@@ -59,7 +59,12 @@ fn host(number: usize, delay: Duration, v6: bool) -> HostPlan {
     HostPlan { delay, addresses: vec![(address(number, 0, v6), conduct)] }
 }
 
-fn case(dice: &Dice<'_>, seed: u64, hosts: Vec<HostPlan>, origins: Vec<OriginPlan>) -> Case {
+pub(super) fn case(
+    dice: &Dice<'_>,
+    seed: u64,
+    hosts: Vec<HostPlan>,
+    origins: Vec<OriginPlan>,
+) -> Case {
     Case {
         profile: dice.profile,
         mode: Mode::Stable,
@@ -73,6 +78,10 @@ fn case(dice: &Dice<'_>, seed: u64, hosts: Vec<HostPlan>, origins: Vec<OriginPla
         nat: false,
         stack: Stack::default(),
         on_the_spot: false,
+        http3: false,
+        elsewhere: Vec::new(),
+        from_start: Vec::new(),
+        udp_heals: true,
         expectation: None,
     }
 }

@@ -3,10 +3,11 @@
 use core::num::NonZeroU32;
 use core::time::Duration;
 
+use regatta_core::altsvc::Offer;
 use regatta_core::engine::Config as EngineConfig;
 use regatta_core::eyeballs::{self, Family, Success};
 use regatta_core::upstream::{self, Protocols};
-use regatta_core::{limits, pool};
+use regatta_core::{altsvc, limits, pool, race};
 
 use super::case::Dice;
 
@@ -27,6 +28,12 @@ pub struct ClientPlan {
     pub protocols: [Protocols; 2],
     /// Every request's time limit, unless it has its own.
     pub timeout: Option<Duration>,
+    /// The race between QUIC and TCP.
+    pub race: race::Config,
+    /// What is remembered of alternatives.
+    pub alternatives: altsvc::Config,
+    /// What is known beforehand: of which origin, and what.
+    pub known: Vec<(usize, Offer)>,
 }
 
 /// Settings of the upstream itself.
@@ -84,6 +91,9 @@ impl ClientPlan {
                 dice.tape.pick("other protocols", &protocols),
             ],
             timeout: None,
+            race: race::Config::default(),
+            alternatives: altsvc::Config::default(),
+            known: Vec::new(),
         };
         // One draw for both: older tapes stay what they are.
         let many = plan.whole.max_handshakes;

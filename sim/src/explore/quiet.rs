@@ -133,7 +133,8 @@ fn is_usable(
         stage.scene.is_healed(address)
             || conduct.next().is_some_and(|(_, conduct)| matches!(conduct, Conduct::Honest(_)))
     } else {
-        stage.scene.is_healed(address) && made >= healed
+        let is_elsewhere = || stage.scene.elsewhere(address).is_some();
+        (stage.scene.is_healed(address) || is_elsewhere()) && made >= healed
     }
 }
 
@@ -155,6 +156,12 @@ pub(super) fn judge(stage: &Stage<'_>) {
         let said = 1 + resent.copied().unwrap_or(0);
         monitor.expect(Law::Said, fate.processed <= said, || {
             format!("request {n} was acted on {} times and sent {said} times", fate.processed)
+        });
+        monitor.expect(Law::Certificate, fate.misled == 0, || {
+            format!("request {n} went to a server with a bad certificate")
+        });
+        monitor.expect(Law::AltUsed, fate.alt_misused == 0, || {
+            format!("request {n} said the wrong thing in Alt-Used")
         });
         if entry.result == Some(Result::Answered) {
             monitor.expect(Law::Right, fate.answered > 0, || {

@@ -7,6 +7,8 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use regatta_core::Instant;
+use regatta_core::types::Origin;
+use regatta_core::upstream::Protocols;
 use regatta_models::catch::{Failure, caught};
 use regatta_models::seen::Seen;
 use regatta_models::tape::Tape;
@@ -14,7 +16,7 @@ use regatta_runtime::{Client, Roots, Runtime as _};
 
 use super::ask::{Callers, ask};
 use super::book::Book;
-use super::case::{Case, Mode, Profile};
+use super::case::{Case, Mode, OriginPlan, Profile};
 use super::fault::FaultKind;
 use super::monitor::{Law, Monitor, violated};
 use super::weather::Weather;
@@ -223,8 +225,17 @@ impl<'a> Stage<'a> {
             method: request.method.clone(),
             upload: request.upload,
             answer: request.answer.clone(),
+            origin: case.origins[request.origin].name,
+            races: case.client.protocols.get(usize::from(request.profile))
+                == Some(&Protocols::AutoHttp3),
         });
-        let scene = Arc::new(Scene::new(scripts.collect()).on_the_spot(case.on_the_spot));
+        let scene = Scene::new(scripts.collect()).on_the_spot(case.on_the_spot);
+        let elsewhere = case
+            .elsewhere
+            .iter()
+            .map(|name| (name.name, name.addresses.iter().map(|at| case.address(*at)).collect()));
+        let scene = scene.with_http3(case.http3).with_elsewhere(elsewhere.collect());
+        let scene = Arc::new(scene);
         let mut hosts = Vec::new();
         for (number, plan) in case.hosts.iter().enumerate() {
             let addresses = plan.addresses.iter().map(|(address, _)| *address);
@@ -237,6 +248,10 @@ impl<'a> Stage<'a> {
         for (number, origin) in case.origins.iter().enumerate() {
             net.records(origin.name, weather.records(number));
         }
+        for name in &case.elsewhere {
+            net.records(name.name, weather.records_of(name));
+        }
+        case.from_start.iter().for_each(|kind| weather.begin(kind));
         listen(case, &hosts, &scene);
         let client = client(case, client_host.clone());
         let book = Arc::new(Book::new(case.requests.len()));
@@ -350,9 +365,21 @@ impl<'a> Stage<'a> {
             }
             self.monitor.borrow_mut().seen.sometimes("fault", kind.name());
             self.weather().begin(kind);
+            if *kind == FaultKind::NoUdp && at.is_zero() {
+                self.monitor.borrow_mut().seen.sometimes("http3", "blocked from the start");
+            }
+            if *kind == FaultKind::NoUdp && !at.is_zero() {
+                self.monitor.borrow_mut().on_blocked();
+            }
+            if *kind == FaultKind::Rebind {
+                self.monitor.borrow_mut().on_rebind();
+            }
             let client = self.monitor.borrow().client().cloned();
             match (kind, client) {
-                (FaultKind::NetworkChanged, Some(client)) => client.network_changed(),
+                (FaultKind::NetworkChanged, Some(client)) => {
+                    client.network_changed();
+                    self.monitor.borrow_mut().on_network_changed();
+                }
                 (FaultKind::ClientDrains, Some(client)) => client.drain(),
                 _ => {}
             }
@@ -385,7 +412,7 @@ fn listen(case: &Case, hosts: &[Host], scene: &Arc<Scene>) {
     for (number, plan) in case.hosts.iter().enumerate() {
         for (place, (address, conduct)) in plan.addresses.iter().enumerate() {
             for port in [443, 80] {
-                let asked = case.origins.iter().any(|origin| {
+                let asked = case.origins.iter().chain(&case.elsewhere).any(|origin| {
                     origin.port() == port && origin.addresses.contains(&(number, place))
                 });
                 if asked {
@@ -404,10 +431,18 @@ fn client(case: &Case, host: Host) -> Client<Host> {
     let mut second = regatta_runtime::Profile::default();
     second.roots = Roots::Der(vec![tls::ROOT.to_vec()]);
     second.protocols = plan.protocols[1];
-    let built = Client::builder(host)
+    let mut builder = Client::builder(host);
+    for (origin, offer) in &plan.known {
+        let OriginPlan { name, scheme, .. } = &case.origins[*origin];
+        let port = scheme.default_port();
+        let origin = Origin { scheme: *scheme, host: (*name).into(), port };
+        builder = builder.alternative(origin, offer.clone());
+    }
+    let built = builder
         .pool(|pool| *pool = plan.pool.clone())
         .limits(|limits| *limits = plan.limits.clone())
         .eyeballs(|eyeballs| *eyeballs = plan.eyeballs.clone())
+        .race(|race| *race = plan.race.clone())
         .engine(|engine| *engine = plan.engine.clone())
         .upstream(|upstream| {
             upstream.max_sockets = plan.whole.max_sockets;
@@ -416,6 +451,7 @@ fn client(case: &Case, host: Host) -> Client<Host> {
             upstream.pool_idle_timeout = plan.whole.pool_idle_timeout;
             upstream.address_lifetime = plan.whole.address_lifetime;
             upstream.burst = plan.whole.burst;
+            upstream.alternatives = plan.alternatives.clone();
         })
         .request_timeout(plan.timeout)
         .roots(Roots::Der(vec![tls::ROOT.to_vec()]))

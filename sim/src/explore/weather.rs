@@ -3,7 +3,7 @@
 use core::net::IpAddr;
 use core::time::Duration;
 
-use super::case::Case;
+use super::case::{Case, OriginPlan};
 use super::fault::{FaultKind, Lookup};
 use crate::executor::Net;
 use crate::host::Host;
@@ -11,7 +11,7 @@ use crate::net::HostId;
 use crate::net::fault::{Fault, Peers};
 use crate::net::link::{Burst, Jitter, Link};
 use crate::net::names::{Record, Records, Reply};
-use crate::net::rule::{Action, Family, Rule};
+use crate::net::rule::{Action, Family, Rule, Transport};
 
 /// The network of a case.
 pub(super) struct Weather<'a> {
@@ -61,6 +61,15 @@ impl<'a> Weather<'a> {
             }
             FaultKind::NoFamily(v6) => rule(Rule::new(Action::Drop).family(family(*v6))),
             FaultKind::PassFirst(count) => rule(Rule::new(Action::PassFirst(*count))),
+            FaultKind::NoUdp => rule(Rule::new(Action::Drop).transport(Transport::Udp)),
+            FaultKind::NoUdpOf(v6) => {
+                rule(Rule::new(Action::Drop).family(family(*v6)).transport(Transport::Udp))
+            }
+            FaultKind::UdpFirst(count) => {
+                rule(Rule::new(Action::PassFirst(*count)).transport(Transport::Udp))
+            }
+            FaultKind::UdpRefused => rule(Rule::new(Action::RejectReset).transport(Transport::Udp)),
+            FaultKind::Mtu(host, bytes) => link(*host, self.plain(*host).mtu(*bytes)),
             FaultKind::Reject(port, unreachable) => {
                 let how = [Action::RejectReset, Action::RejectUnreachable];
                 rule(Rule::new(how[usize::from(*unreachable)]).port(*port))
@@ -119,8 +128,13 @@ impl<'a> Weather<'a> {
 
     /// What the resolver knows of an origin.
     pub(super) fn records(&self, origin: usize) -> Records {
-        let addresses = self.case.addresses(origin);
-        let plan = &self.case.origins[origin].dns;
+        self.records_of(&self.case.origins[origin])
+    }
+
+    /// What the resolver knows of a name.
+    pub(super) fn records_of(&self, known: &OriginPlan) -> Records {
+        let addresses: Vec<_> = known.addresses.iter().map(|at| self.case.address(*at)).collect();
+        let plan = &known.dns;
         if plan.together {
             return Records::together(addresses);
         }
@@ -173,6 +187,10 @@ impl<'a> Weather<'a> {
             let concerns = match &fault.kind {
                 FaultKind::NoFamily(v6) => *v6 == address.is_ipv6(),
                 FaultKind::PassFirst(_) => true,
+                FaultKind::NoUdp | FaultKind::UdpFirst(_) | FaultKind::UdpRefused => {
+                    self.case.udp_heals
+                }
+                FaultKind::NoUdpOf(v6) => self.case.udp_heals && *v6 == address.is_ipv6(),
                 FaultKind::Reject(known, _) => *known == port,
                 _ => false,
             };

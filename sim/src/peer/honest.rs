@@ -7,15 +7,17 @@ use core::task::Poll;
 use core::time::Duration;
 use std::sync::Arc;
 
-use http::{HeaderValue, Request, Response, StatusCode};
+use http::header::ALT_SVC;
+use http::{HeaderValue, Request, Response, StatusCode, Version};
 use http_body_util::BodyExt as _;
+use regatta_core::downstream::Advertise;
 use regatta_core::engine::tls::ServerOptions;
 use regatta_runtime::{ConnectionHandle, Runtime as _, Server};
 
 use super::body::{Pattern, byte_at};
-use super::plan::{Answer, Certificate, Conduct, Deed, ServerPlan, Start};
+use super::plan::{AltSvc, Answer, Certificate, Conduct, Deed, ServerPlan, Start};
 use super::raw;
-use super::scene::Scene;
+use super::scene::{Scene, Script};
 use crate::host::Host;
 use crate::tls;
 
@@ -31,7 +33,9 @@ pub async fn endpoint(host: Host, at: SocketAddr, tls: bool, conduct: Conduct, s
         Conduct::Raw(kind) => raw::listen(&host, at, tls, kind, &scene).await,
     }
     if !scene.is_stopped() {
-        serve(&host, at, tls, &ServerPlan::default(), &scene, scene.over()).await;
+        let http3 = scene.has_http3().then(Default::default);
+        let plan = ServerPlan { http3, ..ServerPlan::default() };
+        serve(&host, at, tls, &plan, &scene, scene.over()).await;
     }
 }
 
@@ -91,8 +95,9 @@ async fn serve(
     }
     let handle = server.handle();
     let (on, known) = (host.clone(), Arc::clone(scene));
+    let shown = Shown::of(at, tls, plan);
     host.spawn(server.serve(move |request: Request<regatta_runtime::Body>| {
-        answer(on.clone(), Arc::clone(&known), request)
+        answer(on.clone(), Arc::clone(&known), shown.clone(), request)
     }));
     end.await;
     handle.drain();
@@ -114,6 +119,14 @@ async fn bind(
             .downstream(|down| *down = plan.downstream.clone());
         if tls {
             builder = builder.tls(options(plan));
+            if let Some(http3) = &plan.http3 {
+                builder = builder.http3(http3.clone());
+                scene.meet("server", "speaks HTTP/3");
+            }
+            if plan.alt_svc != AltSvc::Itself {
+                // The answers say it themselves, as it is written.
+                builder = builder.alt_svc(Advertise::Off);
+            }
         }
         if let Ok(server) = builder.bind(at).await {
             return Some(server);
@@ -130,10 +143,62 @@ fn plain(status: StatusCode) -> Response<()> {
     response
 }
 
+/// What an endpoint shows of itself.
+#[derive(Clone, Debug)]
+struct Shown {
+    at: SocketAddr,
+    /// Its certificate is not the origin's, or not valid.
+    misleads: bool,
+    alt_svc: Option<(HeaderValue, &'static str)>,
+}
+
+impl Shown {
+    fn of(at: SocketAddr, tls: bool, plan: &ServerPlan) -> Self {
+        let alt_svc = match &plan.alt_svc {
+            AltSvc::Words(words, what) if tls => {
+                HeaderValue::from_str(words).ok().map(|words| (words, *what))
+            }
+            _ => None,
+        };
+        Self { at, misleads: tls && plan.certificate != Certificate::Good, alt_svc }
+    }
+
+    /// Where a request came, and what it says of that.
+    fn look(
+        &self,
+        scene: &Scene,
+        n: usize,
+        script: &Script,
+        request: &Request<regatta_runtime::Body>,
+    ) {
+        if self.misleads {
+            scene.note(n, |fate| fate.misled += 1);
+        }
+        let said = request.headers().get("alt-used").map(|value| value.to_str().unwrap_or(""));
+        let right = if request.version() == Version::HTTP_3 && script.races {
+            said.is_some_and(|said| self.is_named(scene, script.origin, said))
+        } else {
+            said.is_none()
+        };
+        scene.note(n, |fate| if right { fate.alt_used += 1 } else { fate.alt_misused += 1 });
+    }
+
+    /// Whether `said` is this endpoint, by the name under which a client found it.
+    fn is_named(&self, scene: &Scene, origin: &str, said: &str) -> bool {
+        let (name, port) = said.rsplit_once(':').unwrap_or((said, "443"));
+        let name_of_this = scene.elsewhere(self.at.ip()).unwrap_or(origin);
+        if name_of_this != origin {
+            scene.meet("race", "served elsewhere");
+        }
+        name == name_of_this && port == self.at.port().to_string()
+    }
+}
+
 /// Answers one request as its script says.
 async fn answer(
     host: Host,
     scene: Arc<Scene>,
+    shown: Shown,
     request: Request<regatta_runtime::Body>,
 ) -> Response<Pattern> {
     let which = request.headers().get(WHICH).and_then(|value| value.to_str().ok()?.parse().ok());
@@ -145,6 +210,7 @@ async fn answer(
         scene.complain(format!("request {n} came as {}", request.method()));
     }
     scene.note(n, |fate| fate.processed += 1);
+    shown.look(&scene, n, script, &request);
     let mut known = script.answer.clone();
     if scene.is_on_the_spot() {
         scene.meet("server", "answers as drawn on the spot");
@@ -172,6 +238,10 @@ async fn answer(
     }
     let mut response = plain(StatusCode::from_u16(status).unwrap_or(StatusCode::OK));
     response.headers_mut().insert(ANSWERED, HeaderValue::from(n));
+    if let Some((words, what)) = shown.alt_svc {
+        scene.meet("alt-svc", what);
+        response.headers_mut().insert(ALT_SVC, words);
+    }
     if trailers {
         response.headers_mut().insert("trailer", HeaderValue::from_static("x-trailer"));
     }

@@ -15,6 +15,6 @@ mod wire;
 pub use body::{BrokenOff, Pattern, byte_at};
 pub use honest::endpoint;
 pub(crate) use honest::first;
-pub use plan::{Answer, Certificate, Conduct, Deed, RawKind, ServerPlan, Start};
+pub use plan::{AltSvc, Answer, Certificate, Conduct, Deed, RawKind, ServerPlan, Start};
 pub(crate) use plan::{DEEDS, SCRIPTS};
 pub use scene::{Fate, Scene, Script};

@@ -4,7 +4,7 @@ use core::num::NonZeroU32;
 use core::time::Duration;
 
 use regatta_core::downstream;
-use regatta_core::engine::Config as EngineConfig;
+use regatta_core::engine::{Config as EngineConfig, quic};
 use regatta_core::types::Protocol;
 
 use crate::explore::Dice;
@@ -33,6 +33,21 @@ pub struct ServerPlan {
     /// When it drains, and for how long nobody listens then. The first may begin at once: it
     /// refuses, then accepts.
     pub rests: Vec<(Duration, Duration)>,
+    /// How it speaks HTTP/3, if it does, where it speaks TLS.
+    pub http3: Option<quic::ServerOptions>,
+    /// What its answers say of where else it is.
+    pub alt_svc: AltSvc,
+}
+
+/// What a server's answers say of where else it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AltSvc {
+    /// What is true: that it speaks HTTP/3, where it does.
+    Itself,
+    /// Nothing.
+    Nothing,
+    /// These words, and what they are.
+    Words(String, &'static str),
 }
 
 /// The stable names of all scripts.
@@ -200,6 +215,8 @@ impl Default for ServerPlan {
             alpn: vec![Protocol::Http2, Protocol::Http1],
             certificate: Certificate::Good,
             rests: Vec::new(),
+            http3: None,
+            alt_svc: AltSvc::Itself,
         }
     }
 }

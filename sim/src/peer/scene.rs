@@ -18,6 +18,10 @@ pub struct Script {
     pub upload: usize,
     /// How it is answered.
     pub answer: Answer,
+    /// The name of its origin.
+    pub origin: &'static str,
+    /// Whether its client races QUIC against TCP.
+    pub races: bool,
 }
 
 /// What servers saw of one request.
@@ -29,6 +33,12 @@ pub struct Fate {
     pub complete: u32,
     /// How often an answer was begun.
     pub answered: u32,
+    /// How often it came to a server whose certificate is not the origin's, or not valid.
+    pub misled: u32,
+    /// How often Alt-Used was what it must be.
+    pub alt_used: u32,
+    /// How often it was not.
+    pub alt_misused: u32,
 }
 
 /// What all servers of a run share.
@@ -36,6 +46,8 @@ pub struct Fate {
 pub struct Scene {
     scripts: Vec<Script>,
     on_the_spot: bool,
+    http3: bool,
+    elsewhere: Vec<(&'static str, Vec<IpAddr>)>,
     state: Watched<State>,
 }
 
@@ -55,7 +67,8 @@ impl Scene {
     /// A scene with these requests.
     pub fn new(scripts: Vec<Script>) -> Self {
         let state = State { fates: vec![Fate::default(); scripts.len()], ..State::default() };
-        Self { scripts, on_the_spot: false, state: Watched::new(state) }
+        let elsewhere = Vec::new();
+        Self { scripts, on_the_spot: false, http3: false, elsewhere, state: Watched::new(state) }
     }
 
     /// Answers are made on the spot: only their status and length are the scripts'.
@@ -63,6 +76,31 @@ impl Scene {
     pub const fn on_the_spot(mut self, yes: bool) -> Self {
         self.on_the_spot = yes;
         self
+    }
+
+    /// Healed servers speak HTTP/3 too.
+    #[must_use]
+    pub const fn with_http3(mut self, yes: bool) -> Self {
+        self.http3 = yes;
+        self
+    }
+
+    /// Names that are no origin's, with their addresses: where alternatives may be.
+    #[must_use]
+    pub fn with_elsewhere(mut self, elsewhere: Vec<(&'static str, Vec<IpAddr>)>) -> Self {
+        self.elsewhere = elsewhere;
+        self
+    }
+
+    /// The name that is no origin's and has this address.
+    pub fn elsewhere(&self, address: IpAddr) -> Option<&'static str> {
+        let mut names = self.elsewhere.iter();
+        names.find(|(_, addresses)| addresses.contains(&address)).map(|(name, _)| *name)
+    }
+
+    /// Whether healed servers speak HTTP/3 too.
+    pub const fn has_http3(&self) -> bool {
+        self.http3
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -6,7 +6,7 @@ use crate::scenario::{End, Outcome, Setting};
 
 /// The columns.
 const HEAD: &str = "settings,seed,load,request,requested_ms,assigned_ms,first_byte_ms,ended_ms,\
-result,sent_bytes,received_bytes,connection,address,reused,attempts,resends";
+result,sent_bytes,received_bytes,connection,address,protocol,reused,attempts,resends";
 
 /// One line for each request of these runs; times are since the run's beginning.
 pub fn lines(rows: &[(Vec<Setting>, Vec<Outcome>)]) -> String {
@@ -36,15 +36,19 @@ fn line(settings: &str, seed: u64, asked: &crate::scenario::Asked, text: &mut St
         End::Answered(status) => status.to_string(),
         End::Failed(cause) => quoted(cause),
     };
-    let (connection, address, reused) = match &timeline.connection {
+    let (connection, address, protocol, reused) = match &timeline.connection {
         None => Default::default(),
-        Some(made) => {
-            (format!("{:?}", made.connection), made.address.to_string(), made.reused.to_string())
-        }
+        Some(made) => (
+            format!("{:?}", made.connection),
+            made.address.to_string(),
+            made.protocol.to_string(),
+            made.reused.to_string(),
+        ),
     };
     let _ = writeln!(
         text,
-        "{settings},{seed},{},{},{},{},{},{},{result},{},{},{connection},{address},{reused},{},{}",
+        "{settings},{seed},{},{},{},{},{},{},{result},{},{},{connection},{address},{protocol},\
+         {reused},{},{}",
         asked.load,
         quoted(&asked.what),
         millis(Some(asked.requested)),

@@ -5,8 +5,11 @@ use std::fmt::Write as _;
 use super::Row;
 use crate::scenario::metric::{Figures, Value};
 
-/// Columns: the figure, and its head in two lines.
-const COLUMNS: [(&str, &str, &str); 16] = [
+/// A figure, and its head in two lines.
+type Column = (&'static str, &'static str, &'static str);
+
+/// Columns of every table.
+const COLUMNS: [Column; 16] = [
     ("requests", "", "requests"),
     ("ok", "", "ok"),
     ("failed", "", "failed"),
@@ -25,6 +28,22 @@ const COLUMNS: [(&str, &str, &str); 16] = [
     ("virtual_time", "virtual", "seconds"),
 ];
 
+/// Columns of tables in which HTTP/3 has a part: what answers came over, behind `failed`, ..
+const OVER: [Column; 3] =
+    [("over_http3", "over", "h3"), ("over_http2", "over", "h2"), ("over_http1", "over", "h1")];
+/// .. and how it was marked, behind all others.
+const MARKS: [Column; 2] = [("broken", "h3 marked", "broken"), ("suspect", "", "suspect")];
+
+fn columns(rows: &[Row]) -> Vec<Column> {
+    let mut columns = COLUMNS.to_vec();
+    if rows.iter().any(|row| row.figures.knows_http3()) {
+        let place = columns.iter().position(|(name, ..)| *name == "first_byte_p50");
+        columns.splice(place.unwrap_or(0)..place.unwrap_or(0), OVER);
+        columns.extend(MARKS);
+    }
+    columns
+}
+
 /// Draws the table, each line with a line feed at its end.
 pub fn draw(rows: &[Row]) -> String {
     let swept: Vec<&str> = rows
@@ -41,22 +60,23 @@ pub fn draw(rows: &[Row]) -> String {
         lines[0].push(String::new());
         lines[1].push("load".to_owned());
     }
-    for (_, over, head) in COLUMNS {
-        lines[0].push(over.to_owned());
-        lines[1].push(head.to_owned());
+    let columns = columns(rows);
+    for (_, over, head) in &columns {
+        lines[0].push((*over).to_owned());
+        lines[1].push((*head).to_owned());
     }
     for row in rows {
         let mut line: Vec<String> = row.settings.iter().map(|(_, value)| value.clone()).collect();
         if by_load {
             line.push("all".to_owned());
         }
-        line.extend(COLUMNS.iter().map(|(name, ..)| cell(name, &row.figures)));
+        line.extend(columns.iter().map(|(name, ..)| cell(name, &row.figures)));
         lines.push(line);
         for (load, figures) in row.figures.loads().iter().filter(|_| by_load) {
             let mut line = vec![String::new(); row.settings.len()];
             line.push(load.clone());
             // Connections are not one load's own.
-            let own = COLUMNS.iter().take_while(|(name, ..)| *name != "connections");
+            let own = columns.iter().take_while(|(name, ..)| *name != "connections");
             line.extend(own.map(|(name, ..)| cell(name, figures)));
             lines.push(line);
         }

@@ -2,6 +2,7 @@
 //! attempt of the race that it waited for.
 
 use regatta_core::Instant;
+use regatta_core::types::Transport;
 use regatta_runtime::{AttemptOutcome, AttemptTrace};
 
 use super::svg::{Anchor, Svg, millis, ticks};
@@ -19,15 +20,17 @@ const NAME: &str = "#8c6bb1";
 const TCP: &str = "#e69f00";
 const PROXY: &str = "#999933";
 const TLS: &str = "#cc79a7";
+const QUIC: &str = "#009e73";
 const QUEUE: &str = "#8a8a8a";
 const WAIT: &str = "#56b4e9";
 const BODY: &str = "#0072b2";
 const FAILED: &str = "#d55e00";
 
-const LEGEND: [(&str, &str); 7] = [
+const LEGEND: [(&str, &str); 8] = [
     (NAME, "name"),
     (TCP, "TCP"),
     (TLS, "TLS"),
+    (QUIC, "QUIC"),
     (QUEUE, "queue"),
     (WAIT, "waiting for the first byte"),
     (BODY, "body"),
@@ -150,8 +153,11 @@ fn rows(asked: &Asked, run: &Outcome) -> Vec<Row> {
 fn attempt_row(attempt: &AttemptTrace, end: Instant) -> Row {
     let ended = attempt.ended.unwrap_or(end);
     let connected = attempt.connected.unwrap_or(ended).min(ended);
-    let mut bars = vec![Bar { from: attempt.started, to: connected, colour: TCP, what: "TCP" }];
-    let mut connected = connected;
+    // The first packet has come half-way through QUIC's only handshake.
+    let quic = attempt.transport == Transport::Quic;
+    let (mut connected, colour, what) =
+        if quic { (ended, QUIC, "QUIC") } else { (connected, TCP, "TCP") };
+    let mut bars = vec![Bar { from: attempt.started, to: connected, colour, what }];
     if let Some(tunnel) = attempt.tunnel {
         let opened = tunnel.answered.unwrap_or(ended).min(ended);
         bars.push(Bar { from: connected, to: opened, colour: PROXY, what: "proxy" });
@@ -169,5 +175,6 @@ fn attempt_row(attempt: &AttemptTrace, end: Instant) -> Row {
     if let (AttemptOutcome::Failed(_), Some(last)) = (attempt.outcome, bars.last_mut()) {
         last.colour = FAILED;
     }
-    Row { label: format!("try {}", attempt.address), below: true, bars, note }
+    let over = if quic { " (QUIC)" } else { "" };
+    Row { label: format!("try {}{over}", attempt.address), below: true, bars, note }
 }

@@ -5,10 +5,13 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use http::Request;
+use http::{Request, Uri};
 use http_body::Body as _;
 use regatta_core::Instant;
+use regatta_core::altsvc::{self, Offer, Said};
+use regatta_core::engine::qlog::Sink;
 use regatta_core::rng::Rng;
+use regatta_core::types::{Origin, Scheme};
 use regatta_runtime::{
     Body, Client, Error, RequestOptions, Roots, Runtime as _, Timeline, TimelineHandle,
 };
@@ -25,18 +28,27 @@ use crate::tls;
 const NANOS: f64 = 1e9;
 
 /// Builds the client.
-pub(super) fn client(host: &Host, policy: &policy::Client) -> Result<Client<Host>, Error> {
+pub(super) fn client(
+    host: &Host,
+    policy: &policy::Client,
+    qlog: Option<&Arc<dyn Sink>>,
+) -> Result<Client<Host>, Error> {
     let mut builder = Client::builder(host.clone())
         .roots(Roots::Der(vec![tls::ROOT.to_vec()]))
         .profile(|profile| {
             profile.protocols = policy.protocols.into();
             profile.versions = policy.tls_versions.into();
             profile.danger_accept_any_certificate = policy.accept_any_certificate;
+            profile.qlog = qlog.cloned();
         })
         .pool(|config| policy.pool.apply(config))
         .limits(|config| policy.limits.apply(config))
         .eyeballs(|config| policy.eyeballs.apply(config))
-        .upstream(|config| policy.upstream.apply(config))
+        .race(|config| policy.race.apply(config))
+        .upstream(|config| {
+            policy.upstream.apply(config);
+            policy.alternatives.apply(&mut config.alternatives);
+        })
         .engine(|config| policy.engine.apply(config));
     if let Some(timeout) = policy.request_timeout {
         builder = builder.request_timeout(timeout.0);
@@ -44,7 +56,35 @@ pub(super) fn client(host: &Host, policy: &policy::Client) -> Result<Client<Host
     for (name, addresses) in &policy.resolve {
         builder = builder.resolve(name, addresses.clone());
     }
+    for (text, said) in &policy.alt_svc {
+        for offer in offers(said).unwrap_or_default() {
+            builder = origin(text)
+                .into_iter()
+                .fold(builder, |builder, origin| builder.alternative(origin, offer.clone()));
+        }
+    }
     builder.build()
+}
+
+/// The origin that a text names.
+pub(super) fn origin(text: &str) -> Option<Origin> {
+    let uri: Uri = text.parse().ok()?;
+    let scheme = match uri.scheme_str()? {
+        "https" => Scheme::Https,
+        "http" => Scheme::Http,
+        _ => return None,
+    };
+    let port = uri.port_u16().unwrap_or_else(|| scheme.default_port());
+    Some(Origin { scheme, host: uri.host()?.to_ascii_lowercase().into(), port })
+}
+
+/// What the value of an Alt-Svc field offers, where all of it can be read and is something.
+pub(super) fn offers(said: &str) -> Option<Vec<Offer>> {
+    let field = altsvc::parse([said.as_bytes()], said.len()).ok()?;
+    match field.said {
+        Said::Offers(offers) if field.malformed == 0 && !offers.is_empty() => Some(offers),
+        _ => None,
+    }
 }
 
 /// One load at work: what its tasks share.

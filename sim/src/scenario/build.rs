@@ -1,8 +1,10 @@
 //! A scenario's world on a net, and everyone in it set to work.
 
 use core::net::SocketAddr;
+use std::sync::Arc;
 
 use regatta_core::Instant;
+use regatta_core::engine::qlog::Sink;
 use regatta_core::rng::Rng;
 use regatta_runtime::{Client, Error};
 
@@ -42,6 +44,7 @@ pub(super) async fn start(
     hosts: &[Host],
     file: &File,
     board: &Board,
+    qlog: Option<&Arc<dyn Sink>>,
     seed: u64,
 ) -> Result<Client<Host>, Error> {
     let host_of = |name: &str| file.host.keys().position(|known| known == name).map(|n| &hosts[n]);
@@ -55,11 +58,11 @@ pub(super) async fn start(
             let mut own = rng.clone();
             let rng = Rng::new(own.next_u64().wrapping_add(number as u64));
             let at = SocketAddr::new(*address, server.port());
-            serving::start(host, at, server, rng).await?;
+            serving::start(host, at, server, rng, qlog).await?;
         }
     }
     let host = host_of(&file.client.host).unwrap_or(&hosts[0]);
-    let client = asking::client(host, &file.client)?;
+    let client = asking::client(host, &file.client, qlog)?;
     for (number, load) in file.load.values().enumerate() {
         asking::Asker::new(host, &client, board, number, load, seeds.next_u64()).start();
     }

@@ -2,11 +2,14 @@
 
 use std::net::IpAddr;
 
-use http::{Method, Uri};
+use http::{HeaderValue, Method, Uri};
+use regatta_core::types::Scheme;
 
+use super::asking;
 use super::expect::Condition;
 use super::format::File;
-use super::format::service::{Behaviour, Server, Tls};
+use super::format::policy::{Client, Protocols, Versions};
+use super::format::service::{Alpn, Behaviour, Server, Tls};
 use super::format::work::Load;
 use super::plan::{Wrong, host_of, place};
 
@@ -37,6 +40,7 @@ pub(super) fn check(file: &File) -> Result<(), Wrong> {
         check_server(file, &format!("server.{name}"), server)?;
     }
     host_of(file, "client.host", &file.client.host)?;
+    check_alternatives(&file.client)?;
     if file.load.is_empty() {
         return wrong("load", "expected at least one");
     }
@@ -59,9 +63,11 @@ fn check_server(file: &File, path: &str, server: &Server) -> Result<(), Wrong> {
         let says = format!("{address} is no address of the host `{}`", server.host);
         return wrong(&format!("{path}.addresses"), &says);
     }
-    if server.protocols.is_empty() {
-        return wrong(&format!("{path}.protocols"), "expected \"h2\", \"http/1.1\" or both");
+    if server.protocols.iter().all(|alpn| *alpn == Alpn::Http3) {
+        let says = "expected \"h2\", \"http/1.1\" or both, and \"h3\" beside them";
+        return wrong(&format!("{path}.protocols"), says);
     }
+    check_http3(path, server)?;
     let script = server.behaviour != Behaviour::Answers;
     if script && !matches!(server.tls, Tls::Good | Tls::None) {
         return wrong(&format!("{path}.tls"), "a script has \"good\" or \"none\"");
@@ -74,6 +80,49 @@ fn check_server(file: &File, path: &str, server: &Server) -> Result<(), Wrong> {
     }
     if !(200..=599).contains(&server.status) {
         return wrong(&format!("{path}.status"), "expected a final status, 200 to 599");
+    }
+    Ok(())
+}
+
+fn check_http3(path: &str, server: &Server) -> Result<(), Wrong> {
+    let has_http3 = server.has_http3();
+    if has_http3 && server.tls == Tls::None {
+        return wrong(&format!("{path}.protocols"), "\"h3\" is nothing without TLS");
+    }
+    if has_http3 && matches!(server.tls_versions, Versions::Tls12) {
+        return wrong(&format!("{path}.tls_versions"), "\"h3\" needs TLS 1.3");
+    }
+    if has_http3 && server.behaviour != Behaviour::Answers {
+        return wrong(&format!("{path}.protocols"), "a script does not speak \"h3\"");
+    }
+    if server.quic_idle_timeout.is_some() && !has_http3 {
+        return wrong(&format!("{path}.quic_idle_timeout"), "expected \"h3\" in `protocols`");
+    }
+    let said = server.alt_svc.as_deref();
+    if said.is_some() && server.behaviour != Behaviour::Answers {
+        return wrong(&format!("{path}.alt_svc"), "a script says nothing of the kind");
+    }
+    if said.is_some_and(|said| HeaderValue::from_str(said).is_err()) {
+        return wrong(&format!("{path}.alt_svc"), "expected what a field may hold, or \"none\"");
+    }
+    Ok(())
+}
+
+fn check_alternatives(client: &Client) -> Result<(), Wrong> {
+    for (origin, said) in &client.alt_svc {
+        let path = format!("client.alt_svc.{origin}");
+        if asking::origin(origin).is_none_or(|origin| origin.scheme != Scheme::Https) {
+            let says = format!("`{origin}` is no origin: expected one such as https://www.test");
+            return wrong("client.alt_svc", &says);
+        }
+        if asking::offers(said).is_none() {
+            let says = format!("`{said}` offers nothing: expected a value such as h3=\":443\"");
+            return wrong(&path, &says);
+        }
+        if !matches!(client.protocols, Protocols::AutoHttp3) {
+            let says = "it is of use with `protocols = \"auto-http3\"` alone";
+            return wrong("client.alt_svc", says);
+        }
     }
     Ok(())
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use regatta_core::Instant;
 use regatta_core::record::Kind;
+use regatta_core::types::Protocol;
 
 use super::outcome::{Asked, End, Outcome};
 
@@ -69,6 +70,8 @@ pub struct Figures {
     handshakes: u64,
     resumed: u64,
     families: BTreeSet<bool>,
+    /// Answers by what they came over.
+    over: BTreeMap<Protocol, u64>,
     sent: u64,
     received: u64,
     /// From the first request to the last end, of all runs.
@@ -138,6 +141,9 @@ impl Figures {
             End::Failed(cause) => *self.failed.entry(cause.clone()).or_default() += 1,
             End::Answered(_) => {
                 self.ok += 1;
+                if let Some(made) = &asked.timeline.connection {
+                    *self.over.entry(made.protocol).or_default() += 1;
+                }
                 self.sent += asked.sent;
                 self.received += asked.received;
                 let since = |at: Instant| at.saturating_since(asked.requested);
@@ -189,6 +195,17 @@ impl Figures {
     /// The figures of each load by itself, as far as its requests tell.
     pub const fn loads(&self) -> &BTreeMap<String, Self> {
         &self.loads
+    }
+
+    fn over(&self, protocol: Protocol) -> Option<Value> {
+        Some(Value::Count(self.over.get(&protocol).copied().unwrap_or(0)))
+    }
+
+    /// Whether QUIC had any part in it.
+    pub fn knows_http3(&self) -> bool {
+        [Kind::Http3, Kind::Http3Broken, Kind::Http3Suspect]
+            .iter()
+            .any(|kind| self.count(*kind) > 0)
     }
 
     fn failures(&self) -> u64 {
@@ -265,7 +282,7 @@ metrics! {
         |all| Some(Value::Count(all.count(Kind::ConnectionMade)));
     established: COUNT, "connections that were established",
         |all| Some(Value::Count(all.established()));
-    attempts: COUNT, "attempts that were started: TCP connects",
+    attempts: COUNT, "attempts that were started, over TCP and over QUIC",
         |all| Some(Value::Count(all.count(Kind::AttemptStarted)));
     attempts_per_success: Value::Ratio(0), "attempts for each that became a connection", |all| {
         let won = all.count(Kind::AttemptWon);
@@ -281,6 +298,17 @@ metrics! {
         |all| Some(Value::Count(all.count(Kind::Http1)));
     http2: COUNT, "connections that spoke HTTP/2",
         |all| Some(Value::Count(all.count(Kind::Http2)));
+    http3: COUNT, "connections that spoke HTTP/3",
+        |all| Some(Value::Count(all.count(Kind::Http3)));
+    over_http1: COUNT, "answers that came over HTTP/1.1", |all| all.over(Protocol::Http1);
+    over_http2: COUNT, "answers that came over HTTP/2", |all| all.over(Protocol::Http2);
+    over_http3: COUNT, "answers that came over HTTP/3", |all| all.over(Protocol::Http3);
+    broken: COUNT, "times that HTTP/3 was marked broken",
+        |all| Some(Value::Count(all.count(Kind::Http3Broken)));
+    suspect: COUNT, "times that HTTP/3 was marked suspect",
+        |all| Some(Value::Count(all.count(Kind::Http3Suspect)));
+    confirmed: COUNT, "times that HTTP/3 was marked confirmed",
+        |all| Some(Value::Count(all.count(Kind::Http3Confirmed)));
     winner: Value::Word(""), "family of the connections used: ipv4, ipv6, both or none",
         |all| Some(Value::Word(all.family()));
     sent: Value::Bytes(0), "bytes of requests' bodies", |all| Some(Value::Bytes(all.sent));

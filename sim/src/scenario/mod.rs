@@ -8,6 +8,7 @@ mod check;
 mod document;
 pub mod expect;
 pub mod format;
+mod logs;
 pub mod metric;
 mod nearest;
 mod outcome;
@@ -18,8 +19,11 @@ pub mod units;
 mod zeros;
 
 use core::time::Duration;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use regatta_core::Instant;
+use regatta_core::engine::qlog::Sink;
 
 pub use document::{Mistake, Setting};
 use format::File;
@@ -29,6 +33,7 @@ use crate::executor::{Net, Stuck};
 use crate::net::pcap::Pcap;
 use board::Board;
 use document::Document;
+use logs::Logs;
 use plan::Plan;
 
 /// A scenario that makes sense.
@@ -73,8 +78,21 @@ impl Scenario {
         pcap.file()
     }
 
+    /// The qlog of a run with this seed: by its name, the file of each QUIC connection of the
+    /// client and the servers.
+    pub fn qlog(&self, seed: u64) -> BTreeMap<String, String> {
+        let logs = Logs::default();
+        self.run_logged(&Net::seeded(seed), seed, Some(&logs.sink()));
+        // Connections gave their last records away when the net was dropped.
+        logs.take()
+    }
+
     /// Runs it on a net that has nothing in it yet.
     pub fn run_on(&self, net: &Net, seed: u64) -> Outcome {
+        self.run_logged(net, seed, None)
+    }
+
+    fn run_logged(&self, net: &Net, seed: u64, qlog: Option<&Arc<dyn Sink>>) -> Outcome {
         let hosts = build::world(net, &self.plan);
         let board = Board::default();
         let until = Instant::EPOCH + self.file.duration.0;
@@ -82,7 +100,7 @@ impl Scenario {
         let ran = net.run_until(
             until,
             async {
-                match build::start(&hosts, &self.file, &board, seed).await {
+                match build::start(&hosts, &self.file, &board, qlog, seed).await {
                     Ok(started) => client = Some(started),
                     Err(error) => failed = Some(error),
                 }

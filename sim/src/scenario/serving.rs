@@ -7,20 +7,27 @@ use std::io::IoSlice;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use http::{Request, Response, StatusCode};
+use http::header::ALT_SVC;
+use http::{HeaderValue, Request, Response, StatusCode};
 use http_body::Body as _;
+use regatta_core::downstream::Advertise;
+use regatta_core::engine::qlog::Sink;
+use regatta_core::engine::quic;
 use regatta_core::engine::tls::ServerOptions;
 use regatta_core::rng::Rng;
 use regatta_runtime::{
     Address, Body, ConnectionHandle, Error, Listener as _, Runtime as _, ServerHandle, Stream as _,
 };
 
-use super::format::service::{Behaviour, Change, Server, Tls};
+use super::format::service::{Alpn, Behaviour, Change, Server, Tls};
 use super::units::{Range, Time};
 use super::zeros::Zeros;
 use crate::host::{Host, Socket};
 use crate::peer::{self, Conduct, Scene};
 use crate::tls;
+
+/// An `alt_svc` that is not sent.
+pub(super) const NOTHING: &str = "none";
 
 /// Starts a server at one address and lets it change as the scenario says.
 pub(super) async fn start(
@@ -28,6 +35,7 @@ pub(super) async fn start(
     at: SocketAddr,
     server: &Server,
     rng: Rng,
+    qlog: Option<&Arc<dyn Sink>>,
 ) -> Result<(), Error> {
     if let Some(script) = server.behaviour.script() {
         let scene = Arc::new(Scene::new(Vec::new()));
@@ -36,7 +44,7 @@ pub(super) async fn start(
     } else if server.behaviour == Behaviour::ResetsAtReuse {
         reset_at_reuse(host, at).await;
     } else {
-        let state = Arc::new(State::new(host.clone(), server, rng));
+        let state = Arc::new(State::new(host.clone(), server, rng, qlog.cloned()));
         let handle = listen(&state, at).await?;
         host.spawn(change(state, at, handle));
     }
@@ -47,6 +55,7 @@ pub(super) async fn start(
 struct State {
     host: Host,
     server: Server,
+    qlog: Option<Arc<dyn Sink>>,
     inner: Mutex<Inner>,
 }
 
@@ -59,14 +68,14 @@ struct Inner {
 }
 
 impl State {
-    fn new(host: Host, server: &Server, rng: Rng) -> Self {
+    fn new(host: Host, server: &Server, rng: Rng, qlog: Option<Arc<dyn Sink>>) -> Self {
         let inner = Inner {
             rng,
             answer_after: server.answer_after,
             stream_limit: None,
             seen: BTreeMap::new(),
         };
-        Self { host, server: server.clone(), inner: Mutex::new(inner) }
+        Self { host, server: server.clone(), qlog, inner: Mutex::new(inner) }
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -88,6 +97,10 @@ impl State {
         self.host.sleep(after).await;
         let mut response = Response::new(Zeros(size));
         *response.status_mut() = StatusCode::from_u16(self.server.status).unwrap_or_default();
+        let said = self.server.alt_svc.as_deref().filter(|said| *said != NOTHING);
+        if let Some(said) = said.and_then(|said| HeaderValue::from_str(said).ok()) {
+            response.headers_mut().insert(ALT_SVC, said);
+        }
         response
     }
 
@@ -126,6 +139,20 @@ async fn listen(state: &Arc<State>, at: SocketAddr) -> Result<ServerHandle<Host>
     if let Some(options) = tls_options(server) {
         builder = builder.tls(options);
     }
+    if server.has_http3() {
+        let mut options = quic::ServerOptions::default();
+        if let Some(time) = server.quic_idle_timeout {
+            options.connection.idle_timeout = time.0;
+        }
+        builder = builder.http3(options);
+    }
+    if let Some(sink) = &state.qlog {
+        builder = builder.qlog(Arc::clone(sink));
+    }
+    if server.alt_svc.is_some() {
+        // The answers say it themselves, as it is written.
+        builder = builder.alt_svc(Advertise::Off);
+    }
     let listening = builder.bind(at).await?;
     let handle = listening.handle();
     let service = Arc::clone(state);
@@ -140,7 +167,8 @@ fn tls_options(server: &Server) -> Option<ServerOptions> {
         Tls::Stranger => tls::stranger(),
         Tls::None => return None,
     };
-    options.alpn = server.protocols.iter().map(|alpn| (*alpn).into()).collect();
+    let over_tcp = server.protocols.iter().filter(|alpn| **alpn != Alpn::Http3);
+    options.alpn = over_tcp.map(|alpn| (*alpn).into()).collect();
     options.versions = server.tls_versions.into();
     options.tickets = server.tickets.unwrap_or(options.tickets);
     Some(options)

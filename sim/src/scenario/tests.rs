@@ -45,6 +45,14 @@ fn a_page_takes_three_round_trips() {
     assert_eq!(outcome.ended, Instant::from_millis(120));
 }
 
+fn are_told(all: &[((&str, &str), &str)]) {
+    for ((from, to), says) in all {
+        let text = PLAIN.replace(from, to);
+        let mistake = Scenario::read("a.toml", &text, &[]).unwrap_err();
+        assert_eq!(mistake.to_string(), *says);
+    }
+}
+
 #[test]
 fn mistakes_are_told_by_line_and_field() {
     let all = [
@@ -80,13 +88,74 @@ fn mistakes_are_told_by_line_and_field() {
              https://www.test",
         ),
     ];
-    for ((from, to), says) in all {
-        let text = PLAIN.replace(from, to);
-        let mistake = Scenario::read("a.toml", &text, &[]).unwrap_err();
-        assert_eq!(mistake.to_string(), says);
-    }
+    are_told(&all);
     let broken = Scenario::read("a.toml", "about = \"x\"\nduration = = 1", &[]).unwrap_err();
     assert!(broken.to_string().starts_with("a.toml:2: "), "{broken}");
+}
+
+#[test]
+fn mistakes_about_http3_are_told() {
+    let all = [
+        (
+            ("host = \"server\"", "host = \"server\"\nprotocols = [\"h3\"]"),
+            "a.toml:20: server.www.protocols: expected \"h2\", \"http/1.1\" or both, and \"h3\" \
+             beside them",
+        ),
+        (
+            (
+                "host = \"server\"",
+                "host = \"server\"\ntls = \"none\"\nprotocols = [\"h3\", \"h2\"]",
+            ),
+            "a.toml:21: server.www.protocols: \"h3\" is nothing without TLS",
+        ),
+        (
+            ("host = \"server\"", "host = \"server\"\nquic_idle_timeout = \"5s\""),
+            "a.toml:20: server.www.quic_idle_timeout: expected \"h3\" in `protocols`",
+        ),
+        (
+            ("host = \"server\"", "host = \"server\"\nbehaviour = \"mute\"\nalt_svc = \"clear\""),
+            "a.toml:21: server.www.alt_svc: a script says nothing of the kind",
+        ),
+        (
+            (
+                "host = \"client\"",
+                "host = \"client\"\nalt_svc = { \"https://www.test\" = 'h3=\":443\"' }",
+            ),
+            "a.toml:23: client.alt_svc: it is of use with `protocols = \"auto-http3\"` alone",
+        ),
+        (
+            ("host = \"client\"", "host = \"client\"\nalt_svc = { \"https://www.test\" = \"h3\" }"),
+            "a.toml:23: client.alt_svc.https://www.test: `h3` offers nothing: expected a value \
+             such as h3=\":443\"",
+        ),
+    ];
+    are_told(&all);
+}
+
+/// Stale, lying and unreadable Alt-Svc: answers come over TCP, as before.
+#[test]
+fn alt_svc_may_lie() {
+    let page = PLAIN.replace("requests = 1", "requests = 3\nusers = 1\nthink = \"100ms\"");
+    let page = page.replace("host = \"client\"", "host = \"client\"\nprotocols = \"auto-http3\"");
+    let all = [
+        // What it says by itself, and what is true in other words.
+        ("protocols = [\"h3\", \"h2\"]", 1, 0),
+        ("protocols = [\"h3\", \"h2\"]\nalt_svc = 'h3=\":443\"; ma=60'", 1, 0),
+        ("protocols = [\"h3\", \"h2\"]\nalt_svc = 'none'", 0, 0),
+        // Nobody listens there.
+        ("alt_svc = 'h3=\":443\"'", 0, 1),
+        ("alt_svc = 'h3=\":44'", 0, 0),
+        ("protocols = [\"h3\", \"h2\"]\nalt_svc = 'clear'", 0, 0),
+    ];
+    for (said, over_http3, broken) in all {
+        let text = page.replace("host = \"server\"", &format!("host = \"server\"\n{said}"));
+        let outcome = Scenario::read("a.toml", &text, &[]).unwrap().run(1);
+        let figures = metric::Figures::of([&outcome]);
+        let count = |name| figures.get(name).unwrap();
+        assert_eq!(count("ok"), metric::Value::Count(3), "{said}");
+        assert_eq!(count("over_http3"), metric::Value::Count(over_http3), "{said}");
+        assert_eq!(count("broken"), metric::Value::Count(broken), "{said}");
+    }
 }
 
 #[test]

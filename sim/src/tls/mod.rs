@@ -52,6 +52,12 @@ pub fn provider() -> Provider {
     })
 }
 
+/// Begins the random bytes of this thread anew, for who uses [`provider`] outside of a net and
+/// wants to have the same again.
+pub fn reseed(seed: u64) {
+    CURRENT.set(Random::new(seed));
+}
+
 /// The bytes that TLS draws, made from a seed.
 #[derive(Clone, Debug)]
 pub(crate) struct Random(Rng);

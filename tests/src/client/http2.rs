@@ -129,7 +129,7 @@ fn reset_of_every_kind() {
                 code::PROTOCOL_ERROR => "PROTOCOL_ERROR",
                 code::CANCEL => "CANCEL",
                 code::HTTP_1_1_REQUIRED => "HTTP_1_1_REQUIRED",
-                0xbeef => "error code 48879",
+                0xbeef => "error code 0xbeef",
                 _ => continue,
             };
             let sentence = format!("http://{at}: the peer reset the stream with {name}");

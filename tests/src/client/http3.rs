@@ -3,12 +3,17 @@
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, Version};
 use http_body_util::{BodyExt as _, Full};
+use regatta_core::Instant;
+use regatta_core::altsvc::{Alternative, Offer};
 use regatta_core::engine::quic;
-use regatta_core::types::{Cause, Refusal, TlsFault};
+use regatta_core::engine::tls::{ServerConfig, Tls};
+use regatta_core::types::{Cause, Origin, Refusal, Scheme, TlsFault, Transport};
 use regatta_core::upstream::Protocols;
-use regatta_tokio::{Body, Client, ErrorKind};
+use regatta_tokio::{AttemptOutcome, Body, Client, ErrorKind, TimelineHandle};
+use tokio::net::TcpListener;
 
 use crate::ask::{Answer, send};
+use crate::dsl::{Secret, clock};
 use crate::serve::{ANY, Serving, text};
 use crate::trust::Authority;
 
@@ -18,9 +23,13 @@ async fn serving(authority: &Authority) -> Serving {
     let server = builder.http3(quic::ServerOptions::default()).bind(ANY).await.unwrap();
     Serving::start(server, |request: Request<Body>| async move {
         let version = request.version();
+        let used = request.headers().get("alt-used").cloned();
         let body = request.into_body().collect().await.map(|all| all.to_bytes());
         let mut response = text(body.unwrap_or_default());
         response.headers_mut().insert("seen", format!("{version:?}").parse().unwrap());
+        if let Some(used) = used {
+            response.headers_mut().insert("used", used);
+        }
         response
     })
 }
@@ -50,15 +59,108 @@ async fn requests_go_over_quic_and_tcp_to_one_port() {
         let head = echo(&over_quic, url, Bytes::from(vec![7; length])).await;
         assert_eq!((head.version(), head.status()), (Version::HTTP_3, StatusCode::OK));
         assert_eq!(head.headers()["seen"], "HTTP/3.0");
+        assert!(!head.headers().contains_key("alt-svc"));
     }
     assert_eq!(server.handle.accepted_connections(), 1);
     let over_tcp = client(&authority, Protocols::Auto);
     let head = echo(&over_tcp, format!("https://127.0.0.1:{port}/"), Bytes::new()).await;
     assert_eq!(head.version(), Version::HTTP_2);
+    assert_eq!(head.headers()["alt-svc"], format!("h3=\":{port}\"; ma=86400"));
     over_quic.check();
     drop((over_quic, over_tcp));
     server.handle.drain().await;
     server.task.await.unwrap();
+}
+
+/// The first answer over TCP says where HTTP/3 is; QUIC is made beside it, and used when it is
+/// ready. The request says by Alt-Used where it goes.
+#[tokio::test]
+async fn http3_is_learnt_from_an_answer_and_used_for_later_requests() {
+    let authority = Authority::new();
+    let server = serving(&authority).await;
+    let port = server.address.port();
+    let client = client(&authority, Protocols::AutoHttp3);
+    let url = format!("https://127.0.0.1:{port}/");
+    let first = echo(&client, url.clone(), Bytes::new()).await;
+    assert_eq!(first.version(), Version::HTTP_2);
+    let mut asked = 0;
+    let later = loop {
+        let head = echo(&client, url.clone(), Bytes::from_static(b"again")).await;
+        if head.version() == Version::HTTP_3 {
+            break head;
+        }
+        asked += 1;
+        assert!(asked < 100_000, "HTTP/3 was never used");
+    };
+    assert_eq!(later.headers()["used"], format!("127.0.0.1:{port}"));
+    assert!(!first.headers().contains_key("used"));
+    // From now on nothing goes over TCP.
+    let next = echo(&client, url, Bytes::from(vec![1; 100_000])).await;
+    assert_eq!(next.version(), Version::HTTP_3);
+    assert_eq!(server.handle.accepted_connections(), 2);
+    client.check();
+}
+
+/// An ALTSVC frame says the same as the field; one that names somebody else says nothing.
+// rule: AS-10
+#[tokio::test]
+async fn http3_is_learnt_from_an_altsvc_frame() {
+    const SETTINGS: &str = "\0\0\0\x04\0\0\0\0\0\0\0\0\x04\x01\0\0\0\0";
+    // :status 200, spelt out, and the end of the stream.
+    const ANSWER: &str = "\0\0\x05\x01\x05\0\0\0\x01\x08\x03200";
+    let authority = Authority::new();
+    let listener = TcpListener::bind(ANY).await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let config = ServerConfig::new(&clock(), authority.server(&["127.0.0.1"])).unwrap();
+    let frame = |origin: &str, value: &str| {
+        let lengths = [2 + origin.len() + value.len(), origin.len()];
+        let [all, origin_len] = lengths.map(|len| char::from(u8::try_from(len).unwrap()));
+        assert!(all.is_ascii());
+        format!("\0\0{all}\x0a\0\0\0\0\0\0{origin_len}{origin}{value}")
+    };
+    let script = async {
+        let (socket, _) = listener.accept().await.unwrap();
+        let mut peer = Secret::new(socket, Tls::server(&config, Instant::EPOCH).unwrap());
+        let (mine, other) = (format!("https://127.0.0.1:{port}"), "https://other.test");
+        let alternatives = [frame(&mine, "h3=\":9\"; ma=60"), frame(other, "h3=\":7\"; ma=60")];
+        peer.send(&[SETTINGS, &alternatives.concat()].concat()).await;
+        // The body, which is not compressed.
+        peer.until("marker").await;
+        peer.send(ANSWER).await;
+        peer
+    };
+    let client = client(&authority, Protocols::AutoHttp3);
+    let request = Request::put(format!("https://127.0.0.1:{port}/"));
+    let request = request.body(Full::new(Bytes::from_static(b"marker"))).unwrap();
+    let (answer, _peer) = tokio::join!(send(&client, request), script);
+    assert_eq!(answer.unwrap().status, StatusCode::OK);
+    let known = client.alternatives();
+    assert!(known.contains("127.0.0.1") && known.contains(":9"), "{known}");
+    assert!(!known.contains("other.test") && !known.contains(":7"), "{known}");
+}
+
+/// A server that speaks no HTTP/3, whatever somebody has said of it: the system says so, and TCP
+/// starts at once.
+#[tokio::test]
+async fn where_nobody_is_at_the_udp_port_tcp_serves() {
+    let authority = Authority::new();
+    let builder = regatta_tokio::server().tls(authority.server(&["127.0.0.1"]));
+    let server = builder.bind(ANY).await.unwrap();
+    let server = Serving::start(server, |_: Request<Body>| async { text(Bytes::new()) });
+    let port = server.address.port();
+    let origin = Origin { scheme: Scheme::Https, host: "127.0.0.1".into(), port };
+    let builder = regatta_tokio::client().roots(authority.roots()).http3();
+    let client = builder.alternative(origin, Offer::new(Alternative::http3(port))).build().unwrap();
+    let request = Request::get(format!("https://127.0.0.1:{port}/"));
+    let response = client.request(request.body(Full::new(Bytes::new())).unwrap()).await.unwrap();
+    assert_eq!(response.version(), Version::HTTP_2);
+    let timeline = response.extensions().get::<TimelineHandle>().unwrap().snapshot();
+    let tried: Vec<_> = timeline
+        .attempts
+        .iter()
+        .map(|attempt| (attempt.transport, attempt.outcome == AttemptOutcome::Won))
+        .collect();
+    assert_eq!(tried, [(Transport::Quic, false), (Transport::Tcp, true)]);
 }
 
 #[tokio::test]

@@ -10,3 +10,4 @@ mod journal;
 mod origins;
 pub(crate) mod program;
 mod qpack;
+mod relay;

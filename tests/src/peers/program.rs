@@ -6,7 +6,7 @@ use core::time::Duration;
 use std::env;
 use std::fs;
 use std::io::{BufRead as _, BufReader, ErrorKind, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Mutex, OnceLock};
@@ -23,7 +23,7 @@ const GRACE: Duration = Duration::from_secs(1);
 
 /// Finds a peer, or says in one line that its tests are left out.
 pub(crate) fn find(program: &str) -> Option<PathBuf> {
-    let var = format!("REGATTA_{}", program.to_uppercase());
+    let var = format!("REGATTA_{}", program.to_uppercase().replace('-', "_"));
     let named = env::var_os(&var).map(PathBuf::from);
     let path = env::var_os("PATH").unwrap_or_default();
     // Debian's servers are in sbin, which is not in everybody's PATH.
@@ -91,6 +91,31 @@ pub(crate) fn free_port() -> u16 {
         }
     }
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// Waits until something at this UDP port of 127.0.0.1 speaks QUIC: whoever does names its versions
+/// to a datagram of a version that nobody has (RFC 9000 6.1).
+pub(crate) fn until_quic(port: u16) {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.connect(("127.0.0.1", port)).unwrap();
+    socket.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
+    // A long header of version 0x1a2a3a4a with two connection ids, in a datagram that is not small.
+    let mut asks = [0; 1_200];
+    asks[..23].copy_from_slice(b"\xc0\x1a\x2a\x3a\x4a\x08dddddddd\x08ssssssss");
+    let begun = Instant::now();
+    while begun.elapsed() < PATIENCE {
+        let mut answer = [0; 1_500];
+        // Refused, as long as nobody has the port; that is no reason to ask more often.
+        if socket.send(&asks).is_ok() {
+            match socket.recv(&mut answer) {
+                Ok(7..) => return,
+                Err(error) if error.kind() == ErrorKind::ConnectionRefused => {}
+                _ => continue,
+            }
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+    panic!("nobody speaks QUIC at port {port}");
 }
 
 /// A folder of its own, gone with the test.

@@ -81,14 +81,17 @@ pub(super) fn build(root: &Path, chosen: &[&str]) -> Result<Vec<Program>, String
         let words = ["cargo", "install", "cargo-fuzz", "--version", VERSION, "--locked"];
         run::quiet(root, &words, &[])?;
     }
-    let build = ["cargo", "fuzz", "build", "--sanitizer", "none", "--no-cfg-fuzzing"];
+    let build = ["cargo", "fuzz", "build", "--release", "--sanitizer", "none", "--no-cfg-fuzzing"];
     let features = ["--features", "libfuzzer"];
     let names = all.into_iter().filter(|name| chosen.is_empty() || chosen.contains(&&name[..]));
     let names: Vec<String> = names.collect();
     let words = build.into_iter().chain(features);
+    // By the profile and not by cargo-fuzz's own flag, which no package can be excepted from.
+    let checks = ["DEBUG_ASSERTIONS", "OVERFLOW_CHECKS"]
+        .map(|check| (format!("CARGO_PROFILE_RELEASE_{check}"), "true".to_owned()));
     match names.as_slice() {
-        [one] => run::quiet(root, &words.chain([one.as_str()]).collect::<Vec<_>>(), &[])?,
-        _ => run::quiet(root, &words.collect::<Vec<_>>(), &[])?,
+        [one] => run::quiet(root, &words.chain([one.as_str()]).collect::<Vec<_>>(), &checks)?,
+        _ => run::quiet(root, &words.collect::<Vec<_>>(), &checks)?,
     }
     let host = host(root)?;
     names.iter().map(|name| Program::new(root, name, &host)).collect()

@@ -9,13 +9,14 @@ use super::marks::Mark;
 const INTRODUCTION: &str = "\
 # Requirements
 
-What the standards ask of a client and of an origin server over HTTP/1.1 and HTTP/2, what has been
-done to servers and clients that asked less, and the test that holds each of it. `cargo xtask rules`
-makes this page of [rules.toml](rules.toml) and of the marks in the tests; `cargo xtask tidy` fails
-when it is out of date, when a mark names no rule, and when a rule that applies has no test.
+What the standards ask of a client and of an origin server over HTTP/1.1, HTTP/2 and HTTP/3, what
+has been done to servers and clients that asked less, and the test that holds each of it.
+`cargo xtask rules` makes this page of [rules.toml](rules.toml) and of the marks in the tests;
+`cargo xtask tidy` fails when it is out of date, when a mark names no rule, and when a rule that
+applies has no test.
 
-A letter behind a number is a part of a rule. A rule that is *later* is for a proxy or for HTTP/3,
-neither of which exists yet.
+A letter behind a number is a part of a rule. A rule that is *later* is for a proxy, which does not
+exist yet.
 ";
 
 /// Makes the page; every mark names a rule.

@@ -20,6 +20,9 @@ struct Step {
     run: fn(&Path, &Peers) -> Outcome,
 }
 
+/// Before the others, by itself only when named; then it says where the peers are.
+const INSTALL: &str = "install";
+
 /// Cheap ones first; the peers are looked for before all others.
 const STEPS: [Step; 19] = [
     Step { name: "fmt", what: "the code is formatted", run: steps::fmt },
@@ -59,17 +62,23 @@ pub(crate) fn run(root: &Path, names: &[&str]) -> Outcome {
         }
         return Ok(());
     }
-    if let Some(name) = names.iter().find(|name| STEPS.iter().all(|step| step.name != **name)) {
+    let is_step = |name: &str| name == INSTALL || STEPS.iter().any(|step| step.name == name);
+    if let Some(name) = names.iter().find(|name| !is_step(name)) {
         return Err(format!("there is no step `{name}`; `cargo xtask test --list` names them"));
     }
     let chosen = |step: &&Step| names.is_empty() || names.contains(&step.name);
     let begun = Instant::now();
     let mut failed = Vec::new();
     let mut peers = Peers::default();
-    if names.is_empty() || names.contains(&"peers") {
-        match step("install", "the peers that the tests talk to", || Peers::install(root)) {
+    if names.is_empty() || names.contains(&"peers") || names.contains(&INSTALL) {
+        match step(INSTALL, "the peers that the tests talk to", || Peers::install(root)) {
             Ok(found) => peers = found,
             Err(_) => failed.push("install"),
+        }
+    }
+    if names.contains(&INSTALL) {
+        for (name, value) in peers.vars() {
+            println!("{name}={value}");
         }
     }
     let steps: Vec<&Step> = STEPS.iter().filter(chosen).collect();

@@ -52,8 +52,12 @@ pub(super) fn rust(root: &Path, _: &Peers) -> Outcome {
         .ok_or("Cargo.toml names no rust-version")?
         .trim_matches('"');
     let members = run::read(root, &["git", "ls-files", "*/Cargo.toml"])?;
+    // A package that stands apart cannot take it, and names the same.
+    let same = format!("rust-version = \"{wanted}\"");
     for member in members.lines() {
-        if !run::text(root, member)?.contains("rust-version.workspace = true") {
+        let text = run::text(root, member)?;
+        let apart = text.contains("[workspace]") && text.contains(&same);
+        if !apart && !text.contains("rust-version.workspace = true") {
             return Err(format!("{member} does not take the workspace's rust-version"));
         }
     }

@@ -32,6 +32,8 @@ fn is_root(path: &str) -> bool {
     let target = |folder: &str| matches!(folder, "tests" | "benches" | "examples" | "fuzz_targets");
     match parts.as_slice() {
         ["build.rs"] | ["src", "lib.rs" | "main.rs"] => true,
+        // A crate apart from the workspace.
+        ["quiche", "src", "main.rs"] => package == "tests",
         // Its manifest names each file of the folder.
         [_] => package == "examples",
         ["src", "bin", rest @ ..] => matches!(rest, [_] | [_, "main.rs"]),

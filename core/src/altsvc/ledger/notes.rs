@@ -193,7 +193,7 @@ impl Ledger {
             rtt: 0,
             held: SmallVec::new(),
         });
-        self.table.insert(self.table.hash(origin), place.slot);
+        self.table.insert(self.table.hash_origin(origin), place.slot);
         self.order.push_front(&mut self.entries, place.slot());
         place
     }
@@ -213,7 +213,7 @@ impl Ledger {
 
     fn remove(&mut self, place: Place) {
         let Some(entry) = self.entries.get(place) else { return };
-        let (hash, suffix) = (self.table.hash(&entry.origin), self.suffix(&entry.origin));
+        let (hash, suffix) = (self.table.hash_origin(&entry.origin), self.suffix(&entry.origin));
         self.table.remove(hash, place.slot);
         if let Some(suffix) = suffix
             && self.canonical.get(&suffix) == Some(&place)

@@ -3,6 +3,7 @@
 mod field;
 mod file;
 mod frame;
+mod heard;
 mod https;
 mod ledger;
 

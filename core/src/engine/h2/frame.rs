@@ -11,6 +11,8 @@ pub(super) mod kind {
     pub(in super::super) const GOAWAY: u8 = 7;
     pub(in super::super) const WINDOW_UPDATE: u8 = 8;
     pub(in super::super) const CONTINUATION: u8 = 9;
+    /// RFC 7838 4.
+    pub(in super::super) const ALTSVC: u8 = 10;
 }
 
 /// Frame flags (RFC 9113 6).

@@ -22,12 +22,14 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
 
+use super::watch::Watches;
 use super::{Config, Event, OpenError, Output, Shutdown};
 use crate::arena::Arena;
 use crate::id::StreamId;
 use crate::time::{Duration, Instant};
 use crate::types::{Cause, Limit, RetrySafe};
 
+mod alternatives;
 mod client;
 mod clock;
 mod frame;
@@ -46,7 +48,6 @@ mod window;
 
 use self::clock::Clock;
 use self::io::Io;
-use self::pace::Watches;
 use self::stream::{Limits, Piece, Stream};
 use self::wake::{Chunk, Ready};
 use self::window::Windows;

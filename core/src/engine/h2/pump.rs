@@ -307,6 +307,13 @@ impl H2 {
         }
     }
 
+    /// Client: what the server has said of where else it is.
+    fn tell_alternatives(&mut self) {
+        while let Some((stream, payload)) = self.io.wire().tap.take_alternative() {
+            self.events.push_back(Event::AltSvc { stream, payload });
+        }
+    }
+
     fn count_refused(&mut self) {
         if !self.is_server() {
             return;
@@ -323,6 +330,7 @@ impl H2 {
             (tap.abuse(), tap.fault(), tap.streams_reset(), tap.go_aways_sent())
         };
         self.count_refused();
+        self.tell_alternatives();
         if let Some(code) = fault {
             self.cut(Cut::Malformed);
             let cause = Cause::Protocol(ProtocolFault::Connection(code));

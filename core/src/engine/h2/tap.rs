@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use bytes::BytesMut;
 
+use super::alternatives::Alternatives;
 use super::frame::{Frame, Step, Walker, code, flag, kind};
 use super::setting::Settings;
 use crate::downstream::Cut;
@@ -143,6 +144,7 @@ pub(super) struct Tap {
     data_out: u64,
     /// What h2 has refused by itself and was not counted yet.
     refused: Refused,
+    alternatives: Alternatives,
 }
 
 /// Streams that h2 has refused without telling of them.
@@ -189,6 +191,7 @@ impl Tap {
             data_in: 0,
             data_out: 0,
             refused: Refused::default(),
+            alternatives: Alternatives::default(),
         }
     }
 
@@ -225,6 +228,11 @@ impl Tap {
     /// What h2 has refused by itself since the last call.
     pub(super) const fn take_refused(&mut self) -> Refused {
         core::mem::replace(&mut self.refused, Refused { streams: 0, heads: 0 })
+    }
+
+    /// The oldest ALTSVC frame that came to a client and was not taken.
+    pub(super) fn take_alternative(&mut self) -> Option<(u32, Vec<u8>)> {
+        self.alternatives.take()
     }
 
     /// A server knows of the stream: what is sent on it is the server's own.
@@ -338,6 +346,7 @@ impl Tap {
                 if self.last_kind == kind::DATA {
                     self.data_in += n as u64;
                 }
+                self.alternatives.take_in(payload);
                 if !self.swallowing {
                     pass.extend_from_slice(payload);
                 }
@@ -379,6 +388,7 @@ impl Tap {
                 self.block = Some(self.now);
                 self.continuations = 0;
             }
+            kind::ALTSVC if !self.is_server => self.alternatives.begin(frame.len),
             kind::CONTINUATION => {
                 self.continuations += 1;
                 self.limit(self.continuations, CONTINUATIONS, Cut::FloodContinuation);
@@ -424,6 +434,8 @@ impl Tap {
                 }
             }
             _ => {
+                let is_ours = frame.stream == 0 || self.live.contains_key(&frame.stream);
+                self.alternatives.end(frame.stream, is_ours);
                 let count = self.rates.other.hit(now);
                 self.limit(count, OTHER, Cut::FloodOther);
             }

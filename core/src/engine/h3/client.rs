@@ -4,6 +4,7 @@
 use http::{Method, Request, StatusCode};
 use quinn_proto::Dir;
 
+use super::priority::Said;
 use super::stream::{Due, Fault, Held, Stream, ToSay};
 use super::{H3, code, message};
 use crate::engine::head::expects_continue;
@@ -34,6 +35,7 @@ impl H3 {
         if said.is_extended() && !peer.connect_protocol {
             return Err(OpenError::Unsayable);
         }
+        let (is_extended, priority) = (said.is_extended(), Said::of(head.headers()));
         let clean = message::clean(head.headers());
         let fields = clean.as_ref().unwrap_or_else(|| head.headers());
         let lines = || said.lines().chain(message::lines(fields));
@@ -50,6 +52,8 @@ impl H3 {
             stream.is_told = true;
             stream.is_head = *head.method() == Method::HEAD;
             stream.is_connect = is_connect;
+            stream.has_datagrams = is_extended;
+            stream.heed(priority);
             if is_connect {
                 stream.ends_untunnelled = end;
                 stream.held = Some(Vec::new());
@@ -85,7 +89,7 @@ impl H3 {
     pub(super) fn on_response(
         &mut self,
         id: StreamId,
-        fields: Vec<super::qpack::Field>,
+        fields: &mut Vec<super::qpack::Field>,
     ) -> Result<(), Fault> {
         let head = message::response(fields).ok_or(Fault::MALFORMED)?;
         let most = self.config.max_informational;
@@ -175,7 +179,7 @@ impl H3 {
     /// The transport has thrown early data away: streams are numbered anew, and what was said on
     /// them was not heard (RFC 9001 4.6.2).
     pub fn early_data_rejected(&mut self, now: Instant) {
-        let (cause, retry) = (Cause::ConnectionReset, RetrySafe::Unprocessed);
+        let (cause, retry) = (Cause::EarlyDataRefused, RetrySafe::Unprocessed);
         self.numbers.clear();
         self.list.clear();
         self.aborts.clear();
@@ -192,6 +196,7 @@ impl H3 {
         let (limit, used) = (self.limit, self.used);
         let streams = core::mem::take(&mut self.streams);
         let (refusing, draining) = (self.refusing, self.draining);
+        let log = self.log.take();
         *self = Self::new(&config, now, false);
         // Slots keep their generations, so that old ids stay stale.
         self.streams = streams;
@@ -201,6 +206,7 @@ impl H3 {
         self.limit = limit;
         self.refusing = refusing;
         self.draining = draining;
+        self.log = log;
     }
 }
 

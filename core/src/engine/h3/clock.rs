@@ -26,8 +26,9 @@ pub(super) struct Clock {
     asked: Option<Instant>,
     acknowledged: Option<u64>,
     notice: Notice,
-    /// When a connection that is empty is closed, whatever was not acknowledged.
-    close_at: Option<Instant>,
+    /// When a connection that is empty is closed, whatever was not acknowledged, and how many
+    /// acknowledgements had come then: who takes what was said is waited for.
+    closing: Option<(Instant, u64)>,
 }
 
 /// A server's first GOAWAY, which is to arrive before the second says which requests are served.
@@ -38,6 +39,9 @@ enum Notice {
     /// It goes out with the next pump, which knows the round trip.
     Given,
     Until(Instant),
+    /// The second one has been said, and is given this time to leave before an empty connection
+    /// is closed: what is closed sends nothing more.
+    Said(Instant),
 }
 
 impl Clock {
@@ -67,7 +71,7 @@ impl Clock {
     /// The next deadline.
     pub(super) fn next(&self, config: &Config) -> Option<Instant> {
         let last_call = match self.notice {
-            Notice::Until(at) => Some(at),
+            Notice::Until(at) | Notice::Said(at) => Some(at),
             Notice::None | Notice::Given => None,
         };
         [
@@ -75,7 +79,7 @@ impl Clock {
             self.lingering.front().map(|(at, ..)| *at),
             self.asked.map(|at| at + config.keep_alive_timeout),
             last_call,
-            self.close_at,
+            self.closing.map(|(at, _)| at),
         ]
         .into_iter()
         .flatten()
@@ -94,9 +98,8 @@ impl H3 {
         if is_due(self.clock.asked.map(|at| at + config.keep_alive_timeout)) {
             return self.fail(code::NO_ERROR, Cause::KeepAliveTimeout);
         }
-        if is_due(self.clock.close_at) {
-            return self.fail(code::NO_ERROR, Cause::ShutDown);
-        }
+        // Whether it is over shows by the connection's acknowledgements.
+        self.is_stirred |= is_due(self.clock.closing.map(|(at, _)| at));
         while let Some((_, id)) = self.clock.expecting.pop_front_if(|(at, _)| *at <= now) {
             self.go_on(id);
             if self.streams.get(id).is_some_and(|stream| !stream.is_connect) {
@@ -104,9 +107,14 @@ impl H3 {
             }
         }
         self.end_lingering(now);
-        if matches!(self.clock.notice, Notice::Until(at) if at <= now) {
-            self.clock.notice = Notice::None;
-            self.say_go_away(4 * self.accepted);
+        self.lose_patience(now);
+        match self.clock.notice {
+            Notice::Until(at) if at <= now => {
+                self.clock.notice = Notice::Said(now + LEAST_NOTICE);
+                self.say_go_away(4 * self.accepted);
+            }
+            Notice::Said(at) if at <= now => self.clock.notice = Notice::None,
+            _ => {}
         }
     }
 
@@ -176,15 +184,20 @@ impl H3 {
         }
         let is_noticed = matches!(self.clock.notice, Notice::None);
         if !is_noticed || !self.streams.is_empty() || !self.aborts.is_empty() {
-            self.clock.close_at = None;
+            self.clock.closing = None;
             return;
         }
         let own = self.control.opened() + self.stash.len();
         if conn.streams().send_streams() <= own {
             return self.fail(code::NO_ERROR, Cause::ShutDown);
         }
-        if self.clock.close_at.is_none() {
-            self.clock.close_at = Some(now + self.config.close_timeout);
+        let acknowledged = conn.stats().frame_rx.acks;
+        match self.clock.closing {
+            Some((at, _)) if now < at => {}
+            Some((_, before)) if before == acknowledged => {
+                self.fail(code::NO_ERROR, Cause::ShutDown);
+            }
+            _ => self.clock.closing = Some((now + self.config.close_timeout, acknowledged)),
         }
     }
 }

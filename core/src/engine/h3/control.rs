@@ -8,7 +8,8 @@ use quinn_proto::{Dir, VarInt, WriteError};
 
 use super::frame::{Frames, Piece, Settings, kind, put_front, put_integer, reserved, take_integer};
 use super::stream::Fault;
-use super::{H3, code};
+use super::{H3, code, log};
+use crate::engine::qlog::Log;
 
 /// Longest payload of a control frame that is understood, in bytes.
 const MOST_PAYLOAD: u64 = 1 << 10;
@@ -85,10 +86,10 @@ impl Control {
         }
     }
 
-    /// Writes a frame on the control stream.
-    pub(super) fn say(&mut self, frame: impl FnOnce(&mut Vec<u8>)) {
-        let [control, ..] = &mut self.own;
-        frame(&mut control.out);
+    /// The peer's control stream, once it is known.
+    pub(super) fn theirs(&self) -> Option<quinn_proto::StreamId> {
+        let found = self.theirs.iter().find(|(_, theirs)| matches!(theirs, Theirs::Control));
+        found.map(|(stream, _)| *stream)
     }
 
     /// Whether there is room on the encoder stream for inserts.
@@ -123,25 +124,49 @@ impl H3 {
         self.encoder.take_instructions(&mut encoder.out);
         self.decoder.take_instructions(&mut decoder.out);
         for own in &mut self.control.own {
-            write_own(own, conn)?;
+            write_own(own, conn, self.log.as_ref())?;
         }
-        self.grease(conn);
-        Ok(())
+        self.grease(conn)
     }
 
-    /// Opens a stream that means nothing, where the peer has room for it (RFC 9114 6.2.3).
-    fn grease(&mut self, conn: &mut quinn_proto::Connection) {
-        // Those that mean something come first.
-        if self.peer.is_none() || self.control.opened() == 0 {
-            return;
+    /// Says a frame on the control stream.
+    pub(super) fn say_control(&mut self, frame: impl FnOnce(&mut Vec<u8>)) {
+        let mut out = Vec::new();
+        frame(&mut out);
+        let [control, ..] = &mut self.control.own;
+        // What is said before the stream is open is told when it is.
+        if let (Some(log), Some(stream)) = (&self.log, control.stream) {
+            log::created_control(log, super::client::number(stream), &out);
         }
-        let Some(grease) = self.control.grease.take() else { return };
+        control.out.append(&mut out);
+    }
+
+    /// Opens a stream that means nothing, where the peer has room for it (RFC 9114 6.2.3). All
+    /// that mean something come first, said or not: nginx 1.30 takes none that it does not know
+    /// before those three, and ends the connection.
+    fn grease(&mut self, conn: &mut quinn_proto::Connection) -> Result<(), Fault> {
+        if self.peer.is_none() || self.control.grease.is_none() {
+            return Ok(());
+        }
+        for own in &mut self.control.own {
+            open_own(own, conn, self.log.as_ref());
+            write_own(own, conn, self.log.as_ref())?;
+        }
+        if self.control.own.iter().any(|own| own.stream.is_none() || !own.out.is_empty()) {
+            return Ok(());
+        }
+        let Some(grease) = self.control.grease.take() else { return Ok(()) };
         if let Some(stream) = conn.streams().open(Dir::Uni) {
             let mut out = Vec::new();
-            put_integer(&mut out, reserved(grease));
+            let kind = reserved(grease);
+            put_integer(&mut out, kind);
+            if let Some(log) = &self.log {
+                log::stream_type(log, "local", super::client::number(stream), kind);
+            }
             let mut send = conn.send_stream(stream);
             let _stopped = send.write(&out).map(|_| send.finish());
         }
+        Ok(())
     }
 
     /// Takes the streams that the peer has begun.
@@ -191,6 +216,9 @@ impl H3 {
             let mut rest = &so_far[..];
             let Some(kind) = take_integer(&mut rest) else { return Ok(true) };
             bytes = Bytes::copy_from_slice(rest);
+            if let Some(log) = &self.log {
+                log::stream_type(log, "remote", super::client::number(stream), kind);
+            }
             let Some(known) = self.on_kind(kind)? else { return Ok(false) };
             self.control.theirs.insert(stream, known);
         }
@@ -279,6 +307,7 @@ impl H3 {
             return Err(Fault::Connection(code::FRAME_UNEXPECTED));
         }
         if !is_known(kind) {
+            self.log_control(kind, &[]);
             self.control.unknown = self.control.unknown.saturating_add(len).saturating_add(16);
         }
         let is_too_long = is_known(kind) && len > MOST_PAYLOAD;
@@ -289,6 +318,7 @@ impl H3 {
     }
 
     fn on_control_frame(&mut self, kind: u64, payload: &[u8]) -> Result<(), Fault> {
+        self.log_control(kind, payload);
         match kind {
             kind::SETTINGS => {
                 let settings = Settings::read(payload).map_err(Fault::Connection)?;
@@ -318,6 +348,7 @@ impl H3 {
 
     fn on_settings(&mut self, settings: Settings) -> Result<(), Fault> {
         self.peer_has_begun = true;
+        self.log_settings(&settings);
         // RFC 9114 7.2.4.2: what was promised for early data holds.
         if self.peer.is_some_and(|before| !before.is_kept_by(&settings)) {
             return Err(Fault::Connection(code::SETTINGS_ERROR));
@@ -327,25 +358,39 @@ impl H3 {
     }
 }
 
+/// Opens one that is not, where the peer has room for it; its kind is to be said first.
+fn open_own(own: &mut Own, conn: &mut quinn_proto::Connection, log: Option<&Log>) {
+    if own.stream.is_some() {
+        return;
+    }
+    let Some(stream) = conn.streams().open(Dir::Uni) else { return };
+    if let Some(log) = log {
+        let number = super::client::number(stream);
+        log::stream_type(log, "local", number, own.kind);
+        if own.kind == kinds::CONTROL {
+            log::created_control(log, number, &own.out);
+        }
+    }
+    let mut out = Vec::with_capacity(own.out.len() + 1);
+    put_integer(&mut out, own.kind);
+    out.append(&mut own.out);
+    own.out = out;
+    own.stream = Some(stream);
+    // In front of every request.
+    let _just_opened = conn.send_stream(stream).set_priority(i32::MAX);
+}
+
 /// Gives the transport what waits on one stream.
-fn write_own(own: &mut Own, conn: &mut quinn_proto::Connection) -> Result<(), Fault> {
+fn write_own(
+    own: &mut Own,
+    conn: &mut quinn_proto::Connection,
+    log: Option<&Log>,
+) -> Result<(), Fault> {
     if own.out.is_empty() {
         return Ok(());
     }
-    let stream = match own.stream {
-        Some(stream) => stream,
-        None => {
-            let Some(stream) = conn.streams().open(Dir::Uni) else { return Ok(()) };
-            let mut out = Vec::with_capacity(own.out.len() + 1);
-            put_integer(&mut out, own.kind);
-            out.append(&mut own.out);
-            own.out = out;
-            own.stream = Some(stream);
-            // In front of every request.
-            let _just_opened = conn.send_stream(stream).set_priority(i32::MAX);
-            stream
-        }
-    };
+    open_own(own, conn, log);
+    let Some(stream) = own.stream else { return Ok(()) };
     match conn.send_stream(stream).write(&own.out) {
         Ok(written) => {
             own.out.drain(..written);

@@ -60,6 +60,20 @@ pub(super) fn put_front(out: &mut Vec<u8>, kind: u64, len: usize) {
     put_integer(out, len as u64);
 }
 
+/// How long a frame's front is.
+pub(super) const fn front_len(kind: u64, len: usize) -> usize {
+    integer_len(kind) + integer_len(len as u64)
+}
+
+const fn integer_len(value: u64) -> usize {
+    match value {
+        0..0x40 => 1,
+        0x40..0x4000 => 2,
+        0x4000..0x4000_0000 => 4,
+        _ => 8,
+    }
+}
+
 /// Writes a frame that is one integer.
 pub(super) fn put_number(out: &mut Vec<u8>, kind: u64, number: u64) {
     let mut payload = Vec::with_capacity(8);

@@ -55,10 +55,11 @@ impl Pseudo {
 }
 
 /// Takes pseudo-fields and fields apart. `None` where a field may not be.
-fn sort(fields: Vec<Field>) -> Option<(Pseudo, HeaderMap)> {
+fn sort(fields: &mut Vec<Field>) -> Option<(Pseudo, HeaderMap)> {
     let mut pseudo = Pseudo::default();
-    let mut map = HeaderMap::with_capacity(fields.len());
-    for field in fields {
+    let is_plain = |field: &&Field| field.name.first() != Some(&b':');
+    let mut map = HeaderMap::with_capacity(fields.iter().filter(is_plain).count());
+    for field in fields.drain(..) {
         if field.name.first() == Some(&b':') {
             if !map.is_empty() {
                 return None;
@@ -82,7 +83,7 @@ fn sort(fields: Vec<Field>) -> Option<(Pseudo, HeaderMap)> {
 }
 
 /// The request that a server got. `None` if it is malformed.
-pub(super) fn request(fields: Vec<Field>) -> Option<Request<()>> {
+pub(super) fn request(fields: &mut Vec<Field>) -> Option<Request<()>> {
     let (pseudo, map) = sort(fields)?;
     let method = Method::from_bytes(&pseudo.method?).ok()?;
     let is_extended = pseudo.protocol.is_some();
@@ -109,6 +110,10 @@ pub(super) fn request(fields: Vec<Field>) -> Option<Request<()>> {
         if path.first() != Some(&b'/') && (method != Method::OPTIONS || path != "*") {
             return None;
         }
+        // A fragment is no part of it (RFC 9114 4.3.1), and would be cut off without a word.
+        if path.contains(&b'#') {
+            return None;
+        }
         uri.path_and_query = Some(PathAndQuery::from_maybe_shared(path).ok()?);
         uri.scheme = uri.authority.is_some().then_some(scheme);
     }
@@ -125,7 +130,7 @@ pub(super) fn request(fields: Vec<Field>) -> Option<Request<()>> {
 }
 
 /// The response that a client got. `None` if it is malformed.
-pub(super) fn response(fields: Vec<Field>) -> Option<Response<()>> {
+pub(super) fn response(fields: &mut Vec<Field>) -> Option<Response<()>> {
     let (pseudo, map) = sort(fields)?;
     let Pseudo { status, method: None, scheme: None, authority: None, path: None, protocol: None } =
         pseudo
@@ -145,7 +150,7 @@ pub(super) fn response(fields: Vec<Field>) -> Option<Response<()>> {
 }
 
 /// A trailer section. `None` if it is malformed.
-pub(super) fn trailers(fields: Vec<Field>) -> Option<HeaderMap> {
+pub(super) fn trailers(fields: &mut Vec<Field>) -> Option<HeaderMap> {
     match sort(fields)? {
         (
             Pseudo {

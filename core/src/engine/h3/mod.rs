@@ -23,6 +23,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
 use quinn_proto::{Dir, StreamEvent};
 
+use super::qlog::Log;
 use super::{Config, Event, OpenError, Shutdown};
 use crate::arena::Arena;
 use crate::downstream::Cut;
@@ -31,26 +32,37 @@ use crate::time::Instant;
 use crate::types::{Cause, Limit, RetrySafe};
 
 mod abuse;
+mod capsule;
 mod client;
 mod clock;
 pub mod code;
 mod control;
+mod datagram;
 mod frame;
+mod log;
 mod message;
+mod patience;
+mod priority;
 mod pump;
 pub mod qpack;
 mod server;
 mod stream;
 #[cfg(all(test, feature = "ring"))]
 mod tests;
+mod waiting;
 
+pub use self::capsule::{CapsuleError, Capsules, capsule};
+pub use self::datagram::DatagramError;
 pub use self::frame::Settings;
 pub use self::message::Extended;
+pub use self::priority::Priority;
 
 use self::abuse::Abuse;
 use self::clock::Clock;
 use self::control::Control;
-use self::qpack::{Decoder, Encoder};
+use self::datagram::Datagrams;
+use self::patience::Patience;
+use self::qpack::{Decoder, Encoder, Field};
 use self::stream::{Fault, Held, Stream};
 
 /// How the connection is to be closed: `CONNECTION_CLOSE` of an application.
@@ -81,8 +93,10 @@ pub struct H3 {
     events: VecDeque<Event>,
     clock: Clock,
     abuse: Abuse,
+    patience: Patience,
     /// Bytes of all streams that are delivered and not yet allowed on.
     unread: usize,
+    waiting: waiting::Waiting,
     /// A client's streams that are open and not used.
     stash: VecDeque<quinn_proto::StreamId>,
     /// How many it has used.
@@ -94,6 +108,11 @@ pub struct H3 {
     /// The number behind the last request stream that a server has got.
     accepted: u64,
     requests: u32,
+    /// What was said of streams that have not come, by their index; and how often something was
+    /// said of any.
+    early_priorities: BTreeMap<u64, Priority>,
+    updates: u32,
+    datagrams: Datagrams,
     /// The highest push that a client allows; nothing is pushed.
     max_push: Option<u64>,
     /// The last that both sides' GOAWAY said.
@@ -102,11 +121,16 @@ pub struct H3 {
     refusing: bool,
     said_go_away: bool,
     draining: bool,
+    /// A section that is being written, and one's fields that are being read.
     scratch: Vec<u8>,
+    fields: Vec<Field>,
     /// Something is to be done that no stream is listed for.
     is_stirred: bool,
     close: Option<Close>,
+    /// The connection is over, and what has come is read without asking.
+    takes_rest: bool,
     closed: bool,
+    log: Option<Log>,
 }
 
 /// What is to become of a stream's halves.
@@ -139,13 +163,7 @@ impl H3 {
     }
 
     fn new(config: &Config, now: Instant, is_server: bool) -> Self {
-        let own = Settings {
-            table_capacity: config.qpack_table.into(),
-            blocked_streams: config.qpack_blocked.into(),
-            max_field_section: config.max_head_bytes.into(),
-            connect_protocol: is_server,
-            datagrams: false,
-        };
+        let own = granted(config, is_server);
         let grease = crate::rng::Rng::new(now.as_nanos()).next_u64();
         Self {
             config: config.clone(),
@@ -162,13 +180,18 @@ impl H3 {
             events: VecDeque::new(),
             clock: Clock::default(),
             abuse: Abuse::default(),
+            patience: Patience::default(),
             unread: 0,
+            waiting: waiting::Waiting::default(),
             stash: VecDeque::new(),
             used: 0,
             limit: 0,
             grant: None,
             accepted: 0,
             requests: 0,
+            early_priorities: BTreeMap::new(),
+            updates: 0,
+            datagrams: Datagrams::default(),
             max_push: None,
             go_away_received: None,
             go_away_sent: None,
@@ -176,10 +199,18 @@ impl H3 {
             said_go_away: false,
             draining: false,
             scratch: Vec::new(),
+            fields: Vec::new(),
             is_stirred: true,
             close: None,
+            takes_rest: false,
             closed: false,
+            log: None,
         }
+    }
+
+    /// What this side grants.
+    fn own_settings(&self) -> Settings {
+        granted(&self.config, self.is_server)
     }
 
     /// What the peer grants, once it has said so.
@@ -202,21 +233,25 @@ impl H3 {
         head: &Request<()>,
         end: bool,
     ) -> Result<StreamId, OpenError> {
+        self.log_at(now);
         self.open_stream(now, head, end)
     }
 
     /// Server: sends an interim or final head. See [`Engine::respond`](super::Engine::respond).
     pub fn respond(&mut self, now: Instant, stream: StreamId, head: &Response<()>, end: bool) {
+        self.log_at(now);
         self.respond_on(now, stream, head, end);
     }
 
     /// Sends part of a body. See [`Engine::send`](super::Engine::send).
-    pub fn send(&mut self, _now: Instant, stream: StreamId, bytes: Bytes, end: bool) {
+    pub fn send(&mut self, now: Instant, stream: StreamId, bytes: Bytes, end: bool) {
+        self.log_at(now);
         self.say(stream, Held::Data(bytes, end));
     }
 
     /// Sends the trailer section. See [`Engine::trailers`](super::Engine::trailers).
-    pub fn trailers(&mut self, _now: Instant, stream: StreamId, trailers: HeaderMap) {
+    pub fn trailers(&mut self, now: Instant, stream: StreamId, trailers: HeaderMap) {
+        self.log_at(now);
         self.say(stream, Held::Trailers(trailers));
     }
 
@@ -237,7 +272,7 @@ impl H3 {
     }
 
     /// The reader has taken `n` bytes. See [`Engine::allow`](super::Engine::allow).
-    pub fn allow(&mut self, _now: Instant, stream: StreamId, n: usize) {
+    pub fn allow(&mut self, now: Instant, stream: StreamId, n: usize) {
         self.go_on(stream);
         let Some(found) = self.streams.get_mut(stream) else { return };
         let n = n.min(found.unallowed);
@@ -246,6 +281,7 @@ impl H3 {
         if found.is_readable {
             self.enlist(stream);
         }
+        self.watch(now, stream);
     }
 
     /// Asks for a sign of life. See [`Engine::ping`](super::Engine::ping).
@@ -255,7 +291,8 @@ impl H3 {
     }
 
     /// Ends the connection. See [`Engine::shutdown`](super::Engine::shutdown).
-    pub fn shutdown(&mut self, _now: Instant, how: Shutdown) {
+    pub fn shutdown(&mut self, now: Instant, how: Shutdown) {
+        self.log_at(now);
         self.is_stirred = true;
         match how {
             Shutdown::Graceful => self.drain(),
@@ -278,6 +315,11 @@ impl H3 {
             true => Limit::Concurrent(self.config.max_concurrent_streams.get()),
             false => Limit::Total(self.limit),
         }
+    }
+
+    /// Whether the connection is over, or about to be.
+    pub const fn is_closed(&self) -> bool {
+        self.closed
     }
 
     /// How many bytes of all streams are delivered and not yet allowed on.
@@ -342,7 +384,10 @@ impl H3 {
             return None;
         }
         let is_idle = !self.is_stirred && self.list.is_empty() && self.aborts.is_empty();
-        if is_idle { self.clock.next(&self.config) } else { Some(Instant::EPOCH) }
+        if !is_idle {
+            return Some(Instant::EPOCH);
+        }
+        [self.clock.next(&self.config), self.patient_until()].into_iter().flatten().min()
     }
 
     /// Does what is due.
@@ -371,6 +416,17 @@ impl H3 {
         if self.is_server {
             self.events.push_back(Event::Cut(cut));
         }
+    }
+}
+
+/// What one side grants the other.
+fn granted(config: &Config, is_server: bool) -> Settings {
+    Settings {
+        table_capacity: config.qpack_table.into(),
+        blocked_streams: config.qpack_blocked.into(),
+        max_field_section: config.max_head_bytes.into(),
+        connect_protocol: is_server,
+        datagrams: config.h3_datagrams.is_some(),
     }
 }
 

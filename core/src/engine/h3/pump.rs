@@ -7,7 +7,7 @@ use quinn_proto::ReadError;
 use super::client::number;
 use super::control::var;
 use super::frame::kind;
-use super::qpack::{Decoded, Limits, Line};
+use super::qpack::{Decoded, Field, Limits, Line};
 use super::stream::{Came, Due, Fault, Held, ToSay};
 use super::{Abort, Close, H3, code, message};
 use crate::downstream::Cut;
@@ -24,9 +24,12 @@ impl H3 {
         if self.closed {
             return;
         }
+        self.log_at(now);
         if let Err(fault) = self.try_pump(now, conn) {
             self.on_connection_fault(fault);
         }
+        self.note_idle(now);
+        self.note_stall(now);
         self.pump_drain(now, conn);
     }
 
@@ -43,16 +46,38 @@ impl H3 {
             if let Err(fault) = self.read_stream(now, conn, id) {
                 self.on_fault(now, id, fault)?;
             }
+            self.note_withheld(id);
             // What sections refer to goes in front of them.
             self.write_control(conn)?;
             self.write_stream(now, conn, id);
+            self.note_stuck(id);
+            self.watch(now, id);
             self.settle(id);
         }
+        self.pump_datagrams(now, conn)?;
         self.police()?;
         self.pump_aborts(conn);
         self.write_control(conn)?;
         self.pump_pings(conn);
         Ok(())
+    }
+
+    /// Takes in all that has come, allowed or not; to be called before [`H3::receive_end`]: the
+    /// transport keeps it no longer, and the peer may have said all before it closed.
+    pub fn take_rest(&mut self, now: Instant, conn: &mut quinn_proto::Connection) {
+        if self.closed {
+            return;
+        }
+        self.takes_rest = true;
+        // What a section needs of the table may be among it. It is over: no fault matters.
+        self.accept_control(conn);
+        let _fault = self.read_control(conn);
+        let all: Vec<StreamId> = self.streams.iter().map(|(id, _)| id).collect();
+        for id in all {
+            self.readable(id);
+            let _fault = self.read_stream(now, conn, id);
+            self.settle(id);
+        }
     }
 
     /// Tells the transport of streams that were given up.
@@ -125,17 +150,20 @@ impl H3 {
     }
 
     /// How much may be read of the stream now, if anything may.
-    fn room(&self, id: StreamId) -> Option<usize> {
+    pub(super) fn room(&self, id: StreamId) -> Option<usize> {
         let stream = self.streams.get(id)?;
         if stream.is_received || stream.is_blocked() {
             return None;
         }
         match stream.due {
-            Due::Body | Due::Tunnel => {
+            Due::Body | Due::Tunnel if !self.takes_rest => {
+                if self.waiting.is_held_back() {
+                    return None;
+                }
                 let most = self.config.stream_buffer as usize;
                 most.checked_sub(stream.unallowed).filter(|room| *room > 0)
             }
-            Due::Head | Due::End => Some(usize::MAX),
+            Due::Body | Due::Tunnel | Due::Head | Due::End => Some(usize::MAX),
         }
     }
 
@@ -147,7 +175,7 @@ impl H3 {
             if stream.is_received {
                 return Ok(false);
             }
-            match stream.take(&mut bytes, most, self.is_server)? {
+            match stream.take(&mut bytes, most, self.is_server, self.log.as_ref())? {
                 None => return Ok(true),
                 Some(Came::Data(bytes)) => self.on_data(id, bytes),
                 Some(Came::TooLarge) => self.on_too_large(id)?,
@@ -167,31 +195,14 @@ impl H3 {
         let most = self.config.max_body_bytes.filter(|_| self.is_server);
         let Some(stream) = self.streams.get_mut(id) else { return };
         stream.unallowed += bytes.len();
+        stream.came += bytes.len() as u64;
         self.unread += bytes.len();
+        self.patience.data_in += bytes.len() as u64;
         if !stream.is_connect && most.is_some_and(|most| stream.received > most) {
-            return self.refuse_body(id);
+            return self.refuse_body(id, Cut::BodyTooLarge);
         }
         let event = Event::Data { stream: id, bytes, end: false };
         self.events.extend(stream.event.replace(event));
-    }
-
-    /// A body is longer than the limit: with an answer, where none has begun.
-    fn refuse_body(&mut self, id: StreamId) {
-        let Some(stream) = self.streams.get_mut(id) else { return };
-        let is_unanswered = stream.to_say == ToSay::Head;
-        self.flush(id);
-        self.cut(Cut::BodyTooLarge);
-        let cause = Cause::Protocol(ProtocolFault::BodyTooLarge);
-        let event = Event::Reset { stream: id, cause, retry: RetrySafe::Unknown };
-        if !is_unanswered {
-            return self.end(id, code::EXCESSIVE_LOAD, event);
-        }
-        // The driver has heard the end; what is left is the engine's own.
-        self.events.push_back(event);
-        if let Some(stream) = self.streams.get_mut(id) {
-            stream.is_told = false;
-        }
-        self.answer(id, StatusCode::PAYLOAD_TOO_LARGE);
     }
 
     /// A section is beyond the limit (RFC 9114 4.2.2).
@@ -213,9 +224,32 @@ impl H3 {
             bytes: self.config.max_head_bytes as usize,
             fields: self.config.max_head_fields as usize,
         };
-        let mut fields = Vec::new();
+        let mut fields = core::mem::take(&mut self.fields);
         let decoded = self.decoder.decode(number(stream.quic), &section, limits, &mut fields);
-        match decoded.map_err(|error| Fault::Connection(error.code()))? {
+        let taken = decoded
+            .map_err(|error| Fault::Connection(error.code()))
+            .and_then(|decoded| self.on_decoded(now, id, section, decoded, &mut fields));
+        fields.clear();
+        self.fields = fields;
+        taken
+    }
+
+    /// Returns whether to go on.
+    fn on_decoded(
+        &mut self,
+        now: Instant,
+        id: StreamId,
+        section: Bytes,
+        decoded: Decoded,
+        fields: &mut Vec<Field>,
+    ) -> Result<bool, Fault> {
+        if self.log.is_some()
+            && let (Decoded::Fields, Some(stream)) = (&decoded, self.streams.get(id))
+        {
+            self.log_section(number(stream.quic), section.len(), fields);
+        }
+        let Some(stream) = self.streams.get_mut(id) else { return Ok(false) };
+        match decoded {
             Decoded::Blocked => {
                 stream.block(section);
                 return Ok(false);
@@ -245,7 +279,7 @@ impl H3 {
     }
 
     /// What was not told because it might end is told.
-    fn flush(&mut self, id: StreamId) {
+    pub(super) fn flush(&mut self, id: StreamId) {
         if let Some(stream) = self.streams.get_mut(id) {
             self.events.extend(stream.event.take());
         }
@@ -311,12 +345,15 @@ impl H3 {
 
     fn write_stream(&mut self, now: Instant, conn: &mut quinn_proto::Connection, id: StreamId) {
         let Some(stream) = self.streams.get_mut(id) else { return };
-        if !stream.has_output() && stream.urgency == stream.told_urgency {
+        if !stream.has_output() && stream.rank == stream.told_rank {
             return;
         }
         let mut send = conn.send_stream(stream.quic);
         stream.prioritize(&mut send);
-        match stream.write(&mut send) {
+        let before = stream.written;
+        let wrote = stream.write(&mut send);
+        self.patience.data_out += stream.written - before;
+        match wrote {
             Ok(true) => self.events.push_back(Event::Capacity { stream: id }),
             Ok(false) | Err(quinn_proto::WriteError::Blocked) => {}
             Err(quinn_proto::WriteError::Stopped(code)) => {
@@ -336,12 +373,19 @@ impl H3 {
 
     /// The stream's last event, where the driver knows of it.
     fn remove(&mut self, id: StreamId, last: Event) {
-        let Some(gone) = self.streams.remove(id) else { return };
-        self.numbers.remove(&gone.quic);
-        self.unread -= gone.unallowed;
+        let gone = self.streams.remove_with(id, |stream| {
+            self.waiting.forget(stream.withheld, stream.is_stuck);
+            (stream.quic, stream.unallowed, stream.is_timed, stream.is_told, stream.event.take())
+        });
+        let Some((quic, unallowed, is_timed, is_told, event)) = gone else { return };
+        self.numbers.remove(&quic);
+        self.unread -= unallowed;
         self.clock.forget(id);
-        self.events.extend(gone.event);
-        if gone.is_told {
+        if is_timed {
+            self.patience.forget(id);
+        }
+        self.events.extend(event);
+        if is_told {
             self.events.push_back(last);
         }
     }
@@ -378,9 +422,16 @@ impl H3 {
         }
         // A client's HEAD has no body; nor has a server's answer to one.
         let is_empty = stream.is_head && self.is_server;
+        let quic = stream.quic;
         match piece {
             Held::Data(_, end) if is_empty => stream.say(Bytes::new(), end),
-            Held::Data(bytes, end) => stream.say(bytes, end),
+            Held::Data(bytes, end) => {
+                let length = bytes.len();
+                stream.say(bytes, end);
+                if length > 0 {
+                    self.log_data(number(quic), length);
+                }
+            }
             Held::Trailers(trailers) if is_empty || trailers.is_empty() => stream.finish(),
             Held::Trailers(trailers) => {
                 let clean = message::clean(&trailers);
@@ -408,13 +459,27 @@ impl H3 {
         let may_insert = self.control.takes_inserts();
         let mut section = core::mem::take(&mut self.scratch);
         section.clear();
-        self.encoder.encode(number(stream.quic), lines, may_insert, &mut section);
-        stream.say_section(&section);
+        let quic = number(stream.quic);
+        if self.log.is_some() {
+            let lines: Vec<Line<'_>> = lines.collect();
+            self.encoder.encode(quic, lines.iter().copied(), may_insert, &mut section);
+            self.log_sent(quic, section.len(), lines.iter().map(|line| (line.name, line.value)));
+        } else {
+            self.encoder.encode(quic, lines, may_insert, &mut section);
+        }
+        if let Some(stream) = self.streams.get_mut(id) {
+            stream.say_section(&section);
+        }
         self.scratch = section;
     }
 
     /// What the peer has done wrong on a stream ends it, or the connection.
-    fn on_fault(&mut self, now: Instant, id: StreamId, fault: Fault) -> Result<(), Fault> {
+    pub(super) fn on_fault(
+        &mut self,
+        now: Instant,
+        id: StreamId,
+        fault: Fault,
+    ) -> Result<(), Fault> {
         let Fault::Stream(code, fault) = fault else { return Err(fault) };
         self.flush(id);
         self.in_vain(now);
@@ -462,7 +527,7 @@ impl H3 {
     /// Says GOAWAY.
     pub(super) fn say_go_away(&mut self, from: u64) {
         self.go_away_sent = Some(from);
-        self.control.say(|out| super::frame::put_number(out, kind::GOAWAY, from));
+        self.say_control(|out| super::frame::put_number(out, kind::GOAWAY, from));
     }
 
     /// Ends the connection from this side.

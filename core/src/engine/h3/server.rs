@@ -1,12 +1,12 @@
 //! What only a server does: accept streams, answer them.
 
-use http::{HeaderMap, Method, Response, StatusCode};
+use http::{Method, Response, StatusCode};
 use quinn_proto::Dir;
 
 use super::client::number;
-use super::frame::{kind, take_integer};
+use super::priority::Said;
 use super::stream::{Due, Fault, Stream, ToSay};
-use super::{H3, code, message};
+use super::{Extended, H3, code, message};
 use crate::downstream::Cut;
 use crate::engine::head::expects_continue;
 use crate::engine::{Event, Head};
@@ -35,7 +35,9 @@ impl H3 {
             }
             self.accepted = quic.index() + 1;
             self.abuse.begin();
-            let id = self.streams.insert(Stream::new(quic, ToSay::Head));
+            let mut stream = Stream::new(quic, ToSay::Head);
+            self.take_early_priority(&mut stream);
+            let id = self.streams.insert(stream);
             self.numbers.insert(quic, id);
             self.readable(id);
         }
@@ -47,7 +49,7 @@ impl H3 {
         &mut self,
         now: Instant,
         id: StreamId,
-        fields: Vec<super::qpack::Field>,
+        fields: &mut Vec<super::qpack::Field>,
     ) -> Result<(), Fault> {
         let head = message::request(fields).ok_or(Fault::MALFORMED)?;
         let length = message::content_length(head.headers()).ok_or(Fault::MALFORMED)?;
@@ -71,8 +73,9 @@ impl H3 {
         stream.is_head = *head.method() == Method::HEAD;
         stream.is_connect = is_connect;
         stream.owes_continue = owes_continue;
-        if let Some(urgency) = urgency(head.headers()) {
-            stream.urgency = urgency;
+        stream.has_datagrams = head.extensions().get::<Extended>().is_some();
+        if !stream.is_updated {
+            stream.heed(Said::of(head.headers()));
         }
         let head = Head::Request(Box::new(head));
         stream.event = Some(Event::Head { stream: id, head, end: false });
@@ -136,10 +139,7 @@ impl H3 {
         if !status.is_informational() {
             stream.to_say = ToSay::Body;
             stream.owes_continue = false;
-            if let Some(urgency) = urgency(head.headers()) {
-                // RFC 9218 8: what the server says of its answer comes first.
-                stream.urgency = urgency;
-            }
+            stream.heed(Said::of(head.headers()));
             stream.is_head = !stream.is_connect && !stream.has_content(status);
         }
         self.say_fields(id, lines());
@@ -160,42 +160,5 @@ impl H3 {
             self.say_fields(id, core::iter::once(message::status_line(&status)));
             self.enlist(id);
         }
-    }
-
-    /// A client says how urgent a request's answer is (RFC 9218 7.2).
-    pub(super) fn on_priority_update(
-        &mut self,
-        kind: u64,
-        mut payload: &[u8],
-    ) -> Result<(), Fault> {
-        let element = take_integer(&mut payload).ok_or(Fault::Connection(code::FRAME_ERROR))?;
-        // Nothing is ever pushed; a request is a client's stream of both directions.
-        if kind != kind::PRIORITY_UPDATE || !element.is_multiple_of(4) {
-            return Err(Fault::Connection(code::ID_ERROR));
-        }
-        let quic = quinn_proto::StreamId::new(quinn_proto::Side::Client, Dir::Bi, element / 4);
-        if let (Some(id), Some(urgency)) =
-            (self.numbers.get(&quic).copied(), parse_urgency(payload))
-            && let Some(stream) = self.streams.get_mut(id)
-        {
-            stream.urgency = urgency;
-            self.enlist(id);
-        }
-        Ok(())
-    }
-}
-
-/// What a message says of its urgency (RFC 9218 5).
-fn urgency(fields: &HeaderMap) -> Option<u8> {
-    parse_urgency(fields.get("priority")?.as_bytes())
-}
-
-/// The `u` of a dictionary (RFC 9218 4.1); whatever else stands there means nothing here.
-fn parse_urgency(value: &[u8]) -> Option<u8> {
-    let member = |part: &&[u8]| part.trim_ascii().starts_with(b"u=");
-    let part = value.split(|byte| *byte == b',').rfind(member)?;
-    match part.trim_ascii() {
-        [b'u', b'=', digit @ b'0'..=b'7'] => Some(digit - b'0'),
-        _ => None,
     }
 }

@@ -1,13 +1,15 @@
 //! One request's stream: frames in, pieces out.
 
-use std::collections::VecDeque;
-
 use bytes::{Bytes, BytesMut};
 use http::StatusCode;
+use smallvec::SmallVec;
 
 use super::code;
-use super::frame::{Frames, Piece, kind, put_front};
+use super::frame::{Frames, Piece, front_len, kind, put_front};
+use super::log::{self, Shown};
+use super::priority::Priority;
 use crate::engine::Event;
+use crate::engine::qlog::Log;
 use crate::types::ProtocolFault;
 
 /// Bytes by which DATA frames of less than 256 bytes may fall short of that, per stream (A16).
@@ -16,8 +18,8 @@ const SMALL: u64 = 256;
 /// Bytes of frames that mean nothing, per stream.
 const MOST_UNKNOWN: u64 = 1 << 20;
 
-/// How urgent a stream is of which nothing is said (RFC 9218 4.1).
-const URGENCY: u8 = 3;
+/// A body's part of fewer bytes goes into one piece with the frames around it.
+const SHORT: usize = 1_024;
 
 /// What the peer did wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,14 +125,24 @@ pub(super) struct Stream {
     /// What the body's length is to be.
     pub(super) length: Option<u64>,
     pub(super) received: u64,
+    /// Bytes of the body that came.
+    pub(super) came: u64,
+    /// A server's deadline is set for it.
+    pub(super) is_timed: bool,
     /// Bytes that are delivered and not yet allowed on.
     pub(super) unallowed: usize,
+    /// What the transport may hold of it while it is not read.
+    pub(super) withheld: u64,
+    /// Something of it waits for the transport, which took no more.
+    pub(super) is_stuck: bool,
     small_debt: u64,
     unknown: u64,
     // To the peer.
     pub(super) to_say: ToSay,
     /// What has not gone to the transport.
-    out: VecDeque<Bytes>,
+    out: SmallVec<[Bytes; 2]>,
+    /// The frames behind it, in one piece for as long as they are short.
+    tail: Vec<u8>,
     /// Whether the end goes behind it.
     ends: bool,
     /// The end has gone to the transport, or the half was reset.
@@ -144,9 +156,15 @@ pub(super) struct Stream {
     pub(super) is_readable: bool,
     /// It is on the list of those to be looked at.
     pub(super) is_listed: bool,
-    /// How urgent what is sent is, 0 to 7, and whether the transport was told so (RFC 9218 4.1).
-    pub(super) urgency: u8,
-    pub(super) told_urgency: u8,
+    /// What was said of its priority, and whether a frame said it, which counts more than the
+    /// head (RFC 9218 7).
+    pub(super) priority: Option<Priority>,
+    pub(super) is_updated: bool,
+    /// The same as the transport's number, and the one that it was told.
+    pub(super) rank: i32,
+    pub(super) told_rank: i32,
+    /// It may have datagrams.
+    pub(super) has_datagrams: bool,
 }
 
 impl Stream {
@@ -170,11 +188,16 @@ impl Stream {
             event: None,
             length: None,
             received: 0,
+            came: 0,
+            is_timed: false,
             unallowed: 0,
+            withheld: 0,
+            is_stuck: false,
             small_debt: 0,
             unknown: 0,
             to_say,
-            out: VecDeque::new(),
+            out: SmallVec::new(),
+            tail: Vec::new(),
             ends: false,
             is_sent: false,
             owes_capacity: false,
@@ -182,8 +205,11 @@ impl Stream {
             written: 0,
             is_readable: false,
             is_listed: false,
-            urgency: URGENCY,
-            told_urgency: URGENCY,
+            priority: None,
+            is_updated: false,
+            rank: 0,
+            told_rank: 0,
+            has_datagrams: false,
         }
     }
 
@@ -236,10 +262,17 @@ impl Stream {
         input: &mut Bytes,
         most: u64,
         is_server: bool,
+        log: Option<&Log>,
     ) -> Result<Option<Came>, Fault> {
         while let Some(piece) = self.frames.next(input) {
             let came = match piece {
-                Piece::Front { kind, len } => self.on_front(kind, len, most, is_server)?,
+                Piece::Front { kind, len } => {
+                    if let Some(log) = log.filter(|_| kind != kind::HEADERS) {
+                        let stream = super::client::number(self.quic);
+                        log::parsed(log, Shown { stream, kind, length: len });
+                    }
+                    self.on_front(kind, len, most, is_server)?
+                }
                 Piece::Part(bytes) => self.on_part(bytes),
             };
             if came.is_some() {
@@ -343,31 +376,38 @@ impl Stream {
         }
     }
 
-    /// Writes a frame whose payload is `payload`, behind a place for its front.
+    /// Says a section of fields.
     pub(super) fn say_section(&mut self, section: &[u8]) {
-        let mut frame = Vec::with_capacity(section.len() + 16);
-        put_front(&mut frame, kind::HEADERS, section.len());
-        frame.extend_from_slice(section);
-        self.out.push_back(frame.into());
+        self.tail.reserve_exact(front_len(kind::HEADERS, section.len()) + section.len());
+        put_front(&mut self.tail, kind::HEADERS, section.len());
+        self.tail.extend_from_slice(section);
     }
 
     /// Says part of a body.
     pub(super) fn say(&mut self, bytes: Bytes, end: bool) {
         if !bytes.is_empty() {
-            let mut front = Vec::with_capacity(9);
-            put_front(&mut front, kind::DATA, bytes.len());
-            if bytes.len() < 1_024 {
-                front.extend_from_slice(&bytes);
-                self.out.push_back(front.into());
+            let is_short = bytes.len() < SHORT;
+            let with = if is_short { bytes.len() } else { 0 };
+            self.tail.reserve_exact(front_len(kind::DATA, bytes.len()) + with);
+            put_front(&mut self.tail, kind::DATA, bytes.len());
+            if is_short {
+                self.tail.extend_from_slice(&bytes);
             } else {
-                self.out.push_back(front.into());
-                self.out.push_back(bytes);
+                self.cut();
+                self.out.push(bytes);
             }
         }
         if end {
             self.finish();
         } else {
             self.owes_capacity = true;
+        }
+    }
+
+    /// What is said from here on is another piece.
+    fn cut(&mut self) {
+        if !self.tail.is_empty() {
+            self.out.push(core::mem::take(&mut self.tail).into());
         }
     }
 
@@ -382,22 +422,24 @@ impl Stream {
     pub(super) fn hush(&mut self) {
         self.to_say = ToSay::Nothing;
         self.out.clear();
+        self.tail.clear();
         self.held = None;
         self.ends = false;
         self.owes_capacity = false;
         self.is_sent = true;
     }
 
-    /// Whether something waits to go to the transport.
+    /// Whether something waits to go to the transport, or the driver for word that all has gone.
     pub(super) fn has_output(&self) -> bool {
-        !self.is_sent && (!self.out.is_empty() || self.ends)
+        let has_more = !self.out.is_empty() || !self.tail.is_empty() || self.ends;
+        !self.is_sent && (has_more || self.owes_capacity)
     }
 
     /// Tells the transport how urgent the stream is.
     pub(super) fn prioritize(&mut self, send: &mut quinn_proto::SendStream<'_>) {
-        if self.told_urgency != self.urgency {
-            self.told_urgency = self.urgency;
-            let _closed = send.set_priority(i32::from(URGENCY) - i32::from(self.urgency));
+        if self.told_rank != self.rank {
+            self.told_rank = self.rank;
+            let _closed = send.set_priority(self.rank);
         }
     }
 
@@ -406,9 +448,9 @@ impl Stream {
         &mut self,
         send: &mut quinn_proto::SendStream<'_>,
     ) -> Result<bool, quinn_proto::WriteError> {
+        self.cut();
         while !self.out.is_empty() {
-            let chunks = self.out.make_contiguous();
-            let written = send.write_chunks(chunks)?;
+            let written = send.write_chunks(&mut self.out)?;
             self.was_written |= written.bytes > 0;
             self.written += written.bytes as u64;
             self.out.drain(..written.chunks);

@@ -12,6 +12,8 @@ use rustls::quic::{ClientConnection, ServerConnection, Version};
 use super::ids::Ids;
 use super::keys::{self, Mac, TokenKey};
 use super::options::{self, Options, Retry, ServerOptions};
+use super::session::Listening;
+use crate::engine::qlog::Sink;
 use crate::engine::tls::{self, Clock, TlsError};
 use crate::time::Duration;
 use crate::types::Protocol;
@@ -28,6 +30,15 @@ pub struct ClientConfig {
     pub(super) common: Common,
 }
 
+impl ClientConfig {
+    /// The same with other settings of its connections.
+    #[must_use]
+    pub fn with_options(mut self, options: &Options) -> Self {
+        self.quinn.transport_config(options::transport(options));
+        self
+    }
+}
+
 /// What both sides have.
 #[derive(Clone)]
 pub(super) struct Common {
@@ -35,6 +46,8 @@ pub(super) struct Common {
     provider: Arc<CryptoProvider>,
     worker: u8,
     reset: Mac,
+    /// Where connections' logs go.
+    pub(super) qlog: Option<Arc<dyn Sink>>,
 }
 
 impl ClientConfig {
@@ -49,7 +62,7 @@ impl ClientConfig {
         ClientConnection::new(Arc::clone(&tls.rustls), Version::V1, name, Vec::new())
             .map_err(TlsError::config)?;
         let crypto = QuicClientConfig::try_from(tls.rustls).map_err(|_| keys::unusable())?;
-        let mut quinn = quinn_proto::ClientConfig::new(Arc::new(crypto));
+        let mut quinn = quinn_proto::ClientConfig::new(Arc::new(Listening(Arc::new(crypto))));
         quinn.transport_config(options::transport(options));
         let random = Arc::clone(&provider);
         quinn.initial_dst_cid_provider(Arc::new(move || {
@@ -58,8 +71,25 @@ impl ClientConfig {
             ConnectionId::new(&id)
         }));
         let reset = Mac::new(&provider, keys::random(&provider)?)?;
-        let common = Common { clock: tls.clock, provider, worker: 0, reset };
+        let common = Common { clock: tls.clock, provider, worker: 0, reset, qlog: None };
         Ok(Self { quinn, common })
+    }
+
+    /// The same with a log of each connection, or without. Default without.
+    #[must_use]
+    pub fn with_qlog(mut self, sink: Option<Arc<dyn Sink>>) -> Self {
+        self.common.qlog = sink;
+        self
+    }
+
+    /// One whose next connection calls the server `id` at first.
+    pub(super) fn calling(
+        config: &quinn_proto::ClientConfig,
+        id: [u8; FIRST_ID],
+    ) -> quinn_proto::ClientConfig {
+        let mut config = config.clone();
+        config.initial_dst_cid_provider(Arc::new(move || ConnectionId::new(&id)));
+        config
     }
 }
 
@@ -104,7 +134,7 @@ impl ServerConfig {
             .transport_config(options::transport(&options.connection))
             .migration(options.migration)
             .time_source(Arc::new(tls.clock.clone()));
-        let common = Common { clock: tls.clock, provider, worker: 0, reset };
+        let common = Common { clock: tls.clock, provider, worker: 0, reset, qlog: None };
         let limits = Limits {
             connections: options.max_connections as usize,
             handshakes: options.max_handshakes as usize,
@@ -112,6 +142,13 @@ impl ServerConfig {
             handshake_timeout: options.handshake_timeout,
         };
         Ok(Self { quinn: Arc::new(quinn), common, limits })
+    }
+
+    /// The same with a log of each connection, or without. Default without.
+    #[must_use]
+    pub fn with_qlog(mut self, sink: Option<Arc<dyn Sink>>) -> Self {
+        self.common.qlog = sink;
+        self
     }
 
     /// The same for the endpoint of a worker, whose number its connection ids bear:
@@ -124,6 +161,12 @@ impl ServerConfig {
 }
 
 impl Common {
+    /// What a client calls a server at first, drawn at random.
+    pub(super) fn first_id(&self) -> [u8; FIRST_ID] {
+        // Without randomness TLS fails as well, and says so.
+        keys::random::<FIRST_ID>(&self.provider).unwrap_or_default()
+    }
+
     /// The settings of a new endpoint, with a seed of its own.
     pub(super) fn endpoint(&self) -> Result<Arc<EndpointConfig>, TlsError> {
         let mut config = EndpointConfig::new(Arc::new(self.reset.clone()));

@@ -69,7 +69,7 @@ fn cause(error: &ConnectionError, handshaking: bool) -> Cause {
 /// What this side found wrong.
 fn ours(code: u64, reason: &str) -> Cause {
     if !CRYPTO.contains(&code) {
-        return Cause::Protocol(ProtocolFault::Connection(short(code)));
+        return Cause::Protocol(ProtocolFault::Quic(short(code)));
     }
     Cause::Tls(match alert(code) {
         // quinn-proto hands on what rustls said, not what it meant.
@@ -96,7 +96,7 @@ fn theirs(code: TransportErrorCode) -> Cause {
         TransportErrorCode::CONNECTION_REFUSED => Cause::Refused,
         code => match u64::from(code) {
             code if CRYPTO.contains(&code) => Cause::Tls(alert_fault(alert(code))),
-            code => Cause::GoAway(short(code)),
+            code => Cause::Quic(short(code)),
         },
     }
 }

@@ -21,6 +21,7 @@
 use core::fmt;
 use core::net::SocketAddr;
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use quinn_proto::{DatagramEvent, EcnCodepoint, Incoming, StreamEvent, VarInt};
@@ -29,19 +30,23 @@ use rustls::pki_types::CertificateDer;
 pub use self::config::{ClientConfig, ServerConfig};
 pub use self::error::QuicError;
 pub use self::ids::worker;
+use self::log::Seen;
 pub use self::options::{Congestion, Options, Retry, ServerOptions};
 pub use self::shapes::{Ecn, Received, Transmit};
 use self::table::{Connection, Table};
+use super::qlog::Sink;
 use super::tls::{Certificate, Clock, TlsError, std_time};
 use crate::id::QuicId;
-use crate::time::Instant;
+use crate::time::{Duration, Instant};
 use crate::types::{Cause, Protocol};
 
 mod config;
 mod error;
 mod ids;
 mod keys;
+mod log;
 mod options;
+mod session;
 mod shapes;
 mod table;
 #[cfg(test)]
@@ -51,6 +56,13 @@ mod tests;
 /// to be sent; the client asks again for what is lost.
 const ANSWERS: usize = 64;
 
+/// No timer of a connection that has nothing to send is due sooner.
+const TICK: Duration = Duration::from_micros(1);
+
+/// Datagrams that came together lie in memory together, up to so many bytes: a stream's bytes that
+/// nobody reads keep no more than that of their neighbours.
+const TOGETHER: usize = 16 << 10;
+
 /// One socket's QUIC.
 pub struct Endpoint {
     quinn: quinn_proto::Endpoint,
@@ -59,11 +71,15 @@ pub struct Endpoint {
     table: Table,
     answers: VecDeque<(Transmit, Vec<u8>)>,
     events: VecDeque<(QuicId, Event)>,
+    /// The connection that the last datagrams were for, which is settled when they all are in.
+    unsettled: Option<QuicId>,
     counts: Counts,
+    /// Where connections' logs go.
+    qlog: Option<Arc<dyn Sink>>,
 }
 
 enum Role {
-    Client(Box<quinn_proto::ClientConfig>),
+    Client(Box<ClientConfig>),
     Server { limits: config::Limits, is_draining: bool },
 }
 
@@ -99,6 +115,10 @@ pub struct Handshake {
     pub protocol: Option<Protocol>,
     /// Server: the name that the client asked for.
     pub name: Option<String>,
+    /// Client: the name of the cipher suite (RFC 8446 B.4).
+    pub cipher_suite: Option<&'static str>,
+    /// Client: the session goes on from an earlier one.
+    pub is_resumed: bool,
     /// Client: the server's certificate and those that lead to its root, in DER.
     pub certificates: Vec<Vec<u8>>,
 }
@@ -132,7 +152,7 @@ impl Endpoint {
     pub fn client(config: &ClientConfig, may_fragment: bool) -> Result<Self, TlsError> {
         let quinn =
             quinn_proto::Endpoint::new(config.common.endpoint()?, None, !may_fragment, None);
-        Ok(Self::new(quinn, &config.common, Role::Client(Box::new(config.quinn.clone()))))
+        Ok(Self::new(quinn, &config.common, Role::Client(Box::new(config.clone()))))
     }
 
     /// A server's endpoint, as [`Endpoint::client`].
@@ -152,7 +172,9 @@ impl Endpoint {
             table: Table::default(),
             answers: VecDeque::new(),
             events: VecDeque::new(),
+            unsettled: None,
             counts: Counts::default(),
+            qlog: common.qlog.clone(),
         }
     }
 
@@ -170,12 +192,18 @@ impl Endpoint {
         self.clock.set(now);
         // A trailing dot marks a name as absolute; certificates and SNI have none (RFC 6066 3).
         let name = name.strip_suffix('.').unwrap_or(name);
-        let config = quinn_proto::ClientConfig::clone(config);
+        // Only a log asks what the server is called at first.
+        let first = self.qlog.is_some().then(|| config.common.first_id());
+        let config = match first {
+            Some(first) => ClientConfig::calling(&config.quinn, first),
+            None => config.quinn.clone(),
+        };
         let (handle, quinn) = self
             .quinn
             .connect(std_time::std(now), config, remote, name)
             .map_err(|error| QuicError::from(&error))?;
-        let id = self.table.insert(Connection::new(handle, quinn, None));
+        let diary = first.and_then(|first| self.diary(now, &first, quinn.local_ip(), remote));
+        let id = self.table.insert(Connection::new(handle, quinn, None, diary));
         self.settle(id);
         self.table.wake(id);
         Ok(id)
@@ -183,28 +211,60 @@ impl Endpoint {
 
     /// Takes in one datagram.
     pub fn receive(&mut self, now: Instant, from: &Received, datagram: &[u8]) {
+        self.take(now, from, BytesMut::from(datagram));
+    }
+
+    /// Takes in datagrams that came together (UDP GRO), each `stride` bytes long; the last may be
+    /// shorter.
+    pub fn receive_all(&mut self, now: Instant, from: &Received, datagrams: &[u8], stride: usize) {
+        let stride = stride.max(1);
+        for together in datagrams.chunks((TOGETHER / stride).max(1) * stride) {
+            let mut together = BytesMut::from(together);
+            while together.len() > stride {
+                let datagram = together.split_to(stride);
+                self.take(now, from, datagram);
+            }
+            self.take(now, from, together);
+        }
+    }
+
+    fn take(&mut self, now: Instant, from: &Received, datagram: BytesMut) {
         self.clock.set(now);
         let mut answer = Vec::new();
+        let seen = self.qlog.is_some().then(|| Seen::new(&datagram));
         let event = self.quinn.handle(
             std_time::std(now),
             from.source,
             from.destination,
             from.ecn.map(EcnCodepoint::from),
-            BytesMut::from(datagram),
+            datagram,
             &mut answer,
         );
         match event {
             None => {}
             Some(DatagramEvent::Response(transmit)) => self.answer(transmit, answer),
-            Some(DatagramEvent::NewConnection(incoming)) => self.admit(now, incoming),
+            Some(DatagramEvent::NewConnection(incoming)) => self.admit(now, incoming, seen),
             Some(DatagramEvent::ConnectionEvent(handle, event)) => {
                 let Some(id) = self.table.of_handle(handle) else { return };
+                if self.unsettled != Some(id) {
+                    self.settle_last();
+                    self.unsettled = Some(id);
+                }
                 if let Some(connection) = self.table.get_mut(id) {
+                    if let (Some(diary), Some(seen)) = (&mut connection.diary, seen) {
+                        diary.received(now, seen);
+                    }
                     connection.quinn.handle_event(event);
-                    self.settle(id);
-                    self.table.wake(id);
                 }
             }
+        }
+    }
+
+    /// Settles the connection that the last datagrams were for.
+    fn settle_last(&mut self) {
+        if let Some(id) = self.unsettled.take() {
+            self.settle(id);
+            self.table.wake(id);
         }
     }
 
@@ -215,6 +275,7 @@ impl Endpoint {
 
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: Instant) {
+        self.settle_last();
         self.clock.set(now);
         // Each once: what is due again wants to send something in between.
         let mut due = Vec::new();
@@ -223,6 +284,9 @@ impl Endpoint {
         }
         for id in due {
             let Some(connection) = self.table.get_mut(id) else { continue };
+            if let Some(diary) = &mut connection.diary {
+                diary.at(now);
+            }
             connection.quinn.handle_timeout(std_time::std(now));
             if connection.deadline.is_some_and(|at| at <= now) {
                 connection.deadline = None;
@@ -235,6 +299,7 @@ impl Endpoint {
 
     /// The next event, oldest first.
     pub fn poll_event(&mut self) -> Option<(QuicId, Event)> {
+        self.settle_last();
         self.events.pop_front()
     }
 
@@ -246,6 +311,7 @@ impl Endpoint {
         max_segments: usize,
         buffer: &mut Vec<u8>,
     ) -> Option<Transmit> {
+        self.settle_last();
         buffer.clear();
         if let Some((transmit, contents)) = self.answers.pop_front() {
             *buffer = contents;
@@ -256,10 +322,15 @@ impl Endpoint {
             let Some(connection) = self.table.get_mut(id) else { continue };
             let at = std_time::std(now);
             if let Some(sent) = connection.quinn.poll_transmit(at, max_segments.max(1), buffer) {
+                if let Some(diary) = &mut connection.diary {
+                    diary.sent(now, buffer, sent.segment_size);
+                }
                 self.table.wake(id);
                 return Some(sent.into());
             }
-            self.settle(id);
+            // Its pacer may wait for less time than a clock shows, and would for ever where the
+            // clock stands still while there is something to do.
+            self.settle_from(id, now + TICK);
         }
         None
     }
@@ -267,6 +338,7 @@ impl Endpoint {
     /// Client: goes on from another local address, as the socket now has one (RFC 9000 9). The
     /// path's congestion and MTU are found out anew.
     pub fn migrate(&mut self, now: Instant) {
+        self.settle_last();
         let at = std_time::std(now);
         let all: Vec<QuicId> = self.table.ids().collect();
         for id in all {
@@ -282,28 +354,49 @@ impl Endpoint {
     /// A connection to read, write or change; it is asked what it has to send afterwards. `None`
     /// when it is drained.
     pub fn connection(&mut self, id: QuicId) -> Option<&mut quinn_proto::Connection> {
+        self.settle_last();
         self.table.wake(id);
         Some(&mut self.table.get_mut(id)?.quinn)
+    }
+
+    /// How much the peer may send on all streams of a connection before it is read. Less is taken
+    /// back only as bytes are read.
+    pub fn set_receive_window(&mut self, id: QuicId, bytes: u64) {
+        if let Some(connection) = self.connection(id) {
+            connection.set_receive_window(VarInt::from_u64(bytes).unwrap_or(VarInt::MAX));
+        }
     }
 
     /// What was agreed on, once the handshake is complete.
     pub fn handshake(&self, id: QuicId) -> Option<Handshake> {
         let session = self.table.get(id)?.quinn.crypto_session();
         let data = session.handshake_data()?;
-        let data = data.downcast::<quinn_proto::crypto::rustls::HandshakeData>().ok()?;
+        // A client's session is listened to, a server's is not.
+        let (data, hello) = match data.downcast::<session::Agreed>() {
+            Ok(agreed) => (agreed.data, agreed.hello),
+            Err(data) => {
+                (*data.downcast::<quinn_proto::crypto::rustls::HandshakeData>().ok()?, None)
+            }
+        };
         let h3 = super::tls::alpn_name(Protocol::Http3);
         let identity = session.peer_identity();
         let chain = identity.and_then(|any| any.downcast::<Vec<CertificateDer<'static>>>().ok());
         Some(Handshake {
             protocol: (data.protocol.as_deref() == Some(h3)).then_some(Protocol::Http3),
             name: data.server_name,
+            cipher_suite: hello.and_then(|hello| hello.cipher_suite),
+            is_resumed: hello.is_some_and(|hello| hello.is_resumed),
             certificates: chain.into_iter().flat_map(|all| *all).map(|der| der.to_vec()).collect(),
         })
     }
 
     /// Closes a connection with a code of HTTP/3's and words for whoever debugs the peer.
     pub fn close(&mut self, now: Instant, id: QuicId, code: u32, reason: Bytes) {
+        self.settle_last();
         let Some(connection) = self.table.get_mut(id) else { return };
+        if let Some(diary) = connection.diary.as_mut().filter(|_| !connection.is_over) {
+            diary.close(now, code);
+        }
         connection.is_over = true;
         connection.quinn.close(std_time::std(now), VarInt::from_u32(code), reason);
         self.settle(id);
@@ -323,7 +416,8 @@ impl Endpoint {
     }
 
     /// Decides about a client's first packet, at once: so nothing of it waits anywhere.
-    fn admit(&mut self, now: Instant, incoming: Incoming) {
+    fn admit(&mut self, now: Instant, incoming: Incoming, seen: Option<Seen>) {
+        self.settle_last();
         let Role::Server { limits, is_draining } = self.role else {
             return self.quinn.ignore(incoming);
         };
@@ -347,10 +441,16 @@ impl Endpoint {
             return;
         }
         let remote = incoming.remote_address();
+        let first = seen.is_some().then(|| *incoming.orig_dst_cid());
         match self.quinn.accept(incoming, std_time::std(now), &mut answer, None) {
             Ok((handle, quinn)) => {
+                let mut diary =
+                    first.and_then(|first| self.diary(now, &first, quinn.local_ip(), remote));
+                if let (Some(diary), Some(seen)) = (&mut diary, seen) {
+                    diary.received(now, seen);
+                }
                 let deadline = Some(now + limits.handshake_timeout);
-                let id = self.table.insert(Connection::new(handle, quinn, deadline));
+                let id = self.table.insert(Connection::new(handle, quinn, deadline, diary));
                 self.events.push_back((id, Event::Accepted { remote }));
                 self.settle(id);
                 self.table.wake(id);
@@ -379,12 +479,20 @@ impl Endpoint {
             return;
         }
         connection.quinn.close(std_time::std(now), VarInt::from_u32(0), Bytes::new());
-        let error = QuicError::plain(Cause::ConnectTimeout);
-        self.events.push_back((id, Event::Lost(error)));
+        let lost = Event::Lost(QuicError::plain(Cause::ConnectTimeout));
+        if let Some(diary) = &connection.diary {
+            diary.event(&lost);
+        }
+        self.events.push_back((id, lost));
     }
 
     /// Carries what endpoint and connection have for each other, takes its events and its timer.
     fn settle(&mut self, id: QuicId) {
+        self.settle_from(id, Instant::EPOCH);
+    }
+
+    /// The same, where its timer is not due before `least`.
+    fn settle_from(&mut self, id: QuicId, least: Instant) {
         let Some(connection) = self.table.get_mut(id) else { return };
         let mut has_news = false;
         while let Some(event) = connection.quinn.poll_endpoint_events() {
@@ -395,11 +503,20 @@ impl Endpoint {
         }
         while let Some(event) = connection.quinn.poll() {
             if let Some(event) = connection.translate(event) {
+                if let Some(diary) = &connection.diary {
+                    diary.event(&event);
+                }
                 self.events.push_back((id, event));
             }
         }
-        let at = connection.quinn.poll_timeout().map(std_time::ours);
+        let at = connection.quinn.poll_timeout().map(|at| std_time::ours(at).max(least));
         let is_drained = connection.quinn.is_drained();
+        if let Some(diary) = &mut connection.diary {
+            diary.path(&connection.quinn);
+            if is_drained {
+                diary.event(&Event::Drained);
+            }
+        }
         self.table.settled(id, at);
         if is_drained {
             self.table.remove(id);

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use quinn_proto::ConnectionHandle;
 
+use super::log::Diary;
 use super::{Event, QuicError};
 use crate::arena::Arena;
 use crate::id::QuicId;
@@ -21,6 +22,8 @@ pub(super) struct Connection {
     pub(super) is_over: bool,
     is_handshaking: bool,
     is_ready: bool,
+    /// Its log, where one is written.
+    pub(super) diary: Option<Box<Diary>>,
 }
 
 impl Connection {
@@ -28,9 +31,17 @@ impl Connection {
         handle: ConnectionHandle,
         quinn: quinn_proto::Connection,
         deadline: Option<Instant>,
+        diary: Option<Box<Diary>>,
     ) -> Self {
-        let quinn = Box::new(quinn);
-        Self { handle, quinn, deadline, is_over: false, is_handshaking: true, is_ready: false }
+        Self {
+            handle,
+            quinn: Box::new(quinn),
+            deadline,
+            is_over: false,
+            is_handshaking: true,
+            is_ready: false,
+            diary,
+        }
     }
 
     /// quinn-proto's event as ours.

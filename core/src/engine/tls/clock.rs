@@ -32,7 +32,7 @@ impl Clock {
     }
 
     /// The wall clock at the instant set last.
-    pub(super) fn unix(&self) -> Duration {
+    pub(in crate::engine) fn unix(&self) -> Duration {
         let now = Duration::from_nanos(self.now.load(Ordering::Relaxed));
         self.unix_at_epoch.saturating_add(now)
     }

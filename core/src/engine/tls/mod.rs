@@ -207,12 +207,7 @@ impl Tls {
 
     /// The cipher suite agreed on, by its name at IANA.
     pub fn cipher_suite(&self) -> Option<&'static str> {
-        match self.rustls.negotiated_cipher_suite()?.suite().as_str()? {
-            "TLS13_AES_128_GCM_SHA256" => Some("TLS_AES_128_GCM_SHA256"),
-            "TLS13_AES_256_GCM_SHA384" => Some("TLS_AES_256_GCM_SHA384"),
-            "TLS13_CHACHA20_POLY1305_SHA256" => Some("TLS_CHACHA20_POLY1305_SHA256"),
-            other => Some(other),
-        }
+        suite_name(self.rustls.negotiated_cipher_suite()?.suite().into())
     }
 
     /// The group of the key exchange, where there was one.
@@ -286,6 +281,16 @@ impl Tls {
         let first = self.rustls.protocol_version().is_none();
         self.phase = Phase::Failed;
         TlsError::connection(error, self.name.clone(), first)
+    }
+}
+
+/// The name of a cipher suite as the RFCs spell it.
+pub(super) fn suite_name(suite: u16) -> Option<&'static str> {
+    match rustls::CipherSuite::from(suite).as_str()? {
+        "TLS13_AES_128_GCM_SHA256" => Some("TLS_AES_128_GCM_SHA256"),
+        "TLS13_AES_256_GCM_SHA384" => Some("TLS_AES_256_GCM_SHA384"),
+        "TLS13_CHACHA20_POLY1305_SHA256" => Some("TLS_CHACHA20_POLY1305_SHA256"),
+        other => Some(other),
     }
 }
 

@@ -81,7 +81,7 @@ fn a_connection_in_the_wrong_list_is_seen() {
                 slot(solo, 0).shelf = 2;
             }),
             ("left: Busy", |solo| slot(solo, 0).state = State::Busy),
-            ("left: Ready", |solo| {
+            ("Ready among the connecting", |solo| {
                 solo.pool.ready[3].remove(&mut solo.tables.connections, 0);
                 solo.pool.connecting.push_front(&mut solo.tables.connections, 0);
             }),

@@ -43,6 +43,23 @@ fn no_more_than_two_connections_that_grant_nothing() {
 }
 
 #[test]
+fn credit_that_was_never_given_is_waited_for_on_two_connections() {
+    // HTTP/3 with MAX_STREAMS of 0, which later rises.
+    let mut rig = Rig::new(|_| ());
+    assert_eq!(rig.ask(), [Action::Connect(c(0))]);
+    let connected = |at| {
+        let (protocol, limit) = (Protocol::Http3, Limit::Total(0));
+        Event::Connected { connection: c(at), protocol, limit }
+    };
+    assert_eq!(rig.event(connected(0)), [Action::Connect(c(1))]);
+    assert_eq!(rig.event(connected(1)), []);
+    assert_eq!(rig.solo.admission(), Admission::NothingGranted);
+    let event = Event::Limit { connection: c(0), limit: Limit::Total(1) };
+    assert_eq!(rig.event(event), [assign(0, 0)]);
+    assert_eq!(rig.ask(), [Action::Connect(c(2))], "credit that is used up is another matter");
+}
+
+#[test]
 fn the_configured_ceiling_holds_whatever_settings_say() {
     let mut rig = Rig::new(|config| {
         config.pool.max_concurrent_streams = some(2).unwrap();

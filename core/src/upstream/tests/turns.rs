@@ -142,6 +142,34 @@ fn no_connection_is_made_ahead_of_need_while_others_wait() {
     assert_eq!(begun(&rig, &actions), [2]);
 }
 
+/// Eight whom nobody waits for any more time out in one call, which may begin four connections.
+#[test]
+fn what_a_burst_leaves_of_the_turns_stays_in_line_and_nobody_overtakes() {
+    let mut rig = Rig::new(|config| {
+        config.max_handshakes = NonZeroU32::new(8);
+        config.burst = NonZeroU32::new(4).unwrap();
+    });
+    for name in 0..8 {
+        let (request, actions) = rig.request(&named(name));
+        assert_eq!(begun(&rig, &actions), [name]);
+        rig.event(Event::Cancelled(request));
+    }
+    for name in 8..16 {
+        assert_eq!(rig.request(&named(name)).1, [], "{name} waits for its turn");
+    }
+    rig.now = 5_000;
+    rig.up.handle_timeout(rig.at());
+    let actions = rig.take();
+    assert_eq!(begun(&rig, &actions), [8, 9, 10, 11]);
+    assert_eq!((rig.up.handshakes(), rig.up.waiting_for_turn()), (4, 4));
+    assert_eq!(rig.up.poll_timeout(), Some(rig.at()), "the rest is due at once");
+    let (_, actions) = rig.request(&named(16));
+    assert_eq!(actions, [], "it stands behind the others");
+    let actions = rig.pass(0);
+    assert_eq!(begun(&rig, &actions), [12, 13, 14, 15]);
+    assert_eq!((rig.up.handshakes(), rig.up.waiting_for_turn()), (8, 1));
+}
+
 #[test]
 fn without_a_limit_nobody_waits() {
     let mut rig = Rig::new(|config| config.max_handshakes = None);

@@ -3,7 +3,6 @@
 
 use regatta_core::id::ConnectionId;
 use regatta_core::pool::{Action, Event};
-use regatta_core::types::Limit;
 use regatta_core::{Instant, Machine};
 
 use super::Around;
@@ -19,7 +18,7 @@ impl Around {
         let books = self.books();
         let living = books.connections.values().filter(|slot| !slot.gone);
         let shut = living.clone().filter(|slot| {
-            matches!(slot.up, Some((_, Limit::Concurrent(0)))) && slot.stopped.is_none()
+            slot.up.is_some_and(|(_, limit)| limit.grants_nothing()) && slot.stopped.is_none()
         });
         let config = &self.setting.config;
         let most = config.limits.max_connections.unwrap_or(u32::MAX).min(config.max_sockets);

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use regatta_core::id::{ConnectionId, RequestId};
 use regatta_core::pool::{Action, Event, Solo};
 use regatta_core::types::{AllFailed, BodyState, Cause, Limit, Outcome, Protocol, RetrySafe};
-use regatta_core::{Duration, Instant, Machine, Outbox};
+use regatta_core::{Duration, Instant, Machine};
 
 use super::menu::{Menu, Move};
 use super::met::Fingerprint;
 use super::search::{World, search};
-use super::{BOUNDS, Listener, Size, Verdict};
+use super::{BOUNDS, Listener, Size, Verdict, step};
 use crate::books::{Books, Place};
 use crate::harness::{Input, Subject as _};
 use crate::pool::World as Observer;
@@ -264,19 +264,15 @@ impl World for Around {
         match (choice, self.input(choice)) {
             (Choice::Tick, _) => format!("{TICK:?} passes"),
             (Choice::Die(place), _) => format!("{} dies unnoticed", self.connection(place)),
-            (_, Input::Event(event)) => format!("{event:?}"),
-            (_, Input::Timeout) => "Timeout".into(),
+            (_, input) => step::name(&input),
         }
     }
 
     fn take(&mut self, choice: Choice) -> Vec<Action> {
-        let mut out = Outbox::new();
         match (choice, self.input(choice)) {
-            (Choice::Tick | Choice::Die(_), _) => {}
-            (_, Input::Timeout) => self.machine.handle_timeout(self.now, &mut out),
-            (_, Input::Event(event)) => self.machine.handle_event(self.now, event, &mut out),
+            (Choice::Tick | Choice::Die(_), _) => vec![],
+            (_, input) => step::take(&mut self.machine, self.now, input),
         }
-        core::iter::from_fn(|| out.pop()).collect()
     }
 
     fn judge(&mut self, step: Move<Choice>, actions: &[Action]) {
@@ -305,16 +301,7 @@ impl World for Around {
         let books = self.books();
         assert!(names.connections.iter().all(|id| books.connections.contains_key(id)));
         assert!(names.requests.iter().all(|id| books.requests.contains_key(id)));
-        let (mut machine, mut out) = (self.machine.clone(), Outbox::new());
-        for event in self.stale() {
-            machine.handle_event(self.now, event.clone(), &mut out);
-            assert!(out.is_empty(), "{event:?} is stale and did {:?}", out.pop());
-        }
-        if machine.poll_timeout().is_none_or(|at| at > self.now) {
-            machine.handle_timeout(self.now, &mut out);
-            assert!(out.is_empty(), "too early a timeout did {:?}", out.pop());
-        }
-        let after = machine.snapshot(self.now).0;
+        let after = step::poked(&self.machine, self.now, self.stale()).snapshot(self.now).0;
         assert_eq!(before, after, "stale events and early timeouts must leave no trace");
     }
 

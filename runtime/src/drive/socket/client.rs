@@ -10,22 +10,28 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use regatta_core::Instant;
+use regatta_core::engine::Config as EngineConfig;
 use regatta_core::engine::h3::{H3, code};
 use regatta_core::engine::quic::{Endpoint, Event as QuicEvent, QuicError};
 use regatta_core::id::QuicId;
-use regatta_core::types::{Cause, Protocol, ProtocolFault, Scheme, TlsFault};
+use regatta_core::types::{Cause, Limit, Protocol, TlsFault};
 use regatta_core::upstream::Event;
 
 use super::super::attempt::{Failed, Job, Upward};
 use super::super::deadline::Deadline;
 use super::super::party::Party;
-use super::port::{Heard, Port};
+use super::credit::Windows;
+use super::journey::Journey;
+use super::port::Port;
 use super::talk::Talk;
 use crate::datagrams::Datagrams as _;
 use crate::hub::Hub;
 use crate::mail::Letters;
 use crate::runtime::Runtime;
 use crate::timeline::TlsTrace;
+
+/// Bytes of a stream that are read ahead where memory is short: what others hold of one read.
+const SMALL_BUFFER: u32 = 16 << 10;
 
 /// Rounds of one wake; then the task yields.
 const BUDGET: u32 = 32;
@@ -84,36 +90,51 @@ impl From<QuicError> for Failed {
 
 /// Opens a socket and begins a handshake on it.
 async fn begin<R: Runtime>(hub: &Arc<Hub<R>>, job: &Job) -> Result<Attempt<R>, Failed> {
-    if job.origin.scheme == Scheme::Http {
-        return Err(failed(Cause::Protocol(ProtocolFault::Version), "HTTP/3 is for https alone"));
-    }
-    if hub.settings.roads.via(job.profile).is_some() {
-        let why = "HTTP/3 does not go through a proxy's tunnel";
-        return Err(failed(Cause::Unreachable, why));
-    }
     let config = hub
         .settings
         .quic_client(job.profile, &job.origin)
         .map_err(|detail| Failed { cause: Cause::Tls(TlsFault::Other), detail: Some(detail) })?;
-    let any: IpAddr = match job.address {
-        SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
-        SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
-    };
-    let any = SocketAddr::new(any, 0);
-    let socket = match hub.runtime.bind(any, Some(job.address)).await {
-        // A connected socket hears that nobody is there; where it cannot be had, silence must do.
-        Err(error) if error.kind() == io::ErrorKind::Unsupported => {
-            hub.runtime.bind(any, None).await
-        }
-        bound => bound,
-    };
+    let socket = bind(&hub.runtime, job.address).await;
     let socket = socket.map_err(|error| Failed::from(Cause::from(&error)))?;
+    let mut options = hub.settings.quic_options();
+    let windows = Windows::of(&mut options);
+    let config = config.with_options(&options);
     let endpoint = Endpoint::client(&config, socket.may_fragment());
     let mut endpoint = endpoint.map_err(|error| failed(error.cause, &error.to_string()))?;
     let id = endpoint.connect(hub.runtime.now(), job.address, &job.origin.host)?;
     let port = Port::new(socket, endpoint);
-    let engine = H3::client(&hub.settings.engine, hub.runtime.now());
-    Ok(Attempt { port, id, engine, deadline: Deadline::new(), told: 0 })
+    let mut engine = EngineConfig::clone(&hub.settings.engine);
+    if options.stream_window < hub.settings.quic_options.stream_window {
+        // Memory is short: what is read ahead adds to what the transport holds.
+        engine.stream_buffer = engine.stream_buffer.min(SMALL_BUFFER);
+    }
+    let mut engine = H3::client(&engine, hub.runtime.now());
+    if let Some(log) = port.endpoint.qlog(id) {
+        engine.set_qlog(log);
+    }
+    Ok(Attempt {
+        port,
+        id,
+        engine,
+        windows,
+        deadline: Deadline::new(),
+        is_connected: false,
+        told: 0,
+    })
+}
+
+/// A socket to speak with `remote`, from wherever this host's routes lead there.
+pub(super) async fn bind<R: Runtime>(runtime: &R, remote: SocketAddr) -> io::Result<R::Datagrams> {
+    let any: IpAddr = match remote {
+        SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    };
+    let any = SocketAddr::new(any, 0);
+    match runtime.bind(any, Some(remote)).await {
+        // A connected socket hears that nobody is there; where it cannot be had, silence must do.
+        Err(error) if error.kind() == io::ErrorKind::Unsupported => runtime.bind(any, None).await,
+        bound => bound,
+    }
 }
 
 /// A handshake under way.
@@ -122,7 +143,10 @@ struct Attempt<R: Runtime> {
     id: QuicId,
     /// What a server's first streams say may come with the handshake's last packets.
     engine: H3,
+    windows: Windows,
     deadline: Deadline<R>,
+    /// The handshake is complete.
+    is_connected: bool,
     /// How often the race has heard that it moves.
     told: u32,
 }
@@ -138,17 +162,16 @@ impl<R: Runtime> Attempt<R> {
             let now = hub.runtime.now();
             self.deadline.passed(now);
             let mut progress = false;
-            match self.port.receive(cx, now) {
-                Heard::Nothing => {}
-                Heard::Broken(cause) => return Poll::Ready(Err(cause.into())),
-                Heard::Datagrams => {
-                    progress = true;
-                    // As with TCP: that somebody is there, and that TLS moves.
-                    if self.told < 2 {
-                        self.told += 1;
-                        hub.feed(Event::AttemptProgress(job.attempt));
-                    }
-                }
+            let heard = self.port.receive(cx, now);
+            let nobody = heard.nobody.filter(|_| !heard.datagrams);
+            if let Some(cause) = heard.broken.or(nobody) {
+                return Poll::Ready(Err(cause.into()));
+            }
+            progress |= heard.is_something();
+            // As with TCP: that somebody is there, and that TLS moves.
+            if heard.datagrams && self.told < 2 {
+                self.told += 1;
+                hub.feed(Event::AttemptProgress(job.attempt));
             }
             let endpoint = &mut self.port.endpoint;
             if endpoint.poll_timeout().is_some_and(|at| at <= now) {
@@ -157,7 +180,7 @@ impl<R: Runtime> Attempt<R> {
             }
             while let Some((_, event)) = endpoint.poll_event() {
                 match event {
-                    QuicEvent::Connected => return Poll::Ready(Ok(())),
+                    QuicEvent::Connected => self.is_connected = true,
                     QuicEvent::Lost(error) => {
                         // The alert says why: give it one chance to leave.
                         let _ = self.port.transmit(cx, now);
@@ -166,6 +189,9 @@ impl<R: Runtime> Attempt<R> {
                     QuicEvent::Stream(event) => self.engine.handle(now, &event),
                     _ => {}
                 }
+            }
+            if self.is_connected && self.may_carry(now) {
+                return Poll::Ready(Ok(()));
             }
             match self.port.transmit(cx, now) {
                 Ok(sent) => progress |= sent,
@@ -178,6 +204,15 @@ impl<R: Runtime> Attempt<R> {
         }
     }
 
+    /// Whether the connection can carry a request: one that the server grants no stream is of no
+    /// use before it does, and must not keep TCP from serving.
+    fn may_carry(&mut self, now: Instant) -> bool {
+        let Some(connection) = self.port.endpoint.connection(self.id) else { return true };
+        self.engine.pump(now, connection);
+        // What it has found to be wrong is the connection's to tell.
+        self.engine.limit() != Limit::Total(0) || self.engine.is_closed()
+    }
+
     /// Nobody needs it any more: the server is told so, if it can be at once.
     fn give_up(&mut self, hub: &Hub<R>, cx: &mut Context<'_>) {
         let now = hub.runtime.now();
@@ -187,7 +222,7 @@ impl<R: Runtime> Attempt<R> {
 
     /// The handshake is done; `None` when the attempt was given up in the meantime.
     fn establish(self, hub: Arc<Hub<R>>, job: Job) -> Option<Connection<R, Upward<R>>> {
-        let Self { mut port, id, mut engine, deadline, .. } = self;
+        let Self { mut port, id, mut engine, windows, deadline, .. } = self;
         let now = hub.runtime.now();
         let tls = tls_trace(&port.endpoint, id);
         // What the server grants is known only when its streams are opened.
@@ -201,9 +236,10 @@ impl<R: Runtime> Attempt<R> {
             return None;
         }
         let runtime = hub.runtime.clone();
-        let party = Upward::new(hub, job.connection, Protocol::Http3);
-        let talk = Talk::new(id, engine, job.mailbox, party);
-        Some(Connection { runtime, port, talk, deadline })
+        let party = Upward::new(hub, &job, Protocol::Http3);
+        let talk = Talk::new(id, engine, windows, job.mailbox, party);
+        let journey = Journey::new(job.address);
+        Some(Connection { runtime, port, talk, journey, deadline })
     }
 }
 
@@ -214,9 +250,9 @@ fn tls_trace(endpoint: &Endpoint, id: QuicId) -> Option<TlsTrace> {
     let handshake = endpoint.handshake(id)?;
     Some(TlsTrace {
         version: "TLSv1.3".to_owned(),
-        cipher: String::new(),
+        cipher: handshake.cipher_suite.unwrap_or_default().to_owned(),
         alpn: handshake.protocol,
-        resumed: false,
+        resumed: handshake.is_resumed,
         certificate: handshake.certificate().map(Arc::new),
     })
 }
@@ -226,6 +262,7 @@ struct Connection<R: Runtime, P: Party> {
     runtime: R,
     port: Port<R::Datagrams>,
     talk: Talk<P>,
+    journey: Journey<R>,
     deadline: Deadline<R>,
 }
 
@@ -234,7 +271,13 @@ impl<R: Runtime, P: Party> Connection<R, P> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         for _ in 0..BUDGET {
             let now = self.runtime.now();
-            let progress = self.turn(cx, now);
+            let (mut progress, has_told) = self.turn(cx, now);
+            // A close leaves before what is done about it.
+            if self.port.waits(has_told && !self.talk.is_over()) {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            progress |= self.port.transmit(cx, now).unwrap_or(true);
             if !progress && self.talk.is_over() {
                 return Poll::Ready(());
             }
@@ -247,26 +290,29 @@ impl<R: Runtime, P: Party> Connection<R, P> {
         Poll::Pending
     }
 
-    fn turn(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+    /// Whether there was something to do, and whether somebody was told what came.
+    fn turn(&mut self, cx: &mut Context<'_>, now: Instant) -> (bool, bool) {
         self.deadline.passed(now);
-        let mut progress = true;
-        match self.port.receive(cx, now) {
-            Heard::Nothing => progress = false,
-            // That nobody is there may be somebody's lie: silence will tell (RFC 9000 14.2.1).
-            Heard::Datagrams | Heard::Broken(Cause::Refused) => {}
-            Heard::Broken(cause) => self.talk.lose(now, cause),
+        // That nobody is there is passed over: silence will tell.
+        let heard = self.port.receive(cx, now);
+        if let Some(cause) = heard.broken {
+            self.talk.lose(now, cause);
         }
+        let mut progress = heard.is_something();
+        let wants = self.talk.wants_to_move();
+        progress |= self.journey.poll(&self.runtime, &mut self.port, wants, cx, now);
         let endpoint = &mut self.port.endpoint;
         if endpoint.poll_timeout().is_some_and(|at| at <= now) {
             endpoint.handle_timeout(now);
             progress = true;
         }
+        let mut has_told = false;
         while let Some((_, event)) = endpoint.poll_event() {
-            self.talk.handle(now, &event);
-            progress = true;
+            self.talk.handle(now, &event, endpoint);
+            (progress, has_told) = (true, heard.datagrams);
         }
         progress |= self.talk.turn(cx, now, endpoint);
-        progress | self.port.transmit(cx, now).unwrap_or(true)
+        (progress, has_told)
     }
 
     fn arm(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {

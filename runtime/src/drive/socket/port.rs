@@ -1,6 +1,7 @@
 //! A UDP socket and its QUIC endpoint: datagrams in and out.
 
 use core::cell::RefCell;
+use core::net::SocketAddr;
 use core::task::{Context, Poll};
 use std::io::{self, IoSliceMut};
 
@@ -35,26 +36,73 @@ pub(super) struct Port<S> {
     /// What the socket had no room for; its bytes are in `buffer`.
     unsent: Option<quic::Transmit>,
     buffer: Vec<u8>,
+    /// It can be read no more.
+    is_deaf: bool,
+    /// Others were let go first, and what there is is sent now.
+    has_waited: bool,
+    /// From here no way leads there any more: the socket's address is gone, or its route.
+    is_stranded: bool,
 }
 
-/// What a read brought.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Heard {
-    Nothing,
-    Datagrams,
-    /// The system says that the peer cannot be reached.
-    Broken(Cause),
+/// What the reads of one turn brought.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Heard {
+    /// Datagrams.
+    pub(super) datagrams: bool,
+    /// The network says that one of our datagrams found nobody, which may be somebody's lie
+    /// (RFC 9000 14.2.1); the socket stays as it was.
+    pub(super) nobody: Option<Cause>,
+    /// Why the socket can be read no more: told once, then it is not tried again.
+    pub(super) broken: Option<Cause>,
+    /// Its turn is over, and more may wait.
+    more: bool,
+}
+
+impl Heard {
+    /// Whether there is something to do now, or to read at once.
+    pub(super) const fn is_something(&self) -> bool {
+        self.datagrams || self.broken.is_some() || self.more
+    }
 }
 
 impl<S: Datagrams> Port<S> {
     pub(super) const fn new(socket: S, endpoint: quic::Endpoint) -> Self {
-        Self { socket, endpoint, unsent: None, buffer: Vec::new() }
+        Self {
+            socket,
+            endpoint,
+            unsent: None,
+            buffer: Vec::new(),
+            is_deaf: false,
+            has_waited: false,
+            is_stranded: false,
+        }
+    }
+
+    /// Whether who was told of what came is let go first, once before a transmit: what they say to
+    /// it leaves in the datagrams of its acknowledgement. The task is to be woken again at once.
+    pub(super) const fn waits(&mut self, has_told: bool) -> bool {
+        self.has_waited = has_told && !self.has_waited;
+        self.has_waited
+    }
+
+    /// Goes on with another socket. What the last one had no room for is lost with it.
+    pub(super) fn replace(&mut self, socket: S) {
+        self.socket = socket;
+        (self.unsent, self.is_deaf, self.is_stranded) = (None, false, false);
+    }
+
+    /// Whether a datagram found no way since this was asked last.
+    pub(super) const fn take_stranded(&mut self) -> bool {
+        core::mem::replace(&mut self.is_stranded, false)
     }
 
     /// Takes in what has come, as far as its turn goes.
     pub(super) fn receive(&mut self, cx: &mut Context<'_>, now: Instant) -> Heard {
+        let mut heard = Heard::default();
+        if self.is_deaf {
+            return heard;
+        }
         READ.with_borrow_mut(|scratch| {
-            let mut heard = Heard::Nothing;
             for _ in 0..TURN {
                 let mut received = [Received::default(); BUFFERS];
                 let mut chunks = scratch.chunks_mut(BUFFER).map(IoSliceMut::new);
@@ -62,16 +110,27 @@ impl<S: Datagrams> Port<S> {
                     chunks.next().unwrap_or_else(|| IoSliceMut::new(&mut []))
                 });
                 match self.socket.poll_receive(cx, &mut buffers, &mut received) {
-                    Poll::Pending => break,
-                    Poll::Ready(Err(error)) => return Heard::Broken(Cause::from(&error)),
+                    Poll::Pending => return heard,
                     Poll::Ready(Ok(count)) => {
                         for (meta, buffer) in received.iter().zip(&buffers).take(count) {
                             self.take(now, meta, buffer);
                         }
-                        heard = Heard::Datagrams;
+                        heard.datagrams = true;
                     }
+                    Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
+                    Poll::Ready(Err(error)) => match Cause::from(&error) {
+                        cause @ (Cause::Refused | Cause::ConnectionReset | Cause::Unreachable) => {
+                            heard.nobody = Some(cause);
+                        }
+                        cause => {
+                            self.is_deaf = true;
+                            heard.broken = Some(cause);
+                            return heard;
+                        }
+                    },
                 }
             }
+            heard.more = true;
             heard
         })
     }
@@ -82,9 +141,13 @@ impl<S: Datagrams> Port<S> {
             destination: received.destination,
             ecn: received.ecn.map(mark),
         };
-        for datagram in received.datagrams(buffer) {
-            self.endpoint.receive(now, &from, datagram);
-        }
+        let datagrams = buffer.get(..received.length).unwrap_or(buffer);
+        self.endpoint.receive_all(now, &from, datagrams, received.stride);
+    }
+
+    /// Where the socket is bound.
+    pub(super) fn local_address(&self) -> Option<SocketAddr> {
+        self.socket.local_address().ok()
     }
 
     /// Sends what there is, as far as its turn and the socket's room go. An error is the end of
@@ -108,10 +171,31 @@ impl<S: Datagrams> Port<S> {
                     return Err(Cause::from(&error));
                 }
                 // Whatever else it is, the datagram is lost, as others are.
-                Ok(()) | Err(_) => sent = true,
+                Err(error) => {
+                    self.is_stranded |= is_stranded(&error, &next, self.buffer.len());
+                    sent = true;
+                }
+                Ok(()) => sent = true,
             }
         }
         Ok(sent)
+    }
+}
+
+/// Every path of QUIC carries datagrams of so many bytes (RFC 9000 14).
+const LEAST: usize = 1_200;
+
+/// Whether an error says that from this socket's address nothing goes there any more. Linux calls
+/// an address that is gone an invalid argument, as it calls a datagram that is too long.
+fn is_stranded(error: &io::Error, transmit: &quic::Transmit, length: usize) -> bool {
+    use io::ErrorKind as Kind;
+    match error.kind() {
+        Kind::AddrNotAvailable
+        | Kind::NetworkUnreachable
+        | Kind::NetworkDown
+        | Kind::HostUnreachable => true,
+        Kind::InvalidInput => transmit.segment_size.unwrap_or(length) <= LEAST,
+        _ => false,
     }
 }
 

@@ -15,12 +15,13 @@ use regatta_core::engine::h3::{H3, code};
 use regatta_core::engine::quic::{Endpoint, Event};
 use regatta_core::id::QuicId;
 use regatta_core::timers::Timers;
-use regatta_core::types::Protocol;
+use regatta_core::types::{Cause, Protocol};
 
 use super::super::deadline::Deadline;
 use super::super::gate::Gate;
 use super::super::listener::{Downward, Guest};
-use super::port::{Heard, Port};
+use super::credit::Windows;
+use super::port::Port;
 use super::talk::Talk;
 use crate::mail::{Bell, Letters, Mailbox};
 use crate::runtime::Runtime;
@@ -56,6 +57,7 @@ impl Drop for Brake {
 pub(crate) fn serve<R: Runtime, S: Service>(
     socket: R::Datagrams,
     endpoint: Endpoint,
+    windows: Windows,
     gate: Arc<Gate<R>>,
     service: Arc<S>,
 ) -> (Brake, impl Future<Output = ()> + Send + 'static) {
@@ -64,6 +66,7 @@ pub(crate) fn serve<R: Runtime, S: Service>(
     let mut hall = Hall {
         gate,
         service,
+        windows,
         port: Port::new(socket, endpoint),
         seats: Vec::new(),
         busy: VecDeque::new(),
@@ -81,6 +84,7 @@ pub(crate) fn serve<R: Runtime, S: Service>(
 struct Hall<R: Runtime, S: Service> {
     gate: Arc<Gate<R>>,
     service: Arc<S>,
+    windows: Windows,
     port: Port<R::Datagrams>,
     /// By slot of the connection.
     seats: Vec<Option<Seat<R, S>>>,
@@ -108,7 +112,12 @@ impl<R: Runtime, S: Service> Hall<R, S> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         for _ in 0..BUDGET {
             let now = self.gate.runtime.now();
-            let progress = self.turn(cx, now);
+            let (mut progress, has_told) = self.turn(cx, now);
+            if self.port.waits(has_told && self.over.is_empty()) {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            progress |= self.send(cx, now);
             if progress {
                 continue;
             }
@@ -125,10 +134,15 @@ impl<R: Runtime, S: Service> Hall<R, S> {
         Poll::Pending
     }
 
-    fn turn(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+    /// Whether there was something to do, and whether somebody was told what came.
+    fn turn(&mut self, cx: &mut Context<'_>, now: Instant) -> (bool, bool) {
         self.deadline.passed(now);
-        let mut progress = self.read_words(cx);
-        progress |= self.port.receive(cx, now) != Heard::Nothing;
+        let (mut progress, mut has_told) = (self.read_words(cx), false);
+        let heard = self.port.receive(cx, now);
+        progress |= heard.is_something();
+        if let Some(cause) = heard.broken {
+            self.lose(now, cause);
+        }
         if self.port.endpoint.poll_timeout().is_some_and(|at| at <= now) {
             self.port.endpoint.handle_timeout(now);
             progress = true;
@@ -138,15 +152,20 @@ impl<R: Runtime, S: Service> Hall<R, S> {
         }
         while let Some((id, event)) = self.port.endpoint.poll_event() {
             self.on_event(now, id, &event);
-            progress = true;
+            (progress, has_told) = (true, heard.datagrams);
         }
         for _ in 0..self.busy.len() {
             let Some(slot) = self.busy.pop_front() else { break };
             self.serve(now, slot as usize);
             progress = true;
         }
+        (progress, has_told)
+    }
+
+    /// Sends what there is, and sees those off that are over.
+    fn send(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
         // Nobody there, or no room: the datagram is lost.
-        progress |= self.port.transmit(cx, now).unwrap_or(true);
+        let progress = self.port.transmit(cx, now).unwrap_or(true);
         for id in core::mem::take(&mut self.over) {
             let place = self.seats.get_mut(id.slot());
             if let Some(mut seat) = place.and_then(|place| place.take_if(|seat| seat.id == id)) {
@@ -155,6 +174,20 @@ impl<R: Runtime, S: Service> Hall<R, S> {
             }
         }
         progress
+    }
+
+    /// The socket is of no use any more: every connection ends for it, and the port with them.
+    fn lose(&mut self, now: Instant, cause: Cause) {
+        spans::port_lost(self.port.local_address(), cause);
+        self.is_draining = true;
+        self.port.endpoint.drain();
+        for slot in 0..self.seats.len() {
+            let Some(Some(seat)) = self.seats.get_mut(slot) else { continue };
+            seat.talk.lose(now, cause);
+            // What is sent may still arrive.
+            self.port.endpoint.close(now, seat.id, INTERNAL_ERROR, DEAF);
+            self.call(slot);
+        }
     }
 
     fn read_words(&mut self, cx: &mut Context<'_>) -> bool {
@@ -195,7 +228,7 @@ impl<R: Runtime, S: Service> Hall<R, S> {
         }
         let Some(Some(seat)) = self.seats.get_mut(id.slot()) else { return };
         if seat.id == id {
-            seat.talk.handle(now, event);
+            seat.talk.handle(now, event, &mut self.port.endpoint);
             self.call(id.slot());
         }
     }
@@ -214,8 +247,11 @@ impl<R: Runtime, S: Service> Hall<R, S> {
         let guest = Guest { served, peer: Some(peer) };
         let (gate, service) = (Arc::clone(&self.gate), Arc::clone(&self.service));
         let party = Downward::new(gate, service, guest, Protocol::Http3, true);
-        let engine = H3::server(&self.gate.engine, now);
-        let talk = Talk::new(id, engine, mailbox, party);
+        let mut engine = H3::server(&self.gate.engine, now);
+        if let Some(log) = self.port.endpoint.qlog(id) {
+            engine.set_qlog(log);
+        }
+        let talk = Talk::new(id, engine, self.windows, mailbox, party);
         let slot = u32::try_from(id.slot()).unwrap_or(u32::MAX);
         let bell = Bell::new(slot, Word::Turn, &self.mailbox);
         if self.seats.len() <= id.slot() {
@@ -241,6 +277,10 @@ impl<R: Runtime, S: Service> Hall<R, S> {
         }
     }
 }
+
+/// The server's own socket has failed (RFC 9114 8.1).
+const INTERNAL_ERROR: u32 = code::INTERNAL_ERROR as u32;
+const DEAF: Bytes = Bytes::from_static(b"the server's socket cannot be read any more");
 
 /// There is no room for the client (RFC 9114 8.1).
 const EXCESSIVE_LOAD: u32 = code::EXCESSIVE_LOAD as u32;

@@ -14,6 +14,8 @@ use regatta_core::types::Cause;
 use super::super::lanes::Lanes;
 use super::super::letter::Letter;
 use super::super::party::Party;
+use super::credit::{Credit, Windows};
+use crate::body::Side;
 use crate::mail::Mailbox;
 
 /// One HTTP/3 connection.
@@ -21,6 +23,7 @@ pub(super) struct Talk<P: Party> {
     id: QuicId,
     engine: H3,
     lanes: Lanes<P>,
+    credit: Credit,
     /// Why it is over, once it is.
     over: Option<Cause>,
     /// Its streams have been told.
@@ -28,8 +31,16 @@ pub(super) struct Talk<P: Party> {
 }
 
 impl<P: Party> Talk<P> {
-    pub(super) fn new(id: QuicId, engine: H3, mailbox: Arc<Mailbox<Letter>>, party: P) -> Self {
-        Self { id, engine, lanes: Lanes::new(mailbox, party), over: None, told: false }
+    pub(super) fn new(
+        id: QuicId,
+        mut engine: H3,
+        windows: Windows,
+        mailbox: Arc<Mailbox<Letter>>,
+        party: P,
+    ) -> Self {
+        engine.set_stream_window(windows.stream);
+        let (lanes, credit) = (Lanes::new(mailbox, party), Credit::new(windows));
+        Self { id, engine, lanes, credit, over: None, told: false }
     }
 
     /// Whether nothing is left to do here but to let its last datagrams leave.
@@ -41,11 +52,24 @@ impl<P: Party> Talk<P> {
         &mut self.lanes.party
     }
 
+    /// Whether it is to go on from another address: the network changed, and requests are under
+    /// way. Told once.
+    pub(super) fn wants_to_move(&mut self) -> bool {
+        let has_moved = core::mem::take(&mut self.lanes.moved_away);
+        has_moved && self.lanes.all().iter().any(Option::is_some)
+    }
+
     /// What the endpoint told of it.
-    pub(super) fn handle(&mut self, now: Instant, event: &Event) {
+    pub(super) fn handle(&mut self, now: Instant, event: &Event, endpoint: &mut Endpoint) {
         match event {
             Event::Stream(event) => self.engine.handle(now, event),
-            Event::Lost(error) => self.engine.receive_end(now, error.cause),
+            Event::Lost(error) => {
+                if let Some(connection) = endpoint.connection(self.id) {
+                    self.engine.take_rest(now, connection);
+                }
+                self.engine.receive_end(now, error.cause);
+            }
+            Event::Datagrams => self.engine.on_datagrams(),
             Event::Drained => self.over = self.over.or(Some(Cause::Closed)),
             _ => {}
         }
@@ -69,6 +93,11 @@ impl<P: Party> Talk<P> {
             progress = true;
         }
         progress |= self.lanes.move_lanes(&mut self.engine, now);
+        if P::SIDE == Side::Server {
+            // What the transport holds is no reason to leave it there.
+            let may = self.lanes.party.may_read(self.engine.unread(), cx);
+            self.engine.hold_back(!may);
+        }
         if progress || self.engine.poll_timeout().is_some_and(|at| at <= now) {
             if let Some(connection) = endpoint.connection(self.id) {
                 self.engine.pump(now, connection);
@@ -82,8 +111,18 @@ impl<P: Party> Talk<P> {
             progress = true;
         }
         self.over = self.over.or_else(|| self.lanes.closed.take());
-        self.lanes.party.hold(self.engine.unread());
+        self.settle_memory(endpoint);
         progress | self.lanes.has_moved()
+    }
+
+    /// Tells the accounts what is held, and the peer what it may send.
+    fn settle_memory(&mut self, endpoint: &mut Endpoint) {
+        let (received, withheld) = (self.engine.received(), self.engine.withheld());
+        let held = self.credit.held(withheld);
+        let room = self.lanes.party.withhold(self.engine.unread(), held);
+        let room = if self.engine.is_held_back() { 0 } else { room };
+        self.credit.settle(endpoint, self.id, received, withheld, room);
+        self.engine.set_short(self.credit.is_short(withheld));
     }
 
     /// When it wants its turn by itself.

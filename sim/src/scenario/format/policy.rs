@@ -6,7 +6,7 @@ use core::time::Duration;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use regatta_core::{engine, eyeballs, limits, pool, upstream};
+use regatta_core::{altsvc, engine, eyeballs, limits, pool, race, upstream};
 use serde::Deserialize;
 
 use crate::scenario::units::{Bytes, BytesOrNone, CountOrNone, NumberOrNone, Time, TimeOrNone};
@@ -101,6 +101,38 @@ settings! {
 }
 
 settings! {
+    /// `[client.race]`: the race between QUIC and TCP.
+    Race for race::Config {
+        /// How long QUIC runs before TCP starts beside it.
+        pub delay: Delay,
+        /// Starts TCP at once also where QUIC was never tried.
+        pub tcp_at_once_when_unknown: bool,
+        /// Starts a second QUIC leg to the other address family.
+        pub second_family: bool,
+        /// Most legs at once.
+        pub max_legs: u32,
+    }
+}
+
+settings! {
+    /// `[client.alternatives]`: the ledger of what else serves an origin.
+    Alternatives for altsvc::Config {
+        /// Most origins that are remembered.
+        pub max_origins: u32,
+        /// Most alternatives that an origin may offer.
+        pub max_alternatives: u32,
+        /// Most hosts that it may send its clients to.
+        pub max_hosts: u32,
+        /// How long a broken alternative is left alone.
+        pub back_off: BackOff,
+        /// Refuses private addresses as alternatives of an origin that is public.
+        pub refuse_private: bool,
+        /// Refuses a port above 1023 as an alternative to one below 1024.
+        pub refuse_user_ports: bool,
+    }
+}
+
+settings! {
     /// `[client.upstream]`: limits of the whole client.
     Upstream for upstream::Config {
         /// Most sockets at once.
@@ -155,6 +187,8 @@ settings! {
         pub qpack_table: Bytes,
         /// HTTP/3: streams that may wait for that table.
         pub qpack_blocked: u16,
+        /// HTTP/3: bytes of datagrams that wait in each direction.
+        pub h3_datagrams: CountOrNone,
         /// HTTP/2: largest frame that the peer may send.
         pub max_frame_size: Bytes,
         /// HTTP/2: PING when nothing came for so long.
@@ -217,6 +251,9 @@ pub struct Client {
     /// Addresses of names that are not looked up.
     #[serde(default)]
     pub resolve: BTreeMap<String, Vec<IpAddr>>,
+    /// What it knows beforehand of origins' alternatives, as they would say it in Alt-Svc.
+    #[serde(default)]
+    pub alt_svc: BTreeMap<String, String>,
     /// Connections and waiting requests.
     #[serde(default)]
     pub pool: Pool,
@@ -226,12 +263,45 @@ pub struct Client {
     /// The race between addresses.
     #[serde(default)]
     pub eyeballs: Eyeballs,
+    /// The race between QUIC and TCP.
+    #[serde(default)]
+    pub race: Race,
+    /// What else serves an origin.
+    #[serde(default)]
+    pub alternatives: Alternatives,
     /// Limits of the whole client.
     #[serde(default)]
     pub upstream: Upstream,
     /// Limits of each connection's engine.
     #[serde(default)]
     pub engine: Engine,
+}
+
+/// How long QUIC runs alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+pub enum Delay {
+    /// Always so long.
+    Fixed(Time),
+    /// By the round trip that is remembered.
+    RoundTrip {
+        /// Thousandths of it.
+        permille: u32,
+        /// Never shorter.
+        least: Time,
+        /// Never longer.
+        most: Time,
+    },
+}
+
+/// How long a broken alternative is left alone: doubled each time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BackOff {
+    /// The first time.
+    pub first: Time,
+    /// Never longer.
+    pub longest: Time,
 }
 
 /// An address family.
@@ -269,6 +339,8 @@ pub enum Protocols {
     Http2PriorKnowledge,
     /// HTTP/3 alone, without asking.
     Http3,
+    /// HTTP/3 where it is known to be offered, in a race with TCP; else as `auto`.
+    AutoHttp3,
 }
 
 /// Which versions of TLS are spoken.
@@ -334,6 +406,23 @@ impl From<Bytes> for u32 {
     }
 }
 
+impl From<Delay> for race::Delay {
+    fn from(delay: Delay) -> Self {
+        match delay {
+            Delay::Fixed(delay) => Self::Fixed(delay.0),
+            Delay::RoundTrip { permille, least, most } => {
+                Self::RoundTrip { permille, least: least.0, most: most.0 }
+            }
+        }
+    }
+}
+
+impl From<BackOff> for altsvc::BackOff {
+    fn from(BackOff { first, longest }: BackOff) -> Self {
+        Self { first: first.0, longest: longest.0 }
+    }
+}
+
 impl From<Family> for eyeballs::Family {
     fn from(family: Family) -> Self {
         match family {
@@ -360,6 +449,7 @@ impl From<Protocols> for upstream::Protocols {
             Protocols::Http2 => Self::Http2,
             Protocols::Http2PriorKnowledge => Self::Http2PriorKnowledge,
             Protocols::Http3 => Self::Http3,
+            Protocols::AutoHttp3 => Self::AutoHttp3,
         }
     }
 }
@@ -391,6 +481,7 @@ mod tests {
             (Pool::FIELDS, format!("{:#?}", pool::Config::default())),
             (Limits::FIELDS, format!("{:#?}", limits::Config::default())),
             (Eyeballs::FIELDS, format!("{:#?}", eyeballs::Config::default())),
+            (Race::FIELDS, format!("{:#?}", race::Config::default())),
             (Engine::FIELDS, format!("{:#?}", engine::Config::default())),
         ];
         for (known, config) in settings {
@@ -399,7 +490,12 @@ mod tests {
         // The seed is the run's; clusters and profiles are the builder's.
         let mut config = format!("{:#?}", upstream::Config::default());
         config = config.replace("    seed: ", "").replace("    clusters: ", "");
-        config = config.replace("    profiles: ", "");
+        // The ledger has a table of its own.
+        config = config.replace("    profiles: ", "").replace("    alternatives: ", "");
         assert_eq!(Upstream::FIELDS, fields(&config));
+        let mut config = format!("{:#?}", altsvc::Config::default());
+        // A scenario's names have no families.
+        config = config.replace("    seed: ", "").replace("    canonical_suffixes: ", "");
+        assert_eq!(Alternatives::FIELDS, fields(&config));
     }
 }

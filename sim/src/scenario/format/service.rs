@@ -22,12 +22,16 @@ pub struct Server {
     /// Which certificate it shows, if any.
     #[serde(default)]
     pub tls: Tls,
-    /// What ALPN accepts, best first.
+    /// What it speaks: what ALPN accepts over TCP, best first, and HTTP/3 over UDP.
     #[serde(default = "both_protocols")]
     pub protocols: Vec<Alpn>,
     /// Which versions of TLS.
     #[serde(default)]
     pub tls_versions: Versions,
+    /// What its answers say in Alt-Svc, or `none`; with HTTP/3, where that is.
+    pub alt_svc: Option<String>,
+    /// A QUIC connection of which nothing was heard for so long is dead, for both sides.
+    pub quic_idle_timeout: Option<TimeOrNone>,
     /// How many tickets a connection gets.
     pub tickets: Option<u8>,
     /// What kind of server it is.
@@ -86,9 +90,12 @@ pub enum Tls {
     None,
 }
 
-/// A protocol as ALPN names it (RFC 7301, RFC 9113 3.2).
+/// A protocol as ALPN names it (RFC 7301, RFC 9113 3.2, RFC 9114 3.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 pub enum Alpn {
+    /// HTTP/3.
+    #[serde(rename = "h3")]
+    Http3,
     /// HTTP/2.
     #[serde(rename = "h2")]
     Http2,
@@ -142,6 +149,11 @@ impl Server {
     pub fn port(&self) -> u16 {
         self.port.unwrap_or(if self.tls == Tls::None { 80 } else { 443 })
     }
+
+    /// Whether it speaks HTTP/3.
+    pub fn has_http3(&self) -> bool {
+        self.protocols.contains(&Alpn::Http3)
+    }
 }
 
 impl Behaviour {
@@ -167,6 +179,7 @@ impl From<Alpn> for types::Protocol {
         match alpn {
             Alpn::Http1 => Self::Http1,
             Alpn::Http2 => Self::Http2,
+            Alpn::Http3 => Self::Http3,
         }
     }
 }

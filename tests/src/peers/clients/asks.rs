@@ -1,12 +1,13 @@
-//! httpx and Go's net/http as clients of `regatta origin`: small programs of theirs (`asks.py`,
-//! `asks.go`) ask what they are told, line by line, and say what came. What must come is one
+//! httpx, Go's net/http, aioquic, the `h3` crate and quiche as clients of `regatta origin`: small
+//! programs of theirs (`asks.py`, `asks.go`, `asks_http3.py`, the crate in `tests/quiche`), and
+//! [`h3`] here, ask what they are told, line by line, and say what came. What must come is one
 //! table.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-use super::Origins;
+use super::{Origins, h3};
 use crate::peers::program::{Folder, find, say};
 
 /// One line for the program, and what it must say: status, version, connection, length, what.
@@ -15,7 +16,7 @@ type Row = (&'static str, &'static str);
 
 const TABLE: [Row; 21] = [
     ("GET /bytes/100000", "200 V new 100000 letters"),
-    ("HEAD /bytes/5", "200 V old 0 letters"),
+    (HEAD, "200 V old 0 letters"),
     ("POST /echo send=3000000", "200 V old 3000000 letters"),
     ("POST /echo stream=300000", "200 V old 300000 letters"),
     (CONTINUE, "200 V old 300000 letters"),
@@ -37,6 +38,7 @@ const TABLE: [Row; 21] = [
     ("PARALLEL 50 GET /bytes/1000", "50 of 50"),
 ];
 
+const HEAD: &str = "HEAD /bytes/5";
 const CONTINUE: &str = "POST /echo send=300000 expect=100-continue";
 const DEFLATE: &str = "GET /deflate";
 const TRAILERS: &str = "GET /trailers";
@@ -53,23 +55,48 @@ const BEHIND: &str = "python's h2 takes nothing of a connection behind GOAWAY, n
 /// A client, and the lines that it cannot be asked, with the reason.
 struct Client {
     name: &'static str,
-    program: PathBuf,
-    arguments: Vec<String>,
-    /// How it calls HTTP/1.1 and HTTP/2.
-    versions: [&'static str; 2],
+    begin: Begin,
+    /// How it calls HTTP/1.1, HTTP/2 and HTTP/3.
+    versions: [&'static str; 3],
+    ways: &'static [(Tls, Version)],
     lacks: &'static [(&'static str, Which, &'static str)],
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Which {
-    Both,
+    All,
     Http2,
 }
 
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Version {
+    Http1,
+    Http2,
+    Http3,
+}
+
+/// Asks what a line says, and says what came.
+pub(super) trait Ask {
+    fn ask(&mut self, line: &str) -> String;
+}
+
+/// Begins to ask the origin at this URL, whose authority is in this file.
+type Begin = Box<dyn Fn(&str, &str, Version) -> Box<dyn Ask>>;
+
+/// Whether there is TLS.
+type Tls = bool;
+
+const TCP: &[(Tls, Version)] = &[
+    (false, Version::Http1),
+    (false, Version::Http2),
+    (true, Version::Http1),
+    (true, Version::Http2),
+];
+
 impl Client {
     /// Whether it can be asked this; if not, says why.
-    fn shows(&self, line: &str, http2: bool) -> bool {
-        let fits = |which| which == Which::Both || http2;
+    fn shows(&self, line: &str, version: Version) -> bool {
+        let fits = |which| which == Which::All || version == Version::Http2;
         let lacks = self.lacks.iter().find(|(lacks, which, _)| *lacks == line && fits(*which));
         if let Some((_, _, why)) = lacks {
             println!("left out: {}: {line}: {why}", self.name);
@@ -99,10 +126,10 @@ fn go_gets_what_it_asks_for() {
     assert!(build.status().unwrap().success(), "asks.go cannot be built");
     holds(&Client {
         name: "Go",
-        program: program.into(),
-        arguments: vec![],
-        versions: ["HTTP/1.1", "HTTP/2.0"],
-        lacks: &[(DEFLATE, Which::Both, "it unpacks gzip alone")],
+        begin: program_of(program.into(), None),
+        versions: ["HTTP/1.1", "HTTP/2.0", "-"],
+        ways: TCP,
+        lacks: &[(DEFLATE, Which::All, "it unpacks gzip alone")],
     });
 }
 
@@ -112,12 +139,12 @@ fn httpx_gets_what_it_asks_for() {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/peers/clients/asks.py");
     holds(&Client {
         name: "httpx",
-        program: python,
-        arguments: vec![source.to_str().unwrap().to_owned()],
-        versions: ["HTTP/1.1", "HTTP/2"],
+        begin: program_of(python, Some(source)),
+        versions: ["HTTP/1.1", "HTTP/2", "-"],
+        ways: TCP,
         lacks: &[
-            (CONTINUE, Which::Both, "it does not wait for 100"),
-            (TRAILERS, Which::Both, "it does not show trailers"),
+            (CONTINUE, Which::All, "it does not wait for 100"),
+            (TRAILERS, Which::All, "it does not show trailers"),
             (GOAWAY, Which::Http2, BEHIND),
             (GOAWAYS, Which::Http2, BEHIND),
             (PAUSE, Which::Http2, BEHIND),
@@ -125,22 +152,66 @@ fn httpx_gets_what_it_asks_for() {
     });
 }
 
+#[test]
+fn aioquic_gets_what_it_asks_for() {
+    let Some(python) = find("aioquic_python") else { return };
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/peers/clients/asks_http3.py");
+    const PACKS: &str = "it unpacks nothing";
+    holds(&Client {
+        name: "aioquic",
+        begin: program_of(python, Some(source)),
+        versions: ["-", "-", "HTTP/3"],
+        ways: &[(true, Version::Http3)],
+        lacks: &[
+            (HEAD, Which::All, "it takes the length of an answer to HEAD for that of its body"),
+            ("GET /gzip", Which::All, PACKS),
+            (DEFLATE, Which::All, PACKS),
+        ],
+    });
+}
+
+#[test]
+fn h3_gets_what_it_asks_for() {
+    const PACKS: &str = "it unpacks nothing";
+    holds(&Client {
+        name: "h3",
+        begin: Box::new(|base, ca, _| Box::new(h3::Asker::start(base, ca))),
+        versions: ["-", "-", "HTTP/3"],
+        ways: &[(true, Version::Http3)],
+        lacks: &[("GET /gzip", Which::All, PACKS), (DEFLATE, Which::All, PACKS)],
+    });
+}
+
+/// It is compiled only where that is asked for: its BoringSSL takes minutes.
+#[test]
+fn quiche_gets_what_it_asks_for() {
+    let Some(program) = find("asks_quiche") else { return };
+    const PACKS: &str = "it unpacks nothing";
+    holds(&Client {
+        name: "quiche",
+        begin: program_of(program, None),
+        versions: ["-", "-", "HTTP/3"],
+        ways: &[(true, Version::Http3)],
+        lacks: &[("GET /gzip", Which::All, PACKS), (DEFLATE, Which::All, PACKS)],
+    });
+}
+
 /// Every row, on every way to the origin.
 fn holds(client: &Client) {
-    for (tls, http2) in [(false, false), (false, true), (true, false), (true, true)] {
+    for &(tls, http) in client.ways {
         let Origins { plain, tls: secure, ca, folder: _folder } = Origins::start();
         let origin = if tls { secure } else { plain };
         let base = if tls { origin.https("") } else { origin.http("") };
-        let version = client.versions[usize::from(http2)];
-        let mut asker = Asker::start(client, &base, &ca, http2);
+        let version = client.versions[http as usize];
+        let mut asker = (client.begin)(&base, &ca, http);
         for (line, wanted) in TABLE {
             // HTTP/1.1 knows no limit of streams.
-            if client.shows(line, http2) && (http2 || line != LIMITS) {
+            if client.shows(line, http) && (http != Version::Http1 || line != LIMITS) {
                 let what = format!("{} {base} {version}: {line}", client.name);
                 check(&what, &asker.ask(line), wanted, version);
             }
         }
-        if client.shows(PAUSE, http2) {
+        if client.shows(PAUSE, http) {
             assert_eq!(asker.ask(PAUSE), "under way");
             origin.running.signal("TERM");
             check(PAUSE, &asker.ask("go on"), "200 V any 16000000 letters", version);
@@ -161,6 +232,18 @@ fn check(what: &str, said: &str, wanted: &str, version: &str) {
     assert_eq!(said, wanted, "{what}");
 }
 
+/// Begins by running a program, with this file of source in front of its words.
+fn program_of(program: PathBuf, source: Option<PathBuf>) -> Begin {
+    Box::new(move |base, ca, http| {
+        let mut command = Command::new(&program);
+        command.args(&source).args([base, ca, ["1", "2", "3"][http as usize]]);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let input = child.stdin.take().unwrap();
+        let output = BufReader::new(child.stdout.take().unwrap());
+        Box::new(Asker { child, input, output })
+    })
+}
+
 /// The running program.
 struct Asker {
     child: Child,
@@ -168,16 +251,7 @@ struct Asker {
     output: BufReader<ChildStdout>,
 }
 
-impl Asker {
-    fn start(client: &Client, base: &str, ca: &str, http2: bool) -> Self {
-        let mut command = Command::new(&client.program);
-        command.args(&client.arguments).args([base, ca, if http2 { "2" } else { "1" }]);
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        let input = child.stdin.take().unwrap();
-        let output = BufReader::new(child.stdout.take().unwrap());
-        Self { child, input, output }
-    }
-
+impl Ask for Asker {
     fn ask(&mut self, line: &str) -> String {
         writeln!(self.input, "{line}").unwrap();
         let mut said = String::new();

@@ -1,8 +1,14 @@
-//! curl, nghttp, h2load and wrk as clients of `regatta origin`; [`asks`] has httpx and Go's
-//! net/http, [`chromium`] the browser.
+//! curl, nghttp, h2load and wrk as clients of `regatta origin`; [`asks`] has httpx, Go's net/http,
+//! aioquic and the `h3` crate, [`chromium`] and [`firefox`] the browsers, [`http3`] what is tried
+//! over HTTP/3.
 
 mod asks;
 mod chromium;
+mod firefox;
+mod h3;
+mod http3;
+
+use std::path::Path;
 
 use crate::dsl::{Frame, Frames, Line, code, data, headers, run};
 
@@ -41,30 +47,38 @@ fn curl_of_every_kind() {
     let origins = Origins::start();
     let upload = origins.folder.file("upload", vec![b'u'; 1 << 20]);
     for (options, at) in origins.curls() {
-        let is_http2 = options[0] != "--http1.1";
-        let ask = |words: &[&str], path: &str| {
-            let url = format!("{at}{path}");
-            say(&curl, &[&["-sS", "-m", "30"], &options[..], words, &[&url]].concat())
-        };
-        assert_eq!(ask(&[], "/bytes/100000").well().len(), 100_000);
-        assert_eq!(ask(&["-d", "a=b"], "/echo").well(), "a=b");
-        let data = format!("@{upload}");
-        assert_eq!(ask(&["--data-binary", &data], "/echo").well().len(), 1 << 20);
-        // A chunked upload that waits for 100 (Continue).
-        let expect = ["-T", &upload, "-X", "POST", "-H", "expect: 100-continue"];
-        let chunked = [&expect[..], &["-H", "transfer-encoding: chunked"]].concat();
-        let expect = if is_http2 { &expect[..] } else { &chunked[..] };
-        assert_eq!(ask(expect, "/echo").well().len(), 1 << 20);
-        let version = if is_http2 { "HTTP/2 200" } else { "HTTP/1.1 200" };
-        assert!(ask(&["-I"], "/bytes/5").well().starts_with(version));
-        assert_eq!(ask(&["-o", "/dev/null", "-w", "%{http_code}"], "/status/404").well(), "404");
-        assert_eq!(ask(&[], "/status/204").well(), "");
-        let trailers = ask(&["-i"], "/trailers").well().to_ascii_lowercase();
-        assert!(trailers.contains("x-trailer: "), "{trailers}");
-        assert_eq!(ask(&[], "/reset").code, if is_http2 { 92 } else { 18 });
-        assert_eq!(ask(&["-m", "0.1"], "/delay/60000").code, 28);
-        assert_eq!(ask(&["--compressed", "-r", "0-1"], "/bytes/5").code, 0);
+        every_kind(&curl, &options, &at, &upload);
     }
+}
+
+/// Requests of every kind in one version, which is what the first option says.
+fn every_kind(curl: &Path, options: &[&str], at: &str, upload: &str) {
+    let (version, code) = match options[0] {
+        "--http1.1" => ("HTTP/1.1", 18),
+        "--http3-only" => ("HTTP/3", 18),
+        _ => ("HTTP/2", 92),
+    };
+    let ask = |words: &[&str], path: &str| {
+        let url = format!("{at}{path}");
+        say(curl, &[&["-sS", "-m", "30"], options, words, &[&url]].concat())
+    };
+    assert_eq!(ask(&[], "/bytes/100000").well().len(), 100_000);
+    assert_eq!(ask(&["-d", "a=b"], "/echo").well(), "a=b");
+    let data = format!("@{upload}");
+    assert_eq!(ask(&["--data-binary", &data], "/echo").well().len(), 1 << 20);
+    // A chunked upload that waits for 100 (Continue).
+    let expect = ["-T", upload, "-X", "POST", "-H", "expect: 100-continue"];
+    let chunked = [&expect[..], &["-H", "transfer-encoding: chunked"]].concat();
+    let expect = if version == "HTTP/1.1" { &chunked[..] } else { &expect[..] };
+    assert_eq!(ask(expect, "/echo").well().len(), 1 << 20);
+    assert!(ask(&["-I"], "/bytes/5").well().starts_with(&format!("{version} 200")));
+    assert_eq!(ask(&["-o", "/dev/null", "-w", "%{http_code}"], "/status/404").well(), "404");
+    assert_eq!(ask(&[], "/status/204").well(), "");
+    let trailers = ask(&["-i"], "/trailers").well().to_ascii_lowercase();
+    assert!(trailers.contains("x-trailer: "), "{trailers}");
+    assert_eq!(ask(&[], "/reset").code, code);
+    assert_eq!(ask(&["-m", "0.1"], "/delay/60000").code, 28);
+    assert_eq!(ask(&["--compressed", "-r", "0-1"], "/bytes/5").code, 0);
 }
 
 /// curl keeps its connection, and makes a new one behind `/goaway`. (curl 7.88 cannot use a
@@ -77,14 +91,18 @@ fn curl_reuses_until_goaway() {
         if options == ["--http2-prior-knowledge"] {
             continue;
         }
-        let urls = ["/", "/bytes/3", "/goaway", "/", "/"].map(|path| format!("{at}{path}"));
-        let urls: Vec<&str> = urls.iter().map(String::as_str).collect();
-        // One line for each: how many connections curl had to make for it.
-        let words = ["-sS", "-m", "30", "-w", "\nmade %{num_connects}\n"];
-        let said = say(&curl, &[&words[..], &options, &urls].concat()).well();
-        let made: Vec<_> = said.lines().filter_map(|line| line.strip_prefix("made ")).collect();
-        assert_eq!(made, ["1", "0", "0", "1", "0"], "{options:?}");
+        reuses_until_goaway(&curl, &options, &at);
     }
+}
+
+fn reuses_until_goaway(curl: &Path, options: &[&str], at: &str) {
+    let urls = ["/", "/bytes/3", "/goaway", "/", "/"].map(|path| format!("{at}{path}"));
+    let urls: Vec<&str> = urls.iter().map(String::as_str).collect();
+    // One line for each: how many connections curl had to make for it.
+    let words = ["-sS", "-m", "30", "-w", "\nmade %{num_connects}\n"];
+    let said = say(curl, &[&words[..], options, &urls].concat()).well();
+    let made: Vec<_> = said.lines().filter_map(|line| line.strip_prefix("made ")).collect();
+    assert_eq!(made, ["1", "0", "0", "1", "0"], "{options:?}");
 }
 
 #[test]
@@ -95,11 +113,15 @@ fn curl_in_parallel() {
         if options == ["--http2-prior-knowledge"] {
             continue;
         }
-        let url = format!("{at}/bytes/[1000-1099]");
-        let words = ["-sS", "-m", "30", "-Z", "--parallel-max", "50"];
-        let said = say(&curl, &[&words[..], &options, &[&url]].concat()).well();
-        assert_eq!(said.len(), (1_000..1_100).sum::<usize>());
+        in_parallel(&curl, &options, &at);
     }
+}
+
+fn in_parallel(curl: &Path, options: &[&str], at: &str) {
+    let url = format!("{at}/bytes/[1000-1099]");
+    let words = ["-sS", "-m", "30", "-Z", "--parallel-max", "50"];
+    let said = say(curl, &[&words[..], options, &[&url]].concat()).well();
+    assert_eq!(said.len(), (1_000..1_100).sum::<usize>());
 }
 
 /// SIGTERM in the middle of an exchange: both bodies come to their ends, then the origin ends,
@@ -179,11 +201,15 @@ fn h2load_succeeds_every_time() {
         (&["-n", "100", "-c", "4", "-m", "10"], origins.plain.http("/bytes/200000"), "100"),
     ];
     for (words, url, n) in runs {
-        let said = say(&h2load, &[words, &[&url]].concat()).well();
-        let wanted = format!("{n} done, {n} succeeded, 0 failed, 0 errored, 0 timeout");
-        assert!(said.contains(&wanted), "{words:?} {url}\n{said}");
-        assert!(said.contains(&format!("{n} 2xx, 0 3xx, 0 4xx, 0 5xx")), "{said}");
+        loads(&h2load, words, &url, n);
     }
+}
+
+fn loads(h2load: &Path, words: &[&str], url: &str, n: &str) {
+    let said = say(h2load, &[words, &[url]].concat()).well();
+    let wanted = format!("{n} done, {n} succeeded, 0 failed, 0 errored, 0 timeout");
+    assert!(said.contains(&wanted), "{words:?} {url}\n{said}");
+    assert!(said.contains(&format!("{n} 2xx, 0 3xx, 0 4xx, 0 5xx")), "{said}");
 }
 
 /// A second each: whatever it asked for came, and no connection failed.

@@ -10,6 +10,7 @@ use super::{Peer, Start};
 pub(super) const PEER: Peer = Peer {
     name: "Apache",
     program: "apache2",
+    behind: None,
     ways: &Way::ALL,
     lacks: &[
         ("103", "it sends none by itself but for what it pushes"),
@@ -20,6 +21,7 @@ pub(super) const PEER: Peer = Peer {
     commands,
     reload,
     stop: "WINCH",
+    end: "TERM",
 };
 
 /// Debian's folder of modules.
@@ -106,4 +108,4 @@ RewriteRule ^/empty$ - [R=204,L]
     site.folder.file("apache.conf", text)
 }
 
-tests_of!(PEER);
+tests_of!(tests, PEER);

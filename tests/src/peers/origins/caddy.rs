@@ -10,6 +10,7 @@ use crate::peers::program::say;
 pub(super) const PEER: Peer = Peer {
     name: "Caddy",
     program: "caddy",
+    behind: None,
     ways: &Way::ALL,
     lacks: &[
         ("few streams at once", "it has no such setting"),
@@ -21,6 +22,23 @@ pub(super) const PEER: Peer = Peer {
     commands,
     reload,
     stop: "TERM",
+    end: "KILL",
+};
+
+/// Of a version with HTTP/3.
+pub(super) const HTTP3: Peer = Peer {
+    name: "Caddy",
+    program: "caddy_http3",
+    behind: None,
+    ways: &[Way::Quic],
+    lacks: &[
+        ("few streams at once", "it has no such setting"),
+        ("few requests on a connection, HTTP/3", "it has no such limit"),
+    ],
+    commands,
+    reload,
+    stop: "TERM",
+    end: "KILL",
 };
 
 fn commands(program: &Path, site: &Site, settings: &Settings) -> Vec<Start> {
@@ -44,13 +62,14 @@ fn configure(site: &Site, settings: &Settings) -> String {
     let (root, origin) = (site.root(), &site.origin.address);
     let idle = settings.idle.unwrap_or(60);
     let generation = settings.generation;
+    let quic = if site.quic { "h3" } else { "" };
     let text = format!(
         r#"{{
   admin 127.0.0.1:{admin}
   auto_https off
   grace_period 60s
   servers {{
-    protocols h1 h2 h2c
+    protocols h1 h2 h2c {quic}
     timeouts {{
       idle {idle}s
     }}
@@ -82,6 +101,8 @@ fn configure(site: &Site, settings: &Settings) -> String {
   }}
   reverse_proxy /echo {origin}
   reverse_proxy /trailers {origin}
+  reverse_proxy /headers {origin}
+  reverse_proxy /response-headers {origin}
   file_server
 }}
 http://:{http1}, http://:{http2} {{
@@ -96,4 +117,5 @@ https://:{tls} {{
     site.folder.file("Caddyfile", text)
 }
 
-tests_of!(PEER);
+tests_of!(tests, PEER);
+tests_of!(http3, HTTP3);

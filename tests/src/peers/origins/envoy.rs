@@ -10,6 +10,7 @@ use super::{Peer, Start};
 pub(super) const PEER: Peer = Peer {
     name: "Envoy",
     program: "envoy",
+    behind: None,
     ways: &Way::ALL,
     lacks: &[
         ("103", "it sends none by itself"),
@@ -20,6 +21,18 @@ pub(super) const PEER: Peer = Peer {
     commands,
     reload,
     stop: "TERM",
+    end: "KILL",
+};
+
+/// The same program, over UDP.
+pub(super) const HTTP3: Peer = Peer {
+    ways: &[Way::Quic],
+    lacks: &[
+        ("103", "it sends none by itself"),
+        ("closed without an answer", "it has no such answer"),
+        ("a graceful end", "at TERM it ends at once: draining goes before"),
+    ],
+    ..PEER
 };
 
 const HTTP: &str = "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.\
@@ -30,6 +43,10 @@ const GZIP: &str = "type.googleapis.com/envoy.extensions.compression.gzip.compre
 const UPSTREAM: &str = "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
 const TLS: &str =
     "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext";
+const QUIC: &str =
+    "type.googleapis.com/envoy.extensions.transport_sockets.quic.v3.QuicDownstreamTransport";
+/// Else it drops what comes from this machine in one piece, and says that the kernel did.
+const GRO: &str = "downstream_socket_config: { prefer_gro: true }";
 
 fn commands(program: &Path, site: &Site, settings: &Settings) -> Vec<Start> {
     let file = site.folder.at("listeners.yaml");
@@ -85,7 +102,38 @@ fn listeners(site: &Site, settings: &Settings) -> String {
     );
     let ports = [("http1", site.http1, ""), ("http2", site.http2, ""), ("tls", site.tls, &*secure)];
     let all = ports.map(|(name, port, socket)| listener(name, port, socket, settings));
-    format!("resources:{}\n", all.concat())
+    let quic = if site.quic { over_udp(site, settings) } else { String::new() };
+    format!("resources:{}{quic}\n", all.concat())
+}
+
+/// The listener for HTTP/3, at the port of TLS.
+fn over_udp(site: &Site, settings: &Settings) -> String {
+    let Site { certificate, key, tls, .. } = site;
+    let streams = settings.streams.unwrap_or(100);
+    let secure = format!(
+        r#"
+      transport_socket:
+        name: envoy.transport_sockets.quic
+        typed_config:
+          "@type": {QUIC}
+          downstream_tls_context:
+            common_tls_context:
+              tls_certificates:
+              - certificate_chain: {{ filename: {certificate} }}
+                private_key: {{ filename: {key} }}"#
+    );
+    let text = listener("quic", *tls, &secure, settings);
+    let text = text.replace("codec_type: AUTO", "codec_type: HTTP3");
+    let address = "socket_address: { address";
+    let text = text.replacen(address, "socket_address: { protocol: UDP, address", 1);
+    let options = format!(
+        "quic_options: {{ quic_protocol_options: {{ max_concurrent_streams: {streams} }} }}"
+    );
+    text.replacen(
+        "\n  filter_chains:",
+        &format!("\n  udp_listener_config: {{ {options}, {GRO} }}\n  filter_chains:"),
+        1,
+    )
 }
 
 /// One listener, in YAML's flow style.
@@ -148,4 +196,5 @@ fn listener(name: &str, port: u16, socket: &str, settings: &Settings) -> String 
     )
 }
 
-tests_of!(PEER);
+tests_of!(tests, PEER);
+tests_of!(http3, HTTP3);

@@ -9,7 +9,7 @@ use crate::peers::program::get;
 /// One row: what holds, on which ways, and how it is seen.
 pub(super) struct Fact {
     pub(super) name: &'static str,
-    on: fn(Way) -> bool,
+    pub(super) on: fn(Way) -> bool,
     holds: fn(&Ask<'_>),
 }
 
@@ -21,11 +21,12 @@ const fn on(on: fn(Way) -> bool, name: &'static str, holds: fn(&Ask<'_>)) -> Fac
     Fact { name, on, holds }
 }
 
-const HTTP1: fn(Way) -> bool = |way| !way.is_http2();
+const HTTP1: fn(Way) -> bool = Way::is_http1;
 const HTTP2: fn(Way) -> bool = Way::is_http2;
+const HTTP3: fn(Way) -> bool = Way::is_http3;
 
 /// The rows.
-pub(super) const TABLE: [Fact; 24] = [
+pub(super) const TABLE: [Fact; 28] = [
     fact("the version that was agreed on", version),
     fact("methods and fields", methods),
     fact("HEAD", head),
@@ -36,9 +37,11 @@ pub(super) const TABLE: [Fact; 24] = [
     on(HTTP1, "chunked", chunked),
     on(HTTP1, "trailers, HTTP/1.1", trailers),
     on(HTTP2, "trailers, HTTP/2", trailers),
+    on(HTTP3, "trailers, HTTP/3", trailers),
     fact("103", early_hints),
     on(HTTP1, "100 before a body, HTTP/1.1", expects),
     on(HTTP2, "100 before a body, HTTP/2", expects),
+    on(HTTP3, "100 before a body, HTTP/3", expects),
     fact("bodies up, with a length", uploads),
     fact("bodies up, without a length", chunked_uploads),
     fact("3 MiB up", long_up),
@@ -48,6 +51,8 @@ pub(super) const TABLE: [Fact; 24] = [
     fact("gzip", compressed),
     fact("one connection for one after another", reuse),
     fact("200 requests, 16 at once", many),
+    on(HTTP3, "100 requests at once on one connection", all_at_once),
+    on(HTTP3, "many fields, again and again", many_fields),
     fact("closed without an answer", cut),
     on(Way::is_tls, "certificates that do not fit", untrusted),
 ];
@@ -66,8 +71,7 @@ pub(super) fn hold(peer: &Peer) {
 
 fn version(ask: &Ask<'_>) {
     let said = ask.path(&["-w", "%{http_code} %{http_version}"], "/hello").well();
-    let version = if ask.way.is_http2() { "2" } else { "1.1" };
-    assert_eq!(said, format!("hello\n200 {version}"));
+    assert_eq!(said, format!("hello\n200 {}", ask.way.version()));
 }
 
 fn methods(ask: &Ask<'_>) {
@@ -189,10 +193,40 @@ fn many(ask: &Ask<'_>) {
     assert_eq!(ask.path(&words, "/hello").well(), "hello\n".repeat(200));
 }
 
+/// The first request shows how many streams there are; then all others start at once.
+fn all_at_once(ask: &Ask<'_>) {
+    let first = format!("{}/hello", ask.at);
+    let made = ["-sS", "-w", "made %{num_connects}\n"];
+    let one = [&made[..], &ask.options, &[&first, "--next"]].concat();
+    let words = ["-Z", "--parallel-max", "100", "--repeat", "100"];
+    let said = get(&[&one[..], &made, &ask.options, &words, &[&first]].concat()).well();
+    assert_eq!(said.matches("hello\n").count(), 101, "{said}");
+    assert_eq!(said.matches("made 1\n").count(), 1, "more than one connection");
+}
+
+/// Field sections that are worth a dynamic table, several under way at once, up and down:
+/// `regatta origin` behind the peer says what it saw, and sends what it is told to.
+fn many_fields(ask: &Ask<'_>) {
+    let fields: Vec<(String, String)> =
+        (0..20).map(|n| (format!("x-many-{n}"), "v".repeat(1 + n * 7))).collect();
+    let lines: Vec<String> =
+        fields.iter().map(|(name, value)| format!("{name}: {value}")).collect();
+    let words = ["-Z", "--parallel-max", "8", "--repeat", "40"];
+    let up = lines.iter().flat_map(|line| ["-H", line]);
+    let seen = ask.path(&words.into_iter().chain(up).collect::<Vec<_>>(), "/headers").well();
+    let query: Vec<String> = fields.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let path = format!("/response-headers?{}", query.join("&"));
+    let came = ask.path(&[&words[..], &["-i"]].concat(), &path).well();
+    for line in lines {
+        let count = |said: &str| said.lines().filter(|seen| **seen == line).count();
+        assert_eq!((count(&seen), count(&came)), (40, 40), "{line}");
+    }
+}
+
 /// One sentence and curl's code.
 fn cut(ask: &Ask<'_>) {
     let said = ask.path(&[], "/cut");
-    let codes: &[i32] = if ask.way.is_http2() { &[16, 52, 56, 92] } else { &[52, 56] };
+    let codes: &[i32] = if ask.way.is_http1() { &[52, 56] } else { &[16, 52, 56, 92, 95] };
     assert!(codes.contains(&said.code), "{}: {}", said.code, said.err);
     // What to do next may stand below it.
     assert!(said.err.lines().count() <= 2, "{}", said.err);
@@ -200,7 +234,11 @@ fn cut(ask: &Ask<'_>) {
 
 /// An unknown authority, and a name that is not in the certificate.
 fn untrusted(ask: &Ask<'_>) {
-    let version: &[&str] = if ask.way.is_http2() { &[] } else { &["--http1.1"] };
+    let version: &[&str] = match ask.way {
+        Way::Quic => &["--http3-only"],
+        way if way.is_http2() => &[],
+        _ => &["--http1.1"],
+    };
     let unknown = get(&[version, &[&format!("{}/hello", ask.at)]].concat());
     assert_eq!(unknown.code, 60, "{}", unknown.err);
     let port = ask.served.site.tls;

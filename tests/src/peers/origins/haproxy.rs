@@ -9,6 +9,7 @@ use super::{Peer, Start};
 pub(super) const PEER: Peer = Peer {
     name: "HAProxy",
     program: "haproxy",
+    behind: None,
     ways: &Way::ALL,
     lacks: &[
         ("few requests on a connection, HTTP/1.1", "it has no such limit"),
@@ -17,7 +18,28 @@ pub(super) const PEER: Peer = Peer {
     commands,
     reload,
     stop: "USR1",
+    end: "TERM",
 };
+
+/// Of a version with HTTP/3.
+pub(super) const HTTP3: Peer = Peer {
+    name: "HAProxy",
+    program: "haproxy_http3",
+    behind: None,
+    ways: &[Way::Quic],
+    lacks: &[("few requests on a connection, HTTP/3", "it has no such limit")],
+    commands,
+    reload,
+    stop: "USR1",
+    end: "TERM",
+};
+
+/// Without TLS, for a peer that needs something behind it.
+pub(super) fn plain(program: &Path, site: &Site, settings: &Settings) -> Start {
+    let mut command = Command::new(program);
+    command.args(["-db", "-f", &configured(site, settings, ["", ""])]);
+    (command, vec![site.http1, site.http2])
+}
 
 fn commands(program: &Path, site: &Site, settings: &Settings) -> Vec<Start> {
     let file = configure(site, settings);
@@ -32,19 +54,32 @@ fn reload(_: &Path, served: &Served, settings: &Settings) {
     served.running[0].signal("USR2");
 }
 
+fn configure(site: &Site, settings: &Settings) -> String {
+    let (root, tls) = (site.root(), site.tls);
+    let secure = format!("bind 127.0.0.1:{tls} ssl crt {root}/both.pem alpn h2,http/1.1");
+    let quic = format!("bind quic4@127.0.0.1:{tls} ssl crt {root}/both.pem alpn h3");
+    configured(site, settings, [&secure, if site.quic { &quic } else { "" }])
+}
+
 /// 100 is HAProxy's own (`wait-for-body`): 2.6 loses what follows when an origin's 100 and its
 /// final response come together.
-fn configure(site: &Site, settings: &Settings) -> String {
-    let Site { http1, http2, tls, .. } = site;
+fn configured(site: &Site, settings: &Settings, secure: [&str; 2]) -> String {
+    let Site { http1, http2, .. } = site;
     let (root, origin) = (site.root(), &site.origin.address);
     let streams = settings.streams.unwrap_or(100);
     let idle = settings.idle.unwrap_or(60);
     let generation = settings.generation;
+    let [tls, quic] = secure;
+    let limit = match quic {
+        "" => String::new(),
+        _ => format!("tune.quic.frontend.max-streams-bidi {streams}"),
+    };
     let text = format!(
         r#"global
   maxconn 1000
   nbthread 1
   tune.h2.max-concurrent-streams {streams}
+  {limit}
   stats socket {root}/socket mode 600 level admin expose-fd listeners
 defaults
   mode http
@@ -55,7 +90,8 @@ defaults
 frontend all
   bind 127.0.0.1:{http1}
   bind 127.0.0.1:{http2}
-  bind 127.0.0.1:{tls} ssl crt {root}/both.pem alpn h2,http/1.1
+  {tls}
+  {quic}
   compression algo gzip
   compression type application/octet-stream
   http-request wait-for-body time 20s at-least 1 if {{ req.hdr(expect) -m found }}
@@ -79,4 +115,5 @@ backend origin
     site.folder.file("haproxy.cfg", text)
 }
 
-tests_of!(PEER);
+tests_of!(tests, PEER);
+tests_of!(http3, HTTP3);

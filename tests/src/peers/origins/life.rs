@@ -18,22 +18,46 @@ use crate::peers::program::{find, get};
 const STREAMS: &str = "few streams at once";
 const REQUESTS1: &str = "few requests on a connection, HTTP/1.1";
 const REQUESTS2: &str = "few requests on a connection, HTTP/2";
+const REQUESTS3: &str = "few requests on a connection, HTTP/3";
+const DEATH: &str = "an end in the middle of a body";
 const IDLE: &str = "idle connections closed";
 const RELOAD: &str = "a new configuration under load";
 const RELOAD_PLAIN_HTTP2: &str = "a new configuration under load, HTTP/2 without TLS";
 const END: &str = "a graceful end";
 const END_PLAIN_HTTP2: &str = "a graceful end, HTTP/2 without TLS";
 
-/// Names of what is here.
-pub(super) const NAMES: [&str; 8] =
-    [STREAMS, REQUESTS1, REQUESTS2, IDLE, RELOAD, RELOAD_PLAIN_HTTP2, END, END_PLAIN_HTTP2];
+/// On which ways something is.
+pub(super) type On = fn(Way) -> bool;
+
+/// Names of what is here, and on which ways it is.
+pub(super) const NAMES: [(&str, On); 10] = [
+    (STREAMS, |way| !way.is_http1()),
+    (REQUESTS1, Way::is_http1),
+    (REQUESTS2, Way::is_http2),
+    (REQUESTS3, Way::is_http3),
+    (DEATH, |_| true),
+    (IDLE, |_| true),
+    (RELOAD, |_| true),
+    (RELOAD_PLAIN_HTTP2, |way| way == Way::Http2),
+    (END, |_| true),
+    (END_PLAIN_HTTP2, |way| way == Way::Http2),
+];
+
+/// The name of the limit of requests.
+const fn requests(way: Way) -> &'static str {
+    match way {
+        Way::Http1 | Way::Tls1 => REQUESTS1,
+        Way::Http2 | Way::Tls2 => REQUESTS2,
+        Way::Quic => REQUESTS3,
+    }
+}
 
 /// The peer grants 4 streams, which clients learn late, and 20 requests on each connection
 /// (`Connection: close`, GOAWAY): of 200 requests, 16 at once, none is lost.
 pub(super) fn keeps_its_limits(peer: &Peer) {
     let settings = Settings { streams: Some(4), requests: Some(20), ..Settings::default() };
-    let shown = [STREAMS, REQUESTS1, REQUESTS2].map(|name| peer.shows(name));
-    if shown == [false; 3] {
+    let limits = peer.ways.iter().map(|way| requests(*way)).chain([STREAMS]);
+    if !limits.fold(false, |any, name| peer.shows(name) | any) {
         return;
     }
     let Some(served) = Served::start(peer, &settings) else { return };
@@ -45,9 +69,9 @@ pub(super) fn keeps_its_limits(peer: &Peer) {
         let made = said.lines().filter_map(|line| line.strip_prefix("made ")?.parse::<u32>().ok());
         let made: u32 = made.sum();
         // Several streams may be under way when the twentieth comes.
-        let least = if way.is_http2() { 200 / 40 } else { 200 / 20 };
-        let name = if way.is_http2() { REQUESTS2 } else { REQUESTS1 };
-        assert!(made >= least || peer.lacks(name).is_some(), "{way}: {made} connections");
+        let least = if way.is_http1() { 200 / 20 } else { 200 / 40 };
+        let lacks = peer.lacks(requests(*way)).is_some();
+        assert!(made >= least || lacks, "{way}: {made} connections");
     }
 }
 
@@ -152,6 +176,34 @@ async fn until_new(client: &Client, url: &str, new: u32, tells: &mpsc::Sender<u3
     }
 }
 
+/// The peer ends when a body is half here: one clear sentence, and curl's code.
+pub(super) fn dies_in_the_middle(peer: &Peer) {
+    if !peer.shows(DEATH) {
+        return;
+    }
+    for way in peer.ways {
+        let Some(served) = Served::start(peer, &Settings::default()) else { return };
+        println!("{} {way}: {DEATH}", peer.name);
+        let ask = served.ask(*way);
+        let file = ask.file("half");
+        let said = thread::scope(|scope| {
+            let (ask, words) = (&ask, ["--limit-rate", "4m", "-o", &file]);
+            let download = scope.spawn(move || ask.path(&words, "/huge"));
+            while fs::metadata(&file).map_or(0, |file| file.len()) == 0 {
+                assert!(!download.is_finished(), "{way}: the download ended before it began");
+                thread::sleep(Duration::from_millis(2));
+            }
+            // Some have a process for each way.
+            served.running.iter().for_each(|running| running.signal(peer.end));
+            download.join().unwrap()
+        });
+        assert!(fs::metadata(&file).unwrap().len() < HUGE as u64, "{way}: all of it came");
+        // 28: silence. QUIC has no more of one that is gone.
+        assert!([18, 28, 56, 92, 95].contains(&said.code), "{way}: {}: {}", said.code, said.err);
+        assert!(said.err.starts_with("regatta: ") && said.err.lines().count() <= 2, "{}", said.err);
+    }
+}
+
 /// Slow downloads go on while the peer shuts down gracefully, come to their ends, and then it
 /// ends.
 pub(super) fn ends_what_is_under_way(peer: &Peer) {
@@ -187,7 +239,6 @@ pub(super) fn ends_what_is_under_way(peer: &Peer) {
             assert_eq!(fs::metadata(file).unwrap().len(), HUGE as u64);
         }
     });
-    for running in served.running {
-        running.wait();
-    }
+    // What stands behind it was told nothing.
+    served.running.into_iter().next().unwrap().wait();
 }

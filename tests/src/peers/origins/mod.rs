@@ -4,8 +4,8 @@
 
 /// The tests of a peer; each starts its own, so that they run beside one another.
 macro_rules! tests_of {
-    ($peer:path) => {
-        mod tests {
+    ($name:ident, $peer:path) => {
+        mod $name {
             use super::super::{facts, life};
             use super::*;
 
@@ -17,6 +17,11 @@ macro_rules! tests_of {
             #[test]
             fn keeps_its_limits() {
                 life::keeps_its_limits(&$peer);
+            }
+
+            #[test]
+            fn dies_in_the_middle() {
+                life::dies_in_the_middle(&$peer);
             }
 
             #[test]
@@ -37,6 +42,7 @@ macro_rules! tests_of {
     };
 }
 
+mod aioquic;
 mod apache;
 mod caddy;
 mod envoy;
@@ -44,8 +50,10 @@ mod facts;
 mod haproxy;
 mod life;
 mod nghttpd;
+mod nghttpx;
 mod nginx;
 mod page;
+mod qpack;
 mod site;
 
 use std::path::Path;
@@ -61,6 +69,8 @@ struct Peer {
     name: &'static str,
     /// What is looked for in PATH.
     program: &'static str,
+    /// Another program that it cannot do without.
+    behind: Option<&'static str>,
     ways: &'static [Way],
     /// Names of facts that it cannot show, and why.
     lacks: &'static [(&'static str, &'static str)],
@@ -70,6 +80,8 @@ struct Peer {
     reload: fn(&Path, &Served, &Settings),
     /// The signal that lets it finish what is under way, then end.
     stop: &'static str,
+    /// The one that ends it at once, whatever is under way, and all processes that it has.
+    end: &'static str,
 }
 
 impl Peer {
@@ -88,6 +100,10 @@ impl Peer {
     }
 }
 
-/// Every peer.
+/// Every peer over HTTP/3.
+const PEERS3: [&Peer; 6] =
+    [&nginx::HTTP3, &haproxy::HTTP3, &envoy::HTTP3, &caddy::HTTP3, &nghttpx::PEER, &aioquic::PEER];
+
+/// Every peer over TCP.
 const PEERS: [&Peer; 6] =
     [&nginx::PEER, &apache::PEER, &haproxy::PEER, &envoy::PEER, &caddy::PEER, &nghttpd::PEER];

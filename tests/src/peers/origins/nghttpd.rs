@@ -12,6 +12,7 @@ const FILES: &str = "it serves files and nothing else";
 pub(super) const PEER: Peer = Peer {
     name: "nghttpd",
     program: "nghttpd",
+    behind: None,
     ways: &[Way::Http2, Way::Tls2],
     lacks: &[
         ("methods and fields", FILES),
@@ -35,6 +36,7 @@ pub(super) const PEER: Peer = Peer {
     commands,
     reload: |_, _, _| {},
     stop: "TERM",
+    end: "TERM",
 };
 
 fn commands(program: &Path, site: &Site, settings: &Settings) -> Vec<Start> {
@@ -55,13 +57,13 @@ fn started(program: &Path, site: &Site, settings: &Settings, options: &[&str]) -
     vec![start(&["--no-tls"], site.http2), start(&[&site.key, &site.certificate], site.tls)]
 }
 
-tests_of!(PEER);
+tests_of!(tests, PEER);
 
 /// An answer that comes before the whole request stands (RFC 9113 8.1).
 #[test]
 fn early_answers() {
     let Some(program) = find(PEER.program) else { return };
-    let site = Site::new();
+    let site = Site::new(false);
     let start = |(mut command, ports): (_, Vec<u16>)| Running::start(&mut command, &ports);
     let commands = started(&program, &site, &Settings::default(), &["--early-response"]);
     let served = Served { running: commands.into_iter().map(start).collect(), site };

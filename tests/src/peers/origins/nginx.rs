@@ -9,6 +9,7 @@ use super::{Peer, Start};
 pub(super) const PEER: Peer = Peer {
     name: "nginx",
     program: "nginx",
+    behind: None,
     ways: &Way::ALL,
     lacks: &[
         ("103", "it sends none by itself (new in 1.29)"),
@@ -17,6 +18,23 @@ pub(super) const PEER: Peer = Peer {
     commands,
     reload,
     stop: "QUIT",
+    end: "TERM",
+};
+
+/// Of a version with HTTP/3.
+pub(super) const HTTP3: Peer = Peer {
+    name: "nginx",
+    program: "nginx_http3",
+    behind: None,
+    ways: &[Way::Quic],
+    lacks: &[
+        ("103", "it sends none by itself"),
+        ("100 before a body, HTTP/3", "it sends 100 over HTTP/1.1 alone"),
+    ],
+    commands,
+    reload,
+    stop: "QUIT",
+    end: "TERM",
 };
 
 fn commands(program: &Path, site: &Site, settings: &Settings) -> Vec<Start> {
@@ -38,6 +56,11 @@ fn configure(site: &Site, settings: &Settings) -> String {
     let requests = settings.requests.unwrap_or(10_000);
     let idle = settings.idle.unwrap_or(75);
     let generation = settings.generation;
+    let quic = if site.quic {
+        format!("listen 127.0.0.1:{tls} quic; http3 on; http3_max_concurrent_streams {streams};")
+    } else {
+        String::new()
+    };
     let text = format!(
         r#"daemon off; worker_processes 1; pid {root}/pid; error_log {root}/error.log;
         events {{ worker_connections 512; }}
@@ -50,7 +73,7 @@ fn configure(site: &Site, settings: &Settings) -> String {
           http2_max_concurrent_streams {streams};
           server {{
             listen 127.0.0.1:{http1}; listen 127.0.0.1:{http2} http2;
-            listen 127.0.0.1:{tls} ssl http2; server_name localhost;
+            listen 127.0.0.1:{tls} ssl http2; {quic} server_name localhost;
             ssl_certificate {certificate}; ssl_certificate_key {key};
             root {root}; default_type text/plain;
             location /generation {{ return 200 "{generation}"; }}
@@ -60,13 +83,16 @@ fn configure(site: &Site, settings: &Settings) -> String {
             location /cut {{ return 444; }}
             location /text {{ gzip on; gzip_types text/plain; }}
             location /echo {{ proxy_pass http://{origin}; }}
+            location /headers {{ proxy_pass http://{origin}; }}
+            location /response-headers {{ proxy_pass http://{origin}; }}
           }}
         }}"#
     );
     site.folder.file("nginx.conf", text)
 }
 
-tests_of!(PEER);
+tests_of!(tests, PEER);
+tests_of!(http3, HTTP3);
 
 /// Every request was sent once, though nginx ends each connection after 20: its log says so.
 #[test]

@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use super::{PEERS, facts, life};
+use super::site::Way;
+use super::{PEERS, PEERS3, Peer, facts, life};
 
 /// Begins the part of the page that is made of the tables.
 const MARK: &str = "<!-- made of tests/src/peers/origins; REGATTA_BLESS=1 writes it again -->\n";
@@ -12,9 +13,10 @@ const MARK: &str = "<!-- made of tests/src/peers/origins; REGATTA_BLESS=1 writes
 fn the_page_says_what_is_tested() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/peers.md");
     let page = fs::read_to_string(&file).unwrap();
-    let (before, rest) = page.split_once(MARK).expect("the page has the mark");
-    let (_, after) = rest.split_once(MARK).expect("the page has the mark twice");
-    let made = format!("{before}{MARK}{}{MARK}{after}", tables());
+    let parts: Vec<&str> = page.split(MARK).collect();
+    let [before, _, between, _, after] = parts[..] else { panic!("the page has the mark 4 times") };
+    let [tcp, quic] = [&PEERS, &PEERS3].map(|peers| tables(peers));
+    let made = [before, &tcp, between, &quic, after].join(MARK);
     if std::env::var_os("REGATTA_BLESS").is_some() {
         fs::write(file, made).unwrap();
     } else {
@@ -22,21 +24,23 @@ fn the_page_says_what_is_tested() {
     }
 }
 
-/// Every fact's name.
-fn names() -> Vec<&'static str> {
-    facts::TABLE.iter().map(|fact| fact.name).chain(life::NAMES).collect()
+/// The name of every fact that there is on one of these ways.
+fn names(peers: &[&Peer]) -> Vec<&'static str> {
+    let has = |on: fn(Way) -> bool| peers.iter().any(|peer| peer.ways.iter().any(|way| on(*way)));
+    let facts = facts::TABLE.iter().map(|fact| (fact.name, fact.on));
+    facts.chain(life::NAMES).filter(|(_, on)| has(*on)).map(|(name, _)| name).collect()
 }
 
-fn tables() -> String {
-    let heads: String = PEERS.iter().map(|peer| format!(" {} |", peer.name)).collect();
-    let mut text = format!("\n| |{heads}\n| --- |{}\n", " --- |".repeat(PEERS.len()));
-    for name in names() {
+fn tables(peers: &[&Peer]) -> String {
+    let heads: String = peers.iter().map(|peer| format!(" {} |", peer.name)).collect();
+    let mut text = format!("\n| |{heads}\n| --- |{}\n", " --- |".repeat(peers.len()));
+    for name in names(peers) {
         let cells =
-            PEERS.iter().map(|peer| if peer.lacks(name).is_some() { " - |" } else { " yes |" });
+            peers.iter().map(|peer| if peer.lacks(name).is_some() { " - |" } else { " yes |" });
         text += &format!("| {name} |{}\n", cells.collect::<String>());
     }
     text += "\n";
-    for peer in PEERS {
+    for peer in peers {
         for (name, why) in peer.lacks {
             text += &format!("- {}, {name}: {why}.\n", peer.name);
         }
@@ -46,8 +50,8 @@ fn tables() -> String {
 
 #[test]
 fn what_is_lacking_is_a_fact() {
-    let names = names();
-    for peer in PEERS {
+    let all = [&PEERS, &PEERS3].map(|peers| (names(peers), peers));
+    for (names, peer) in all.iter().flat_map(|(names, peers)| peers.map(|peer| (names, peer))) {
         for (name, _) in peer.lacks {
             assert!(names.contains(name), "{}: there is no fact called {name}", peer.name);
         }

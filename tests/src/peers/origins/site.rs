@@ -8,7 +8,9 @@ use regatta_core::upstream::Protocols;
 use regatta_tokio::{Client, Roots};
 
 use super::Peer;
-use crate::peers::program::{Folder, Origin, Running, Said, find, free_port, get, get_reading};
+use crate::peers::program::{
+    self, Folder, Origin, Running, Said, find, free_port, get, get_reading,
+};
 
 /// Bytes at `/big`.
 pub(super) const BIG: usize = 3 << 20;
@@ -32,17 +34,37 @@ pub(super) enum Way {
     Tls1,
     /// What ALPN picks, which is HTTP/2.
     Tls2,
+    /// HTTP/3 and nothing else.
+    Quic,
 }
 
 impl Way {
+    /// All over TCP.
     pub(super) const ALL: [Self; 4] = [Self::Http1, Self::Http2, Self::Tls1, Self::Tls2];
+
+    pub(super) const fn is_http1(self) -> bool {
+        matches!(self, Self::Http1 | Self::Tls1)
+    }
 
     pub(super) const fn is_http2(self) -> bool {
         matches!(self, Self::Http2 | Self::Tls2)
     }
 
     pub(super) const fn is_tls(self) -> bool {
-        matches!(self, Self::Tls1 | Self::Tls2)
+        matches!(self, Self::Tls1 | Self::Tls2 | Self::Quic)
+    }
+
+    pub(super) const fn is_http3(self) -> bool {
+        matches!(self, Self::Quic)
+    }
+
+    /// As `%{http_version}` has it.
+    pub(super) const fn version(self) -> &'static str {
+        match self {
+            Self::Http1 | Self::Tls1 => "1.1",
+            Self::Http2 | Self::Tls2 => "2",
+            Self::Quic => "3",
+        }
     }
 }
 
@@ -53,6 +75,7 @@ impl fmt::Display for Way {
             Self::Http2 => "HTTP/2",
             Self::Tls1 => "HTTP/1.1 over TLS",
             Self::Tls2 => "HTTP/2 over TLS",
+            Self::Quic => "HTTP/3",
         })
     }
 }
@@ -82,12 +105,14 @@ pub(super) struct Site {
     pub(super) tls: u16,
     /// For those that are ruled through a port.
     pub(super) admin: u16,
+    /// Whether HTTP/3 is served as well, at the port of TLS.
+    pub(super) quic: bool,
     /// Behind the peer.
     pub(super) origin: Origin,
 }
 
 impl Site {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(quic: bool) -> Self {
         let folder = Folder::new();
         let (ca, certificate, key) = folder.certificates();
         let [chain, secret] = [&certificate, &key].map(|file| fs::read_to_string(file).unwrap());
@@ -112,6 +137,7 @@ impl Site {
             http2: free_port(),
             tls: free_port(),
             admin: free_port(),
+            quic,
             origin: Origin::start(&[]),
             folder,
         }
@@ -127,7 +153,7 @@ impl Site {
         match way {
             Way::Http1 => format!("http://127.0.0.1:{}", self.http1),
             Way::Http2 => format!("http://127.0.0.1:{}", self.http2),
-            Way::Tls1 | Way::Tls2 => format!("https://localhost:{}", self.tls),
+            Way::Tls1 | Way::Tls2 | Way::Quic => format!("https://localhost:{}", self.tls),
         }
     }
 
@@ -138,6 +164,7 @@ impl Site {
             Way::Http2 => vec!["--http2-prior-knowledge"],
             Way::Tls1 => vec!["--cacert", &self.ca, "--http1.1"],
             Way::Tls2 => vec!["--cacert", &self.ca],
+            Way::Quic => vec!["--cacert", &self.ca, "--http3-only"],
         }
     }
 
@@ -147,6 +174,7 @@ impl Site {
             Way::Http1 | Way::Tls1 => Protocols::Http1,
             Way::Http2 => Protocols::Http2PriorKnowledge,
             Way::Tls2 => Protocols::Auto,
+            Way::Quic => Protocols::Http3,
         };
         let roots = Roots::Pem(fs::read(&self.ca).unwrap());
         // Many connections that end at once are more than the defaults let be tried again.
@@ -171,14 +199,23 @@ impl Served {
     /// `None` where there is no such program.
     pub(super) fn start(peer: &Peer, settings: &Settings) -> Option<Self> {
         let program = find(peer.program)?;
+        if let Some(behind) = peer.behind {
+            find(behind)?;
+        }
         // Another program may take a port before the peer does.
         for _ in 0..3 {
-            let site = Site::new();
+            let quic = peer.ways.contains(&Way::Quic);
+            let site = Site::new(quic);
             let start =
                 |(mut command, ports): (_, Vec<u16>)| Running::try_start(&mut command, &ports);
             let commands = (peer.commands)(&program, &site, settings);
             match commands.into_iter().map(start).collect::<Result<Vec<_>, _>>() {
-                Ok(running) => return Some(Self { running, site }),
+                Ok(running) => {
+                    if quic {
+                        program::until_quic(site.tls);
+                    }
+                    return Some(Self { running, site });
+                }
                 Err(why_not) if why_not.to_ascii_lowercase().contains("in use") => {}
                 Err(why_not) => panic!("{why_not}"),
             }

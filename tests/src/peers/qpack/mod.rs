@@ -209,6 +209,7 @@ fn deliver(
     }
 }
 
+// rule: QP-1e
 #[test]
 fn what_ls_qpack_writes_is_read() {
     let Some(mut peer) = peer() else { return };

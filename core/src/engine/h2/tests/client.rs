@@ -617,7 +617,7 @@ fn a_server_that_has_answered_and_takes_no_more_is_not_waited_for() {
     peer.now = NOW + 2 * linger;
     peer.engine.handle_timeout(peer.now);
     assert_eq!(peer.told(), ["s0.0 ended"]);
-    assert_eq!(peer.frames_of(kind::RST_STREAM)[0].code(), h2::Reason::CANCEL.into());
+    assert_eq!(peer.frames_of(kind::RST_STREAM)[0].code(), u32::from(h2::Reason::CANCEL));
     assert_eq!(peer.engine.poll_timeout(), None);
 }
 

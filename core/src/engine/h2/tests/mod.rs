@@ -11,6 +11,7 @@ use crate::id::StreamId;
 use crate::time::Instant;
 
 mod abuse;
+mod alternatives;
 mod client;
 mod costs;
 mod exchange;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use smallvec::SmallVec;
 
 use super::integer::{self, Reader, Stop};
 use super::static_table;
@@ -177,7 +178,7 @@ impl Decoder {
         self.blocked.remove(&stream);
         let text = Vec::new();
         let mut reading = Reading { table: &self.table, base, required, text, room: limits.bytes };
-        let mut lines = Vec::new();
+        let mut lines: SmallVec<[(Text, Text, bool); 8]> = SmallVec::new();
         while let Some(first) = reader.peek() {
             if lines.len() >= limits.fields {
                 return Ok(Decoded::TooLarge);
@@ -330,6 +331,10 @@ impl Reading<'_> {
 
     fn literal(&mut self, reader: &mut Reader<'_>, bits: u8) -> Result<Text, Stop> {
         let begin = self.text.len();
+        if begin == 0 {
+            // Mostly there is room for all of the section then: a code's byte is a letter or two.
+            self.text.reserve(reader.0.len() / 2 * 3);
+        }
         reader.string(bits, self.room, &mut self.text)?;
         Ok(Text::Own(begin..self.text.len()))
     }

@@ -82,6 +82,7 @@ fn appendix_b() {
 }
 
 /// What is wrong in a section, on a connection with a table of 128 bytes and one entry in it.
+// rule: QP-1a
 #[test]
 fn sections_that_are_refused() {
     let rows = [
@@ -114,6 +115,7 @@ fn sections_that_are_refused() {
 }
 
 /// Nobody may wait where it was not granted, and only so many where it was.
+// rule: QP-1b
 #[test]
 fn blocked_streams_are_limited() {
     let section = hex("0200 80");
@@ -129,6 +131,7 @@ fn blocked_streams_are_limited() {
     assert_eq!(decode(&mut decoder, 12, &section), Err(Error::DecompressionFailed));
 }
 
+// rule: QP-1c
 #[test]
 fn encoder_streams_that_are_refused() {
     let rows = [
@@ -154,6 +157,7 @@ fn encoder_streams_that_are_refused() {
     assert_eq!(decoder.on_encoder_stream(&hex("21")), Err(Error::EncoderStream));
 }
 
+// rule: QP-1d
 #[test]
 fn decoder_streams_that_are_refused() {
     let rows = [
@@ -177,6 +181,7 @@ fn decoder_streams_that_are_refused() {
 }
 
 /// A bomb is left at the limit, before it is in memory (A05, A75).
+// rule: A75
 #[test]
 fn sections_are_given_up_at_their_limit() {
     let mut decoder = Decoder::new(4096, 0);
@@ -201,6 +206,7 @@ fn sections_are_given_up_at_their_limit() {
     assert_eq!(failed, Ok(Decoded::TooLarge));
 }
 
+// rule: QP-2
 #[test]
 fn a_secret_is_in_no_table() {
     let mut encoder = Encoder::new(4096);
@@ -236,6 +242,7 @@ fn the_table_is_used() {
 }
 
 /// A peer that never acknowledges makes nobody hold more and more (A75).
+// rule: A75
 #[test]
 fn sections_that_are_never_acknowledged_are_limited() {
     let mut encoder = Encoder::new(4096);

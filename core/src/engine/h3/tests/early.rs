@@ -33,6 +33,7 @@ fn a_request_goes_with_the_handshake() {
 }
 
 /// What a server said before binds it (RFC 9114 7.2.4.2).
+// rule: H3-7a
 #[test]
 fn settings_may_not_shrink() {
     let before =
@@ -58,6 +59,7 @@ fn settings_may_not_shrink() {
 }
 
 /// When early data is refused every stream is as if it had never been.
+// rule: H3-7b
 #[test]
 fn early_data_that_is_refused() {
     let config = Config::default();
@@ -67,7 +69,7 @@ fn early_data_that_is_refused() {
     net.client.engine().early_data_rejected(net.now);
     let engine = net.client.engine();
     let events: Vec<Event> = core::iter::from_fn(|| engine.poll_event()).collect();
-    assert_eq!(told(events).last().unwrap(), "s0.0 ConnectionReset Unprocessed");
+    assert_eq!(told(events).last().unwrap(), "s0.0 EarlyDataRefused Unprocessed");
     // The id stays stale.
     engine.reset(net.now, stream);
     assert!(engine.poll_event().is_none());

@@ -209,6 +209,20 @@ fn an_extended_connect() {
     assert_eq!(net.client_told(), ["s0.0 200"]);
 }
 
+/// Nothing is a piece of a body too: the next one is welcome.
+#[test]
+fn an_empty_piece_makes_room_for_the_next() {
+    let mut net = pair(&Config::default());
+    let stream = net.client.engine().open(net.now, &post("/"), false).unwrap();
+    assert_eq!(net.client_told(), [""; 0]);
+    for _ in 0..2 {
+        net.client.engine().send(net.now, stream, Bytes::new(), false);
+        assert_eq!(net.client_told(), ["s0.0 capacity"]);
+    }
+    net.client.engine().send(net.now, stream, Bytes::new(), true);
+    assert_eq!(net.server_told(), ["s0.0 POST https://example.com/", "s0.0 0 bytes end"]);
+}
+
 #[test]
 fn what_cannot_be_said() {
     let mut net = pair(&Config::default());
@@ -280,6 +294,7 @@ fn either_side_may_give_a_stream_up() {
 }
 
 /// A complete answer while the request is being sent: it stands (RFC 9114 4.1).
+// rule: H3-4b
 #[test]
 fn an_early_answer_stands() {
     let mut net = pair(&Config::default());
@@ -303,6 +318,7 @@ fn a_sign_of_life() {
 }
 
 /// A server drains: what is on its way is served, then both are gone (RFC 9114 5.2).
+// rule: H3-3b
 #[test]
 fn a_server_goes_away_gracefully() {
     let mut net = pair(&Config::default());
@@ -327,6 +343,59 @@ fn a_server_goes_away_gracefully() {
     assert_eq!(heard[0], "GoAway { code: 0 }");
     assert_eq!(heard.last().unwrap(), "Closed { cause: Closed }");
     assert_eq!(heard.len(), 6, "{heard:?}");
+}
+
+/// What a server has said before it goes away arrives, also where the way there takes longer than
+/// one who takes nothing is waited for; who takes nothing is not waited for longer.
+// rule: H3-3d
+#[test]
+fn a_server_that_goes_away_waits_for_a_slow_way() {
+    for is_there in [true, false] {
+        let mut net = pair(&Config::default());
+        net.pace = 50;
+        let stream = net.client.engine().open(net.now, &get("/a"), true).unwrap();
+        net.run(50);
+        net.server.engine().respond(net.now, stream, &status(200), false);
+        net.server.engine().send(net.now, stream, Bytes::from(vec![1; 60_000]), true);
+        net.server.engine().shutdown(net.now, Shutdown::Graceful);
+        if is_there {
+            net.run(10_000);
+            let heard = told(core::mem::take(&mut net.client.events));
+            assert!(heard.iter().any(|event| event.ends_with("bytes end")), "{heard:?}");
+            let closed = "Closed { cause: Closed }".to_owned();
+            assert_eq!(heard.iter().rev().take(2).collect::<Vec<_>>(), [&closed, "s0.0 ended"]);
+        } else {
+            net.pace = 1 << 30;
+            net.run(3_000);
+        }
+        assert_eq!(net.server_told().last().unwrap(), "Closed { cause: ShutDown }");
+    }
+}
+
+/// A server that goes away closes when all is acknowledged, which is before a slow caller has asked
+/// for all of it: what has come is told, then that the connection is over.
+// rule: H3-3e
+#[test]
+fn what_came_before_the_end_is_not_lost() {
+    let config = Config { stream_buffer: 10_000, ..Config::default() };
+    let mut net = pair(&config);
+    let stream = net.client.engine().open(net.now, &get("/a"), true).unwrap();
+    net.run(5);
+    net.server.engine().respond(net.now, stream, &status(200), false);
+    net.server.engine().send(net.now, stream, Bytes::from(vec![1; 100_000]), true);
+    net.run(100);
+    assert_eq!(net.client.engine().unread(), 10_000);
+    net.server.engine().shutdown(net.now, Shutdown::Graceful);
+    net.run(100);
+    let events = core::mem::take(&mut net.client.events);
+    let come = events.iter().map(|event| match event {
+        Event::Data { bytes, .. } => bytes.len(),
+        _ => 0,
+    });
+    assert_eq!(come.sum::<usize>(), 100_000);
+    let heard = told(events);
+    assert!(heard[heard.len() - 3].ends_with("bytes end"), "{heard:?}");
+    assert_eq!(heard[heard.len() - 2..], ["s0.0 ended", "Closed { cause: Closed }"]);
 }
 
 #[test]

@@ -63,6 +63,7 @@ fn client_says(control: &[u8]) -> Option<u64> {
 }
 
 /// 6.2.1, 7.2: what stands first on the control stream, and what may stand there at all.
+// rule: H3-1a H3-2b H3-2c H3-3a H3-5c A76 A77
 #[test]
 fn frames_on_the_control_stream() {
     let settings = frame(SETTINGS, &[]);
@@ -120,6 +121,7 @@ fn frames_on_the_control_stream() {
 }
 
 /// 7.2.4, RFC 9220 3, RFC 9297 2.1.1.
+// rule: H3-2a H3-2c A77
 #[test]
 fn settings() {
     let rows: &[(&[u8], Option<u64>)] = &[
@@ -144,6 +146,7 @@ fn settings() {
 }
 
 /// 4.1, 7.1, 7.2: what may stand on a request's stream, and when.
+// rule: H3-2b H3-5c QP-1a
 #[test]
 fn frames_on_a_requests_stream() {
     let asked = frame(HEADERS, &request());
@@ -200,6 +203,7 @@ fn frames_on_a_requests_stream() {
 }
 
 /// The same of an answer.
+// rule: H3-2b H3-5c
 #[test]
 fn frames_on_an_answers_stream() {
     let head = frame(HEADERS, &ANSWER);
@@ -231,6 +235,7 @@ fn frames_on_an_answers_stream() {
 }
 
 /// 6.2: streams of one direction, each once, never ended; others are not read.
+// rule: H3-1b H3-2c A77
 #[test]
 fn streams_of_one_direction() {
     let settings = frame(SETTINGS, &[]);
@@ -271,6 +276,7 @@ fn streams_of_one_direction() {
 }
 
 /// 6.2.1: those that the connection needs may not end, or be refused.
+// rule: H3-1c
 #[test]
 fn critical_streams() {
     for kind in [CONTROL, ENCODER, DECODER] {
@@ -315,6 +321,7 @@ fn a_server_begins_no_request() {
 }
 
 /// What this side says by itself: SETTINGS first, with something that means nothing among it.
+// rule: H3-1d H3-2c
 #[test]
 fn what_is_said_at_the_begin() {
     let mut net = client_of(&Config::default());
@@ -334,6 +341,12 @@ fn what_is_said_at_the_begin() {
     let mut rest = &said[3 + len..];
     let kind = super::super::frame::take_integer(&mut rest).unwrap();
     assert_eq!(((kind - 0x21) % 0x1f, rest), (0, &[0][..]));
+    // Those of the tables, which are not used: nginx takes nothing unknown before them.
+    for kind in [ENCODER, DECODER] {
+        let stream = net.client.connection().streams().accept(quinn_proto::Dir::Uni).unwrap();
+        let (said, state) = net.client.read(stream);
+        assert_eq!((&said[..], state.as_str()), (&[u8::try_from(kind).unwrap()][..], "open"));
+    }
     // And a stream that means nothing.
     let stream = net.client.connection().streams().accept(quinn_proto::Dir::Uni).unwrap();
     let (said, state) = net.client.read(stream);
@@ -342,6 +355,7 @@ fn what_is_said_at_the_begin() {
 }
 
 /// RFC 9204: what a peer may not do to the tables.
+// rule: QP-1b QP-1c QP-1d
 #[test]
 fn compression_faults() {
     let config = Config { qpack_table: 128, qpack_blocked: 2, ..Config::default() };
@@ -371,6 +385,7 @@ fn compression_faults() {
 }
 
 /// A request that waits for an entry is heard when it has come, however late.
+// rule: QP-1e
 #[test]
 fn a_request_that_waits_for_its_fields() {
     let config = Config { qpack_table: 128, qpack_blocked: 2, ..Config::default() };
@@ -394,6 +409,7 @@ fn a_request_that_waits_for_its_fields() {
 }
 
 /// A head over the limit is refused before it has come, and the connection goes on (A06, A76).
+// rule: A76
 #[test]
 fn heads_that_are_too_large() {
     let config = Config { qpack_table: 4_096, qpack_blocked: 2, ..Config::default() };
@@ -434,6 +450,7 @@ fn heads_that_are_too_large() {
 }
 
 /// What is said once the server has named its last request is not acted on (5.2, 4.1.1).
+// rule: H3-3b
 #[test]
 fn a_request_behind_goaway_is_rejected() {
     let mut net = client_of(&Config::default());
@@ -449,6 +466,7 @@ fn a_request_behind_goaway_is_rejected() {
 }
 
 /// What a client may send again, by what the server says (H3-3, H3-4).
+// rule: H3-3c H3-4a
 #[test]
 fn what_is_said_of_a_requests_fate() {
     let rejected = |net: &mut Net, code: u32| {

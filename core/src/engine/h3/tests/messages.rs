@@ -51,6 +51,7 @@ fn check(rows: Vec<Row>) {
 }
 
 /// 4.3, 4.3.1.
+// rule: H3-5a
 #[test]
 fn pseudo_fields() {
     let fine = "s0.0 GET https://example.com/ end";
@@ -75,6 +76,7 @@ fn pseudo_fields() {
         ([&GET[..3], &[(":path", "")]].concat(), MALFORMED),
         ([&GET[..3], &[(":path", "relative")]].concat(), MALFORMED),
         ([&GET[..3], &[(":path", "/a b")]].concat(), MALFORMED),
+        ([&GET[..3], &[(":path", "/a#b")]].concat(), MALFORMED),
         ([&GET[..3], &[(":path", "*")]].concat(), MALFORMED),
         ([&[(":method", "")], &GET[1..]].concat(), MALFORMED),
         ([&[(":method", "G T")], &GET[1..]].concat(), MALFORMED),
@@ -94,6 +96,7 @@ fn pseudo_fields() {
 }
 
 /// 4.2, 4.1.2.
+// rule: H3-5a H3-5b A47b A81
 #[test]
 fn fields_of_requests() {
     check(vec![
@@ -121,6 +124,7 @@ fn fields_of_requests() {
 }
 
 /// 4.4, RFC 9220.
+// rule: H3-5a
 #[test]
 fn connects() {
     check(vec![
@@ -142,6 +146,7 @@ fn connects() {
 }
 
 /// What a body's length is and what was said of it (4.1.2).
+// rule: H3-5a A47b
 #[test]
 fn lengths() {
     let with = |length: &'static str| [&GET[..], &[("content-length", length)]].concat();
@@ -176,6 +181,7 @@ fn answered(said: &[u8], request: &Request<()>) -> (String, Option<u64>) {
     (told(core::mem::take(&mut net.client.events)).join(", "), net.server.stopped(stream))
 }
 
+// rule: H3-5a H3-5b A81
 #[test]
 fn answers() {
     let ok = (":status", "200");

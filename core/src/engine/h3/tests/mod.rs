@@ -7,11 +7,14 @@ use http::{Request, Response};
 use self::net::Net;
 use crate::engine::{Config, Event, Head};
 
+mod datagrams;
 mod early;
 mod exchange;
 mod frames;
 mod messages;
 mod net;
+mod priorities;
+mod qlog;
 
 fn get(path: &str) -> Request<()> {
     Request::get(format!("https://example.com{path}")).body(()).unwrap()

@@ -57,6 +57,8 @@ pub(super) struct Net {
     pub(super) client: End,
     pub(super) server: End,
     pub(super) now: Instant,
+    /// How long each datagram to the client takes on its link, in milliseconds.
+    pub(super) pace: u64,
     /// Whether the next client may send early data.
     resumable: ClientConfig,
 }
@@ -114,6 +116,7 @@ impl Net {
         let now = Instant::from_millis(1);
         let engine = client.map(|config| H3::client(config, now));
         let mut net = Self {
+            pace: 0,
             client: End::new(None, engine),
             server: End::new(Some(server_config), server.map(|config| H3::server(config, now))),
             now,
@@ -155,7 +158,10 @@ impl Net {
             self.server.inbox.push_back((self.now + Duration::from_millis(1), datagram));
         }
         for datagram in self.server.step(self.now, now) {
-            self.client.inbox.push_back((self.now + Duration::from_millis(1), datagram));
+            let last = self.client.inbox.back().map_or(self.now, |(at, _)| *at);
+            let free = last + Duration::from_millis(self.pace);
+            let at = free.max(self.now + Duration::from_millis(1));
+            self.client.inbox.push_back((at, datagram));
         }
         self.now = self.now + Duration::from_millis(1);
     }
@@ -197,6 +203,15 @@ impl End {
         self.engine.as_mut().unwrap()
     }
 
+    /// The first request that was told.
+    pub(super) fn asked(&self) -> crate::id::StreamId {
+        let told = self.events.iter().find_map(|event| match event {
+            Event::Head { stream, .. } => Some(*stream),
+            _ => None,
+        });
+        told.unwrap()
+    }
+
     pub(super) fn connection(&mut self) -> &mut Connection {
         &mut self.connection.as_mut().unwrap().1
     }
@@ -226,6 +241,7 @@ impl End {
                 },
                 quinn_proto::Event::ConnectionLost { reason } => {
                     if let Some(engine) = &mut self.engine {
+                        engine.take_rest(now, connection);
                         engine.receive_end(now, Cause::Closed);
                     }
                     self.lost = Some(reason);

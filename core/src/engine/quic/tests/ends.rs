@@ -57,7 +57,7 @@ fn a_close_during_the_handshake_is_heard_too() {
     net.server.endpoint.close(net.now, server, 0x10b, Bytes::from_static(b"secret"));
     net.run(60 * SECOND);
     assert_eq!(net.clients[0].heard[0].1, id);
-    assert_eq!(net.clients[0].lost[0].cause, Cause::GoAway(0xc));
+    assert_eq!(net.clients[0].lost[0].cause, Cause::Quic(0xc));
     forgotten(&net);
 }
 
@@ -155,6 +155,7 @@ fn a_server_waits_so_long_for_a_handshake() {
     assert_eq!(net.server.endpoint.counts().handshakes, 0);
 }
 
+// rule: Q-1
 #[test]
 fn retry_proves_the_address_for_one_round_trip_more() {
     let mut world = World::new();
@@ -166,6 +167,7 @@ fn retry_proves_the_address_for_one_round_trip_more() {
 }
 
 /// The token that the server gave to one address is not good for another.
+// rule: Q-1
 #[test]
 fn a_token_of_retry_is_good_for_one_address() {
     let mut world = World::new();
@@ -176,7 +178,7 @@ fn a_token_of_retry_is_good_for_one_address() {
     net.flying.values_mut().for_each(|one| one.from.source.set_port(9));
     net.port = 9;
     net.run(SECOND);
-    assert_eq!(net.clients[0].lost[0].cause, Cause::GoAway(0xb));
+    assert_eq!(net.clients[0].lost[0].cause, Cause::Quic(0xb));
     assert_eq!(net.server.endpoint.counts().connections, 0);
 }
 
@@ -216,6 +218,7 @@ fn a_server_refuses_more_than_its_limits_and_all_when_it_drains() {
 }
 
 /// A server that was started again knows nothing of the connection, but its secret.
+// rule: Q-5b
 #[test]
 fn a_stateless_reset_ends_a_connection_at_once() {
     for secret in [Some([7; 32]), None] {
@@ -238,6 +241,7 @@ fn hello(version: u32, len: usize) -> Vec<u8> {
     packet
 }
 
+// rule: Q-5a
 #[test]
 fn a_server_names_its_versions_to_who_speaks_another() {
     let mut net = World::new().net(0);
@@ -289,15 +293,15 @@ fn a_client_gives_up_where_no_version_is_in_common() {
 fn each_code_of_the_transport_has_its_cause() {
     let codes = [
         (0x0, Cause::Closed),
-        (0x1, Cause::GoAway(0x1)),
+        (0x1, Cause::Quic(0x1)),
         (0x2, Cause::Refused),
-        (0x3, Cause::GoAway(0x3)),
-        (0xa, Cause::GoAway(0xa)),
-        (0x10, Cause::GoAway(0x10)),
+        (0x3, Cause::Quic(0x3)),
+        (0xa, Cause::Quic(0xa)),
+        (0x10, Cause::Quic(0x10)),
         (0x100 + 48, Cause::Tls(TlsFault::Alert(48))),
         (0x100 + 120, Cause::Tls(TlsFault::NothingInCommon)),
-        (0x2000, Cause::GoAway(0x2000)),
-        (1 << 40, Cause::GoAway(u32::MAX)),
+        (0x2000, Cause::Quic(0x2000)),
+        (1 << 40, Cause::Quic(u32::MAX)),
     ];
     for (code, cause) in codes {
         let mut wire = Vec::new();

@@ -1,8 +1,10 @@
 //! Clients and a server against each other in memory.
 
+mod closes;
 mod ends;
 mod hostile;
 mod net;
+mod qlog;
 
 use self::net::{NAME, Net, World, pattern};
 use super::*;
@@ -37,12 +39,24 @@ fn a_handshake_takes_one_round_trip_and_says_what_was_agreed_on() {
     let client = net.clients[0].endpoint.handshake(id).unwrap();
     assert_eq!(client.protocol, Some(Protocol::Http3));
     assert_eq!(client.certificate().unwrap().names, [NAME, "198.51.100.1"]);
+    assert!(client.cipher_suite.unwrap().starts_with("TLS_AES_"), "{:?}", client.cipher_suite);
+    assert!(!client.is_resumed);
     let server = net.server.endpoint.handshake(net.accepted()).unwrap();
     assert_eq!((server.protocol, server.name.as_deref()), (Some(Protocol::Http3), Some(NAME)));
     for side in [&net.clients[0], &net.server] {
         let counts = Counts { connections: 1, ..Counts::default() };
         assert_eq!(side.endpoint.counts(), counts);
     }
+}
+
+#[test]
+fn the_next_session_with_a_server_goes_on_from_the_first() {
+    let (mut net, first) = connected(&World::new());
+    let next = net.connect(0);
+    net.run(2 * SECOND);
+    let said = |id| net.clients[0].endpoint.handshake(id).unwrap();
+    assert_eq!((said(first).is_resumed, said(next).is_resumed), (false, true));
+    assert_eq!(said(first).cipher_suite, said(next).cipher_suite);
 }
 
 #[test]

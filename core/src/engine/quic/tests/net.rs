@@ -54,12 +54,23 @@ impl World {
     /// A server and so many clients, none of which has begun.
     pub(super) fn net(&self, clients: usize) -> Net {
         let (client, server) = self.configs();
-        let clients = (0..clients).map(|_| Endpoint::client(&client, false).unwrap());
+        self.net_of(&client, &server, clients)
+    }
+
+    /// The same with one client, and logs.
+    pub(super) fn net_with_qlog(&self, sink: &Arc<dyn Sink>) -> Net {
+        let (client, server) = self.configs();
+        let sink = Some(Arc::clone(sink));
+        self.net_of(&client.with_qlog(sink.clone()), &server.with_qlog(sink), 1)
+    }
+
+    fn net_of(&self, client: &ClientConfig, server: &ServerConfig, clients: usize) -> Net {
+        let clients = (0..clients).map(|_| Endpoint::client(client, false).unwrap());
         Net {
             now: Instant::EPOCH,
             rng: Rng::new(self.seed),
             clients: clients.map(Side::new).collect(),
-            server: Side::new(Endpoint::server(&server, false).unwrap()),
+            server: Side::new(Endpoint::server(server, false).unwrap()),
             delay: Duration::from_millis(10),
             jitter: Duration::ZERO,
             lost: 0,

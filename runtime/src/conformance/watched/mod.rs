@@ -4,7 +4,7 @@
 
 use core::fmt;
 use core::future::{Future, pending};
-use core::net::{IpAddr, SocketAddr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use core::sync::atomic::{AtomicUsize, Ordering};
 use core::task::{Context, Poll};
 use core::time::Duration;
@@ -15,7 +15,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use regatta_core::Instant;
 use regatta_core::engine::tls::Provider;
 
+use self::datagrams::{Road, Socket};
 use crate::runtime::{Address, Listener, Runtime, Stream, Timer};
+
+mod datagrams;
 
 /// What is at an address.
 #[derive(Clone, Copy, Debug)]
@@ -31,10 +34,15 @@ pub(super) enum Place {
 struct Ledger {
     streams: AtomicUsize,
     listeners: AtomicUsize,
+    datagrams: AtomicUsize,
     timers: AtomicUsize,
     tasks: AtomicUsize,
     connects: AtomicUsize,
+    /// UDP sockets with a remote that there ever were.
+    bound: AtomicUsize,
     places: Mutex<BTreeMap<IpAddr, Place>>,
+    /// For UDP alone, where that differs.
+    udp_places: Mutex<BTreeMap<IpAddr, Place>>,
 }
 
 /// A runtime that is watched.
@@ -55,12 +63,19 @@ impl<R: Runtime> Watched<R> {
         places.insert(address, place);
     }
 
+    /// As [`Watched::put`], for UDP alone.
+    pub(super) fn put_udp(&self, address: IpAddr, place: Place) {
+        let mut places = self.ledger.udp_places.lock().unwrap_or_else(PoisonError::into_inner);
+        places.insert(address, place);
+    }
+
     /// What lives, in words; `None` when all of it is gone.
     pub(super) fn left(&self) -> Option<String> {
         let all = [
             ("tasks", &self.ledger.tasks),
             ("streams", &self.ledger.streams),
             ("listeners", &self.ledger.listeners),
+            ("UDP sockets", &self.ledger.datagrams),
             ("timers", &self.ledger.timers),
             ("connects", &self.ledger.connects),
         ];
@@ -72,15 +87,27 @@ impl<R: Runtime> Watched<R> {
         })
     }
 
-    /// How many calls of `connect` have neither ended nor been dropped.
+    /// How many calls of `connect` have neither ended nor been dropped, and how many UDP sockets
+    /// there are whose remote never answers.
     pub(super) fn connects(&self) -> usize {
         self.ledger.connects.load(Ordering::SeqCst)
     }
 
-    fn place(&self, to: &Address) -> Option<Place> {
-        let Address::Ip(to) = to else { return None };
+    /// How many UDP sockets with a remote were made since the beginning.
+    pub(super) fn bound(&self) -> usize {
+        self.ledger.bound.load(Ordering::SeqCst)
+    }
+
+    fn place(&self, to: SocketAddr) -> Option<Place> {
         let places = self.ledger.places.lock().unwrap_or_else(PoisonError::into_inner);
         places.get(&to.ip()).copied()
+    }
+
+    fn udp_place(&self, to: SocketAddr) -> Option<Place> {
+        let places = self.ledger.udp_places.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = places.get(&to.ip()).copied();
+        drop(places);
+        place.or_else(|| self.place(to))
     }
 
     fn hold<T>(&self, of: Of, inner: T) -> Held<T> {
@@ -100,6 +127,7 @@ impl<R> fmt::Debug for Watched<R> {
 enum Of {
     Stream,
     Listener,
+    Datagrams,
     Timer,
     Task,
     Connect,
@@ -116,6 +144,7 @@ impl Token {
         match self.of {
             Of::Stream => &self.ledger.streams,
             Of::Listener => &self.ledger.listeners,
+            Of::Datagrams => &self.ledger.datagrams,
             Of::Timer => &self.ledger.timers,
             Of::Task => &self.ledger.tasks,
             Of::Connect => &self.ledger.connects,
@@ -138,7 +167,7 @@ pub(super) struct Held<T> {
 impl<R: Runtime> Runtime for Watched<R> {
     type Stream = Held<R::Stream>;
     type Listener = Held<R::Listener>;
-    type Datagrams = R::Datagrams;
+    type Datagrams = Held<Socket<R::Datagrams>>;
     type Timer = Held<R::Timer>;
     type Resolution = R::Resolution;
 
@@ -172,7 +201,11 @@ impl<R: Runtime> Runtime for Watched<R> {
 
     async fn connect(&self, to: Address) -> io::Result<Self::Stream> {
         let _under_way = self.hold(Of::Connect, ());
-        let to = match self.place(&to) {
+        let place = match to {
+            Address::Ip(to) => self.place(to),
+            Address::Unix(_) => None,
+        };
+        let to = match place {
             Some(Place::Silent) => pending().await,
             Some(Place::Is(other)) => Address::Ip(other),
             None => to,
@@ -189,12 +222,35 @@ impl<R: Runtime> Runtime for Watched<R> {
         local: SocketAddr,
         remote: Option<SocketAddr>,
     ) -> io::Result<Self::Datagrams> {
-        self.inner.bind(local, remote).await
+        let (remote, road, of) = match remote.and_then(|to| Some((to, self.udp_place(to)?))) {
+            None => (remote, Road::Straight, Of::Datagrams),
+            Some((_, Place::Silent)) => (None, Road::Nowhere, Of::Connect),
+            Some((asked, Place::Is(real))) => {
+                (Some(real), Road::Detour { asked, real }, Of::Datagrams)
+            }
+        };
+        // A detour may be of the other family.
+        let fits = remote.is_none_or(|remote| remote.is_ipv4() == local.is_ipv4());
+        let local = if fits { local } else { any_of(remote) };
+        let inner = self.inner.bind(local, remote).await?;
+        if remote.is_some() {
+            self.ledger.bound.fetch_add(1, Ordering::SeqCst);
+        }
+        Ok(self.hold(of, Socket { inner, road }))
     }
 
     fn resolve(&self, name: &str) -> Self::Resolution {
         self.inner.resolve(name)
     }
+}
+
+/// Any address of the family that can reach `remote`.
+fn any_of(remote: Option<SocketAddr>) -> SocketAddr {
+    let any = match remote {
+        Some(SocketAddr::V6(_)) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+        _ => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+    };
+    SocketAddr::new(any, 0)
 }
 
 impl<S: Stream> Stream for Held<S> {

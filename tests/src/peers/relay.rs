@@ -1,0 +1,67 @@
+//! A relay of datagrams that counts their bytes: what a connection cost on the wire.
+
+use core::net::SocketAddr;
+use core::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
+
+use tokio::net::UdpSocket;
+
+use crate::serve::ANY;
+
+/// One client's datagrams, to a server and back.
+#[derive(Debug)]
+pub(crate) struct Relay {
+    pub(crate) address: SocketAddr,
+    bytes: Arc<[AtomicU64; 2]>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Relay {
+    pub(crate) async fn to(server: SocketAddr) -> Self {
+        let (near, far) =
+            (UdpSocket::bind(ANY).await.unwrap(), UdpSocket::bind(ANY).await.unwrap());
+        far.connect(server).await.unwrap();
+        let address = near.local_addr().unwrap();
+        let bytes = Arc::new([AtomicU64::new(0), AtomicU64::new(0)]);
+        let task = tokio::spawn(carry(near, far, bytes.clone()));
+        Self { address, bytes, task }
+    }
+
+    /// Bytes that went up.
+    pub(crate) fn up(&self) -> u64 {
+        self.bytes[0].load(Ordering::Relaxed)
+    }
+
+    /// Bytes that came down.
+    pub(crate) fn down(&self) -> u64 {
+        self.bytes[1].load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn carry(near: UdpSocket, far: UdpSocket, bytes: Arc<[AtomicU64; 2]>) {
+    let (mut up, mut down) = ([0; 2_048], [0; 2_048]);
+    let mut client = None;
+    loop {
+        // What cannot be passed on is lost, as datagrams may be.
+        tokio::select! {
+            Ok((n, from)) = near.recv_from(&mut up) => {
+                client = Some(from);
+                bytes[0].fetch_add(n as u64, Ordering::Relaxed);
+                let _lost = far.send(&up[..n]).await;
+            }
+            Ok(n) = far.recv(&mut down) => {
+                bytes[1].fetch_add(n as u64, Ordering::Relaxed);
+                if let Some(client) = client {
+                    let _lost = near.send_to(&down[..n], client).await;
+                }
+            }
+            else => return,
+        }
+    }
+}
