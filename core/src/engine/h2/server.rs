@@ -64,7 +64,8 @@ impl H2 {
         request: Request<h2::RecvStream>,
         mut respond: h2::server::SendResponse<Chunk>,
     ) {
-        if let Some(limit) = self.io.wire().tap.take_acked_limit() {
+        let number = respond.stream_id().as_u32();
+        if let Some(limit) = self.io.wire().tap.take_acked_limit(number) {
             self.limit = limit;
         }
         if self.limit < self.ceiling && self.streams.len() >= self.limit as usize {
@@ -75,8 +76,8 @@ impl H2 {
                 return respond.send_reset(h2::Reason::REFUSED_STREAM);
             }
         }
-        self.accepted = self.accepted.max(respond.stream_id().as_u32());
-        self.io.wire().tap.told(respond.stream_id().as_u32());
+        self.accepted = self.accepted.max(number);
+        self.io.wire().tap.told(number);
         let (parts, body) = request.into_parts();
         let mut request = Request::from_parts(parts, ());
         if let Some((cut, status)) = self.refusal(&request) {

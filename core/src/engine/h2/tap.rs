@@ -121,7 +121,8 @@ pub(super) struct Tap {
     block_out: bool,
     /// SETTINGS that wait for an ACK: h2's (`None`) and the engine's (the new stream limit).
     unacked: VecDeque<Option<u32>>,
-    acked_limit: Option<u32>,
+    /// The limits that the peer has acknowledged: behind which of its streams, and what.
+    acked_limits: VecDeque<(u32, u32)>,
     /// The peer has acknowledged h2's SETTINGS.
     acked: bool,
     next_is_ours: Option<u32>,
@@ -174,7 +175,7 @@ impl Tap {
             continuations: 0,
             block_out: false,
             unacked: VecDeque::new(),
-            acked_limit: None,
+            acked_limits: VecDeque::new(),
             acked: false,
             next_is_ours: None,
             go_away: None,
@@ -292,9 +293,21 @@ impl Tap {
         self.next_is_ours = Some(limit);
     }
 
-    /// The stream limit that the peer has acknowledged since the last call.
-    pub(super) const fn take_acked_limit(&mut self) -> Option<u32> {
-        self.acked_limit.take()
+    /// The stream limit that holds for a stream of the peer, if one was acknowledged since the
+    /// stream before: what came in front of the ACK, be it in the same bytes, is not held to it.
+    pub(super) fn take_acked_limit(&mut self, stream: u32) -> Option<u32> {
+        let mut limit = None;
+        while let Some((_, acked)) = self.acked_limits.pop_front_if(|(last, _)| *last < stream) {
+            limit = Some(acked);
+        }
+        limit
+    }
+
+    /// The peer will keep to a limit from the stream on that it opens next.
+    fn acked_limit(&mut self, limit: u32) {
+        let last = self.highest;
+        self.acked_limits.pop_back_if(|(earlier, _)| *earlier == last);
+        self.acked_limits.push_back((last, limit));
     }
 
     /// Whether the peer has acknowledged h2's SETTINGS since the last call.
@@ -410,7 +423,7 @@ impl Tap {
                 self.limit(count, SETTINGS, Cut::FloodSettings);
                 if frame.has(flag::ACK) {
                     match self.unacked.pop_front() {
-                        Some(Some(limit)) => self.acked_limit = Some(limit),
+                        Some(Some(limit)) => self.acked_limit(limit),
                         Some(None) => self.acked = true,
                         None => {}
                     }

@@ -306,6 +306,24 @@ fn the_stream_limit_changes_while_the_connection_lives() {
     assert_eq!(peer.frames_of(kind::GOAWAY)[0].code(), 1);
 }
 
+/// What a client had sent when it heard of the limit may lie in front of its ACK in one read.
+// rule: H2-1c H2-2c
+#[test]
+fn a_lowered_limit_holds_from_its_ack_on_wherever_the_bytes_are_cut() {
+    let ack = encode(kind::SETTINGS, flag::ACK, 0, &[]);
+    let came = [ask(1, true), ask(3, true), ack.clone(), ask(5, true), ack, ask(7, true)].concat();
+    for size in [1, 7, 9, 40, came.len()] {
+        let mut peer = Scripted::client(&Config::default());
+        peer.engine.set_max_concurrent_streams(NOW, 3);
+        peer.engine.set_max_concurrent_streams(NOW, 0);
+        peer.frames();
+        came.chunks(size).for_each(|piece| peer.feed(piece));
+        assert_eq!(requests(&mut peer).len(), 3, "{size}");
+        let refused: Vec<_> = peer.frames_of(kind::RST_STREAM).iter().map(|f| f.stream).collect();
+        assert_eq!(refused, [7], "{size}");
+    }
+}
+
 #[test]
 fn the_engines_own_frames_stand_between_those_of_h2() {
     let large = |code: u16| {
