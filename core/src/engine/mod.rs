@@ -44,6 +44,8 @@ pub mod h2;
 pub mod h3;
 #[cfg(any(feature = "http2", feature = "http3"))]
 mod head;
+#[cfg(feature = "http3")]
+mod integer;
 mod output;
 mod pace;
 #[cfg(feature = "http3")]

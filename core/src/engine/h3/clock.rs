@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 
 use super::{H3, code};
+use crate::engine::integer;
 use crate::engine::{Config, Event};
 use crate::id::StreamId;
 use crate::time::{Duration, Instant};
@@ -166,7 +167,7 @@ impl H3 {
         self.draining = true;
         // RFC 9114 5.2: a server says first that it will, then from which request on. A client
         // names a push, of which there are none.
-        let first = if self.is_server { super::frame::MOST - 3 } else { 0 };
+        let first = if self.is_server { integer::MOST - 3 } else { 0 };
         self.say_go_away(first);
         if self.is_server {
             self.clock.notice = Notice::Given;

@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use quinn_proto::{Dir, VarInt, WriteError};
 
-use super::frame::{Frames, Piece, Settings, kind, put_front, put_integer, reserved, take_integer};
+use super::frame::{Frames, Piece, Settings, kind, put_front, reserved};
 use super::stream::Fault;
 use super::{H3, code, log};
+use crate::engine::integer;
 use crate::engine::qlog::Log;
 
 /// Longest payload of a control frame that is understood, in bytes.
@@ -159,7 +160,7 @@ impl H3 {
         if let Some(stream) = conn.streams().open(Dir::Uni) {
             let mut out = Vec::new();
             let kind = reserved(grease);
-            put_integer(&mut out, kind);
+            integer::put(&mut out, kind);
             if let Some(log) = &self.log {
                 log::stream_type(log, "local", super::client::number(stream), kind);
             }
@@ -214,7 +215,7 @@ impl H3 {
         if let Theirs::Unknown(so_far) = theirs {
             so_far.extend_from_slice(&bytes);
             let mut rest = &so_far[..];
-            let Some(kind) = take_integer(&mut rest) else { return Ok(true) };
+            let Some(kind) = integer::take(&mut rest) else { return Ok(true) };
             bytes = Bytes::copy_from_slice(rest);
             if let Some(log) = &self.log {
                 log::stream_type(log, "remote", super::client::number(stream), kind);
@@ -372,7 +373,7 @@ fn open_own(own: &mut Own, conn: &mut quinn_proto::Connection, log: Option<&Log>
         }
     }
     let mut out = Vec::with_capacity(own.out.len() + 1);
-    put_integer(&mut out, own.kind);
+    integer::put(&mut out, own.kind);
     out.append(&mut own.out);
     own.out = out;
     own.stream = Some(stream);
@@ -422,7 +423,7 @@ const fn is_known(kind: u64) -> bool {
 
 /// A payload that is one integer.
 fn number(mut payload: &[u8]) -> Result<u64, Fault> {
-    let number = take_integer(&mut payload).filter(|_| payload.is_empty());
+    let number = integer::take(&mut payload).filter(|_| payload.is_empty());
     number.ok_or(Fault::Connection(code::FRAME_ERROR))
 }
 

@@ -9,9 +9,9 @@ use std::collections::VecDeque;
 use bytes::{Buf, Bytes};
 
 use super::client::number;
-use super::frame::{put_integer, take_integer};
 use super::stream::{Due, Fault};
 use super::{H3, code};
+use crate::engine::integer;
 use crate::id::StreamId;
 use crate::time::Instant;
 use crate::types::ProtocolFault;
@@ -144,7 +144,7 @@ impl H3 {
 
     fn on_datagram(&mut self, now: Instant, most: usize, mut bytes: Bytes) -> Result<(), Fault> {
         let mut rest = &bytes[..];
-        let quarter = take_integer(&mut rest).filter(|quarter| *quarter <= MOST_QUARTER);
+        let quarter = integer::take(&mut rest).filter(|quarter| *quarter <= MOST_QUARTER);
         let quarter = quarter.ok_or(Fault::Connection(code::DATAGRAM_ERROR))?;
         let front = bytes.len() - rest.len();
         let side = quinn_proto::Side::Client;
@@ -168,6 +168,6 @@ impl H3 {
 /// What stands in front of a stream's datagrams.
 fn quarter(stream: u64) -> Vec<u8> {
     let mut out = Vec::new();
-    put_integer(&mut out, stream / 4);
+    integer::put(&mut out, stream / 4);
     out
 }

@@ -1,8 +1,9 @@
-//! Frames and settings (RFC 9114 7): integers of variable length, and what is made of them.
+//! Frames and settings (RFC 9114 7), which are made of integers of variable length.
 
 use bytes::{Buf, Bytes};
 
 use super::code;
+use crate::engine::integer;
 
 /// Kinds of frames (RFC 9114 7.2, RFC 9218 7.2).
 pub(super) mod kind {
@@ -30,54 +31,21 @@ mod setting {
     pub(super) const HTTP2_ONLY: [u64; 5] = [0x0, 0x2, 0x3, 0x4, 0x5];
 }
 
-/// The greatest integer of variable length (RFC 9000 16).
-pub(super) const MOST: u64 = (1 << 62) - 1;
-
-/// Writes an integer of variable length (RFC 9000 16).
-pub(super) fn put_integer(out: &mut Vec<u8>, value: u64) {
-    let [a, b, c, d, e, f, g, h] = value.min(MOST).to_be_bytes();
-    match value {
-        0..0x40 => out.push(h),
-        0x40..0x4000 => out.extend_from_slice(&[g | 0x40, h]),
-        0x4000..0x4000_0000 => out.extend_from_slice(&[e | 0x80, f, g, h]),
-        _ => out.extend_from_slice(&[a | 0xc0, b, c, d, e, f, g, h]),
-    }
-}
-
-/// Takes an integer of variable length, if it has come whole.
-pub(super) fn take_integer(from: &mut &[u8]) -> Option<u64> {
-    let (&first, rest) = from.split_first()?;
-    let more = (1 << (first >> 6)) - 1;
-    let (others, rest) = rest.split_at_checked(more)?;
-    *from = rest;
-    let first = u64::from(first & 0x3f);
-    Some(others.iter().fold(first, |value, byte| value << 8 | u64::from(*byte)))
-}
-
 /// Writes the front of a frame.
 pub(super) fn put_front(out: &mut Vec<u8>, kind: u64, len: usize) {
-    put_integer(out, kind);
-    put_integer(out, len as u64);
+    integer::put(out, kind);
+    integer::put(out, len as u64);
 }
 
 /// How long a frame's front is.
 pub(super) const fn front_len(kind: u64, len: usize) -> usize {
-    integer_len(kind) + integer_len(len as u64)
-}
-
-const fn integer_len(value: u64) -> usize {
-    match value {
-        0..0x40 => 1,
-        0x40..0x4000 => 2,
-        0x4000..0x4000_0000 => 4,
-        _ => 8,
-    }
+    integer::len(kind) + integer::len(len as u64)
 }
 
 /// Writes a frame that is one integer.
 pub(super) fn put_number(out: &mut Vec<u8>, kind: u64, number: u64) {
     let mut payload = Vec::with_capacity(8);
-    put_integer(&mut payload, number);
+    integer::put(&mut payload, number);
     put_front(out, kind, payload.len());
     out.append(&mut payload);
 }
@@ -156,7 +124,7 @@ impl Frames {
 }
 
 fn front(from: &mut &[u8]) -> Option<(u64, u64)> {
-    Some((take_integer(from)?, take_integer(from)?))
+    Some((integer::take(from)?, integer::take(from)?))
 }
 
 /// What one side grants the other (RFC 9114 7.2.4.1).
@@ -179,7 +147,7 @@ impl Default for Settings {
         Self {
             table_capacity: 0,
             blocked_streams: 0,
-            max_field_section: MOST,
+            max_field_section: integer::MOST,
             connect_protocol: false,
             datagrams: false,
         }
@@ -193,16 +161,16 @@ impl Settings {
         let mut payload = Vec::with_capacity(32);
         let all = [
             (setting::TABLE_CAPACITY, self.table_capacity, 0),
-            (setting::MAX_FIELD_SECTION, self.max_field_section, MOST),
+            (setting::MAX_FIELD_SECTION, self.max_field_section, integer::MOST),
             (setting::BLOCKED_STREAMS, self.blocked_streams, 0),
             (setting::CONNECT_PROTOCOL, u64::from(self.connect_protocol), 0),
             (setting::DATAGRAM, u64::from(self.datagrams), 0),
-            (reserved(grease), grease, MOST),
+            (reserved(grease), grease, integer::MOST),
         ];
         for (setting, value, default) in all {
             if value != default {
-                put_integer(&mut payload, setting);
-                put_integer(&mut payload, value);
+                integer::put(&mut payload, setting);
+                integer::put(&mut payload, value);
             }
         }
         put_front(out, kind::SETTINGS, payload.len());

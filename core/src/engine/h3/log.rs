@@ -1,9 +1,10 @@
 //! What an engine tells its connection's qlog.
 
 use super::control::kinds;
-use super::frame::{kind, take_integer};
+use super::frame::kind;
 use super::qpack::Field;
 use super::{H3, Settings};
+use crate::engine::integer;
 use crate::engine::qlog::{Json, Log};
 use crate::time::Instant;
 
@@ -79,7 +80,8 @@ impl H3 {
 
 /// Whole frames go out on the control stream.
 pub(super) fn created_control(log: &Log, stream: u64, mut frames: &[u8]) {
-    while let (Some(kind), Some(length)) = (take_integer(&mut frames), take_integer(&mut frames)) {
+    while let (Some(kind), Some(length)) = (integer::take(&mut frames), integer::take(&mut frames))
+    {
         let end = usize::try_from(length).unwrap_or(usize::MAX);
         let Some((payload, rest)) = frames.split_at_checked(end) else { return };
         frames = rest;
@@ -154,14 +156,14 @@ fn held(frame: &mut Json, kind: u64, mut payload: &[u8]) {
                 }),
             );
         }
-        kind::GOAWAY => frame.number("id", take_integer(&mut payload).unwrap_or_default()),
+        kind::GOAWAY => frame.number("id", integer::take(&mut payload).unwrap_or_default()),
         kind::MAX_PUSH_ID | kind::CANCEL_PUSH => {
-            frame.number("push_id", take_integer(&mut payload).unwrap_or_default());
+            frame.number("push_id", integer::take(&mut payload).unwrap_or_default());
         }
         kind::PRIORITY_UPDATE | kind::PRIORITY_UPDATE_PUSH => {
             let is_push = kind == kind::PRIORITY_UPDATE_PUSH;
             frame.text("target_stream_type", if is_push { "push" } else { "request" });
-            let element = take_integer(&mut payload).unwrap_or_default();
+            let element = integer::take(&mut payload).unwrap_or_default();
             frame.number("prioritized_element_id", element);
             frame.text("priority_field_value", &String::from_utf8_lossy(payload));
         }

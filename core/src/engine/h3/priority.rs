@@ -9,9 +9,10 @@ use core::fmt;
 use http::HeaderMap;
 
 use super::client::number;
-use super::frame::{kind, put_front, put_integer, take_integer};
+use super::frame::{kind, put_front};
 use super::stream::{Fault, Stream};
 use super::{H3, code};
+use crate::engine::integer;
 use crate::id::StreamId;
 use crate::time::Instant;
 
@@ -140,7 +141,7 @@ impl H3 {
             self.is_stirred = true;
             self.say_control(|out| {
                 let mut payload = Vec::new();
-                put_integer(&mut payload, element);
+                integer::put(&mut payload, element);
                 payload.extend_from_slice(priority.to_string().as_bytes());
                 put_front(out, kind::PRIORITY_UPDATE, payload.len());
                 out.append(&mut payload);
@@ -154,7 +155,7 @@ impl H3 {
         kind: u64,
         mut payload: &[u8],
     ) -> Result<(), Fault> {
-        let element = take_integer(&mut payload).ok_or(Fault::Connection(code::FRAME_ERROR))?;
+        let element = integer::take(&mut payload).ok_or(Fault::Connection(code::FRAME_ERROR))?;
         // Nothing is ever pushed; a request is a client's stream of both directions.
         if kind != kind::PRIORITY_UPDATE || !element.is_multiple_of(4) {
             return Err(Fault::Connection(code::ID_ERROR));

@@ -1,6 +1,7 @@
 //! What everyone can see of a datagram's packets (RFC 8999, RFC 9000 17).
 
 use super::Json;
+use crate::engine::integer;
 
 /// One packet, as far as it is not encrypted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,7 +64,8 @@ fn long(bytes: &[u8]) -> Option<Packet<'_>> {
     let (kind, length) = match (version, front >> 4 & 0b11) {
         ([0, 0, 0, 0], _) => ("version_negotiation", bytes.len()),
         (_, 0) => {
-            let (token, after) = integer(after)?;
+            let mut after = after;
+            let token = integer::take(&mut after)?;
             ("initial", end(bytes, after.get(usize::try_from(token).ok()?..)?)?)
         }
         (_, 1) => ("0RTT", end(bytes, after)?),
@@ -75,8 +77,8 @@ fn long(bytes: &[u8]) -> Option<Packet<'_>> {
 }
 
 /// Where the packet ends whose length stands in front of `after`.
-fn end(bytes: &[u8], after: &[u8]) -> Option<usize> {
-    let (length, after) = integer(after)?;
+fn end(bytes: &[u8], mut after: &[u8]) -> Option<usize> {
+    let length = integer::take(&mut after)?;
     let end = (bytes.len() - after.len()).checked_add(usize::try_from(length).ok()?)?;
     (end <= bytes.len()).then_some(end)
 }
@@ -84,11 +86,4 @@ fn end(bytes: &[u8], after: &[u8]) -> Option<usize> {
 fn id(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (length, rest) = bytes.split_first()?;
     rest.split_at_checked(usize::from(*length))
-}
-
-fn integer(bytes: &[u8]) -> Option<(u64, &[u8])> {
-    let (&first, rest) = bytes.split_first()?;
-    let (others, rest) = rest.split_at_checked((1 << (first >> 6)) - 1)?;
-    let first = u64::from(first & 0x3f);
-    Some((others.iter().fold(first, |value, byte| value << 8 | u64::from(*byte)), rest))
 }

@@ -1,9 +1,8 @@
 //! Integers and strings with a prefix (RFC 9204 4.1.1, 4.1.2; RFC 7541 5.1, 5.2).
 
 use super::huffman;
-
-/// The greatest integer that has to be understood (RFC 9204 4.1.1).
-const MOST: u64 = (1 << 62) - 1;
+// As great as QUIC's have to be understood (RFC 9204 4.1.1).
+use crate::engine::integer::MOST;
 
 /// Why nothing could be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,6 +2,7 @@
 
 use super::net::{Grants, frame};
 use super::*;
+use crate::engine::integer;
 
 const DATA: u64 = 0;
 const HEADERS: u64 = 1;
@@ -339,7 +340,7 @@ fn what_is_said_at_the_begin() {
     };
     assert_eq!(settings, expected);
     let mut rest = &said[3 + len..];
-    let kind = super::super::frame::take_integer(&mut rest).unwrap();
+    let kind = integer::take(&mut rest).unwrap();
     assert_eq!(((kind - 0x21) % 0x1f, rest), (0, &[0][..]));
     // Those of the tables, which are not used: nginx takes nothing unknown before them.
     for kind in [ENCODER, DECODER] {
@@ -350,7 +351,7 @@ fn what_is_said_at_the_begin() {
     // And a stream that means nothing.
     let stream = net.client.connection().streams().accept(quinn_proto::Dir::Uni).unwrap();
     let (said, state) = net.client.read(stream);
-    let kind = super::super::frame::take_integer(&mut &said[..]).unwrap();
+    let kind = integer::take(&mut &said[..]).unwrap();
     assert_eq!(((kind - 0x21) % 0x1f, state.as_str()), (0, "end"));
 }
 

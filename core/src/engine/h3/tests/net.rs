@@ -11,9 +11,10 @@ use quinn_proto::{
 };
 use rustls::pki_types::PrivatePkcs8KeyDer;
 
-use super::super::frame::{put_front, put_integer};
+use super::super::frame::put_front;
 use super::super::{Close, H3};
 use super::told;
+use crate::engine::integer;
 use crate::engine::tls::std_time;
 use crate::engine::{Config, Event};
 use crate::time::{Duration, Instant};
@@ -308,7 +309,7 @@ impl End {
     pub(super) fn begin(&mut self, kind: u64, bytes: &[u8]) -> quinn_proto::StreamId {
         let stream = self.connection().streams().open(Dir::Uni).unwrap();
         let mut front = Vec::new();
-        put_integer(&mut front, kind);
+        integer::put(&mut front, kind);
         self.write(stream, &front);
         self.write(stream, bytes);
         stream
