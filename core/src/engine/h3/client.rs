@@ -210,6 +210,11 @@ impl H3 {
     }
 }
 
+/// The transport's name of the request stream with this index: a client's, of both directions.
+pub(super) fn request_stream(index: u64) -> quinn_proto::StreamId {
+    quinn_proto::StreamId::new(quinn_proto::Side::Client, Dir::Bi, index)
+}
+
 /// A stream's number as frames say it.
 pub(super) fn number(stream: quinn_proto::StreamId) -> u64 {
     quinn_proto::VarInt::from(stream).into_inner()

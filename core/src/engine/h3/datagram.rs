@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 
 use bytes::{Buf, Bytes};
 
-use super::client::number;
+use super::client::{number, request_stream};
 use super::stream::{Due, Fault};
 use super::{H3, code};
 use crate::engine::integer;
@@ -82,10 +82,22 @@ impl H3 {
     /// The longest datagram that goes out on a stream at the moment, in bytes; `None` where none
     /// does. It changes with the path.
     pub fn max_datagram(&self, stream: StreamId) -> Option<usize> {
-        let longest = self.datagrams.longest?;
-        let agreed = self.config.h3_datagrams.is_some() && self.settings()?.datagrams;
+        let (_, longest) = self.agreed()?;
+        self.longest(longest, stream)
+    }
+
+    /// How many bytes may wait, and how long QUIC's may be, where both sides take datagrams.
+    fn agreed(&self) -> Option<(usize, usize)> {
+        let most = self
+            .config
+            .h3_datagrams
+            .filter(|_| self.settings().is_some_and(|peer| peer.datagrams))?;
+        Some((most.get() as usize, self.datagrams.longest?))
+    }
+
+    fn longest(&self, longest: usize, stream: StreamId) -> Option<usize> {
         let found = self.streams.get(stream)?;
-        let is_open = agreed && found.has_datagrams && !found.is_sent;
+        let is_open = found.has_datagrams && !found.is_sent;
         is_open.then(|| longest.saturating_sub(quarter(number(found.quic)).len()))
     }
 
@@ -97,12 +109,8 @@ impl H3 {
         stream: StreamId,
         payload: Bytes,
     ) -> Result<(), DatagramError> {
-        let most = self.config.h3_datagrams.map_or(0, |most| most.get() as usize);
-        let has_agreed = self.settings().is_some_and(|peer| peer.datagrams);
-        if most == 0 || !has_agreed || self.datagrams.longest.is_none() {
-            return Err(DatagramError::Unsupported);
-        }
-        let longest = self.max_datagram(stream).ok_or(DatagramError::NoStream)?;
+        let (most, longest) = self.agreed().ok_or(DatagramError::Unsupported)?;
+        let longest = self.longest(longest, stream).ok_or(DatagramError::NoStream)?;
         if payload.len() > longest || payload.len() + OVERHEAD > most {
             return Err(DatagramError::TooLong);
         }
@@ -147,10 +155,8 @@ impl H3 {
         let quarter = integer::take(&mut rest).filter(|quarter| *quarter <= MOST_QUARTER);
         let quarter = quarter.ok_or(Fault::Connection(code::DATAGRAM_ERROR))?;
         let front = bytes.len() - rest.len();
-        let side = quinn_proto::Side::Client;
-        let quic = quinn_proto::StreamId::new(side, quinn_proto::Dir::Bi, quarter);
         // RFC 9297 2.1: its stream may have come to its end, or not have come.
-        let Some(id) = self.numbers.get(&quic).copied() else { return Ok(()) };
+        let Some(id) = self.numbers.get(&request_stream(quarter)).copied() else { return Ok(()) };
         let Some(stream) = self.streams.get(id) else { return Ok(()) };
         if stream.is_received || (self.is_server && stream.due == Due::Head) {
             return Ok(());

@@ -8,7 +8,7 @@ use core::fmt;
 
 use http::HeaderMap;
 
-use super::client::number;
+use super::client::{number, request_stream};
 use super::frame::{kind, put_front};
 use super::stream::{Fault, Stream};
 use super::{H3, code};
@@ -168,8 +168,7 @@ impl H3 {
         }
         // What it leaves unsaid has its default again.
         let priority = Said::default().read(payload).over(None);
-        let side = quinn_proto::Side::Client;
-        let quic = quinn_proto::StreamId::new(side, quinn_proto::Dir::Bi, element / 4);
+        let quic = request_stream(element / 4);
         if let Some(id) = self.numbers.get(&quic).copied() {
             if let Some(stream) = self.streams.get_mut(id) {
                 stream.set_priority(priority);

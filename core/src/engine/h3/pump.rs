@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::StatusCode;
 use quinn_proto::ReadError;
 
-use super::client::number;
+use super::client::{number, request_stream};
 use super::control::var;
 use super::frame::kind;
 use super::qpack::{Decoded, Field, Limits, Line};
@@ -270,9 +270,7 @@ impl H3 {
     /// Streams whose sections can be read now are looked at.
     pub(super) fn wake_unblocked(&mut self) {
         while let Some(stream) = self.decoder.unblocked() {
-            let side = quinn_proto::Side::Client;
-            let quic = quinn_proto::StreamId::new(side, quinn_proto::Dir::Bi, stream / 4);
-            if let Some(id) = self.numbers.get(&quic).copied() {
+            if let Some(id) = self.numbers.get(&request_stream(stream / 4)).copied() {
                 self.readable(id);
             }
         }
