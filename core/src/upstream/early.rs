@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use super::settle::Prize;
 use super::{Attempt, State, Upstream};
-use crate::altsvc;
 use crate::eyeballs;
 use crate::id::{AttemptId, ConnectionId};
 use crate::race::{self, Early, Health, NoEarlyData};
@@ -22,11 +21,8 @@ impl Upstream {
         let which = race.runner.as_ref().and_then(|runner| runner.alternative.as_ref());
         let mut known = self.ledger.known(self.tables.now, &member.key.origin);
         let known = which.and_then(|which| known.find(|known| known.alternative == which));
-        let health = match known.map(|known| known.state) {
-            Some(altsvc::State::Suspect | altsvc::State::Broken(_)) => Health::Suspect,
-            Some(altsvc::State::Confirmed) => Health::Confirmed,
-            Some(altsvc::State::Unknown) | None => Health::Unknown,
-        };
+        let known = known.zip(member.grid.as_deref());
+        let health = known.map_or(Health::Unknown, |(known, grid)| grid.health(&known));
         race::early_data(&Early {
             allowed: profile.is_some_and(|profile| profile.early_data),
             transport: race.transport,

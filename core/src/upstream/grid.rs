@@ -9,7 +9,7 @@ use crate::altsvc::{self, Alternative};
 use crate::id::{ConnectionId, Id as _, PoolId, ProfileId, RequestId};
 use crate::machine::Machine as _;
 use crate::pool;
-use crate::race::{self, Leg, LegId, Mark, Next, Offer, Target};
+use crate::race::{self, Health, Leg, LegId, Mark, Next, Offer, Target};
 use crate::record::{Kind, Rule};
 use crate::time::Duration;
 use crate::types::{AllFailed, Cause, FailedAttempt, Outcome, Protocol, RetrySafe, Scheme};
@@ -81,6 +81,18 @@ impl Grid {
         self.targets.get(target.0 as usize)
     }
 
+    /// How QUIC has worked there.
+    pub(super) fn health(&self, known: &altsvc::Known<'_>) -> Health {
+        match known.state {
+            altsvc::State::Suspect if self.unanswered.as_ref() == Some(known.alternative) => {
+                Health::Failed
+            }
+            altsvc::State::Suspect | altsvc::State::Broken(_) => Health::Suspect,
+            altsvc::State::Confirmed => Health::Confirmed,
+            altsvc::State::Unknown => Health::Unknown,
+        }
+    }
+
     fn put(&mut self, leg: LegId, connection: ConnectionId) {
         if self.legs.len() <= leg.slot() {
             self.legs.resize(leg.slot() + 1, None);
@@ -146,14 +158,7 @@ impl Upstream {
         let best = self.ledger.best(now, origin, Protocol::Http3);
         let offer = best.map(|known| Offer {
             target: grid.target(known.alternative),
-            health: match known.state {
-                altsvc::State::Suspect if grid.unanswered.as_ref() == Some(known.alternative) => {
-                    race::Health::Failed
-                }
-                altsvc::State::Confirmed => race::Health::Confirmed,
-                altsvc::State::Suspect => race::Health::Suspect,
-                altsvc::State::Unknown | altsvc::State::Broken(_) => race::Health::Unknown,
-            },
+            health: grid.health(&known),
         });
         (offer, self.ledger.rtt(origin))
     }
