@@ -106,7 +106,7 @@ impl<R: Runtime> Client<R> {
         let led = match led {
             Ok(led) => led,
             Err(why) => {
-                let error = Error::new(Kind::Request(why.to_owned()));
+                let error = Error::new(Kind::Request(why.to_string()));
                 return ResponseFuture::failed(inner, error);
             }
         };

@@ -17,8 +17,8 @@ use http::{HeaderMap, Request};
 use regatta_core::engine::AbsoluteForm;
 use regatta_core::id::ProfileId;
 use regatta_core::proxies::{Proxies, Proxy, Route};
-use regatta_core::types::{Origin, Scheme};
-use regatta_core::upstream::Protocols;
+use regatta_core::types::Origin;
+use regatta_core::upstream::{NoWay, Protocols};
 
 use crate::error::{Error, Kind};
 use crate::settings::Profile;
@@ -98,13 +98,14 @@ impl Roads {
         (own < self.own.len()).then_some((own, at.checked_rem(self.each.len())?))
     }
 
-    /// Whether an origin can be reached with an own profile at all; where not, it says why.
-    pub(crate) fn may(&self, origin: &Origin, profile: ProfileId) -> Result<(), &'static str> {
-        let alone = self.own.get(usize::from(profile.0)) == Some(&Protocols::Http3);
-        if alone && origin.scheme == Scheme::Http {
-            return Err("HTTP/3 is for https alone");
-        }
-        Ok(())
+    /// Whether an origin can be reached with an own profile at all.
+    pub(crate) fn may(&self, origin: &Origin, profile: ProfileId) -> Result<(), NoWay> {
+        self.speaks(profile).may(origin.scheme, false)
+    }
+
+    /// What an own profile speaks.
+    fn speaks(&self, profile: ProfileId) -> Protocols {
+        self.own.get(usize::from(profile.0)).copied().unwrap_or_default()
     }
 
     /// The proxy that connections of this key go to.
@@ -122,17 +123,16 @@ impl Roads {
     /// What is said to a proxy alone goes to a proxy alone: a request that none forwards loses
     /// its Proxy-Authorization (RFC 9110 11.7.2).
     ///
-    /// Where HTTP/3 alone is spoken there may be no such way: then it says why.
+    /// Where HTTP/3 alone is spoken there may be no such way.
     pub(crate) fn lead(
         &self,
         head: &mut Request<()>,
         origin: Origin,
         profile: ProfileId,
-    ) -> Result<Led, &'static str> {
+    ) -> Result<Led, NoWay> {
         let mut led = Led { to: origin, profile, asked: None };
         let own = usize::from(profile.0);
         self.may(&led.to, profile)?;
-        let alone = self.own.get(own) == Some(&Protocols::Http3);
         if self.each.is_empty() {
             return Ok(led);
         }
@@ -148,8 +148,8 @@ impl Roads {
                 led.asked = Some(core::mem::replace(&mut led.to, proxy.origin().clone()));
                 led.profile = self.to_proxy();
             }
-            Route::Tunnel(_) if alone => return Err("HTTP/3 does not go through a proxy's tunnel"),
             Route::Tunnel(proxy) => {
+                self.speaks(profile).may(led.to.scheme, true)?;
                 head.headers_mut().remove(PROXY_AUTHORIZATION);
                 let at = self.each.iter().position(|known| known == proxy).unwrap_or_default();
                 led.profile = id(self.own.len() + 1 + own * self.each.len() + at);
@@ -276,12 +276,12 @@ mod tests {
                 let origin = Origin::of(head.uri()).unwrap();
                 roads.lead(&mut head, origin, ProfileId(0)).map(|led| led.profile)
             };
-            assert_eq!(lead("http://near.test"), Err("HTTP/3 is for https alone"));
-            assert_eq!(lead("http://far.test"), Err("HTTP/3 is for https alone"));
+            assert_eq!(lead("http://near.test"), Err(NoWay::PlainText));
+            assert_eq!(lead("http://far.test"), Err(NoWay::PlainText));
             assert_eq!(lead("https://near.test"), Ok(ProfileId(0)));
             let far = match is_direct {
                 true => Ok(ProfileId(0)),
-                false => Err("HTTP/3 does not go through a proxy's tunnel"),
+                false => Err(NoWay::Tunnel),
             };
             assert_eq!(lead("https://far.test"), far);
         }

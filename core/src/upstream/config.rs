@@ -1,5 +1,6 @@
 //! Settings of the whole upstream.
 
+use core::fmt;
 use core::num::NonZeroU32;
 
 use crate::time::Duration;
@@ -102,6 +103,38 @@ pub enum Protocols {
     AutoHttp3,
 }
 
+impl Protocols {
+    /// Whether an origin of this scheme can be reached so, through a proxy's tunnel or directly.
+    pub const fn may(self, scheme: Scheme, tunnel: bool) -> Result<(), NoWay> {
+        match (self, scheme, tunnel) {
+            (Self::Http3, Scheme::Http, _) => Err(NoWay::PlainText),
+            (Self::Http3, Scheme::Https, true) => Err(NoWay::Tunnel),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Why an origin cannot be reached with the protocols that are allowed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NoWay {
+    /// HTTP/3 has no plain text (RFC 9114 3.1).
+    PlainText,
+    /// HTTP/3 alone, where a proxy tunnels a byte stream: that carries no datagrams.
+    Tunnel,
+}
+
+impl fmt::Display for NoWay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::PlainText => "HTTP/3 is for https alone",
+            Self::Tunnel => "HTTP/3 does not go through a proxy's tunnel",
+        })
+    }
+}
+
+impl core::error::Error for NoWay {}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -116,6 +149,37 @@ impl Default for Config {
             burst: NonZeroU32::MIN.saturating_add(63),
             alternatives: altsvc::Config::default(),
             records: 4_096,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn http3_alone_has_no_way_but_https_without_a_tunnel() {
+        let all = [
+            Protocols::Auto,
+            Protocols::Http1,
+            Protocols::Http2,
+            Protocols::Http2PriorKnowledge,
+            Protocols::AutoHttp3,
+        ];
+        for scheme in [Scheme::Http, Scheme::Https] {
+            for tunnel in [false, true] {
+                let others = all.map(|protocols| protocols.may(scheme, tunnel));
+                assert_eq!(others, [Ok(()); 5], "{scheme:?} {tunnel}");
+            }
+        }
+        let rows = [
+            (Scheme::Http, false, Err(NoWay::PlainText)),
+            (Scheme::Http, true, Err(NoWay::PlainText)),
+            (Scheme::Https, false, Ok(())),
+            (Scheme::Https, true, Err(NoWay::Tunnel)),
+        ];
+        for (scheme, tunnel, expected) in rows {
+            assert_eq!(Protocols::Http3.may(scheme, tunnel), expected, "{scheme:?} {tunnel}");
         }
     }
 }

@@ -47,7 +47,7 @@ mod view;
 
 use std::collections::VecDeque;
 
-pub use config::{Cluster, Config, Profile, Protocols};
+pub use config::{Cluster, Config, NoWay, Profile, Protocols};
 pub use event::{Action, Event};
 pub use race::AttemptLine;
 pub use view::{ConnectionTimeline, ConnectionView, PoolView, RequestTimeline};
