@@ -25,7 +25,6 @@ use crate::drive::gate::{Draining, Gate, Speaks};
 use crate::drive::letter::Letter;
 use crate::drive::listener;
 #[cfg(feature = "http3")]
-use crate::drive::socket::Windows;
 use crate::error::{Error, Kind};
 use crate::exchange::Exchange;
 use crate::mail::{Frame, Mailbox, is_interim};
@@ -145,7 +144,7 @@ impl<R: Runtime> ServerBuilder<R> {
         let (listener, udp) = match http3 {
             None => (listen::<R>(&runtime, &address).await?, None),
             Some(mut options) => {
-                let windows = Windows::of(&mut options.connection);
+                let windows = quic::ReceiveWindows::of(&mut options.connection);
                 let config = http3_config(tls.as_ref(), &options)?.with_qlog(qlog);
                 let (listener, socket) = listen_on_both(&runtime, &address).await?;
                 let endpoint = quic::Endpoint::server(&config, socket.may_fragment());

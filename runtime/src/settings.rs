@@ -12,6 +12,8 @@ use regatta_core::engine::tls::{
 #[cfg(feature = "http3")]
 use regatta_core::engine::{qlog, quic};
 use regatta_core::id::ProfileId;
+#[cfg(feature = "http3")]
+use regatta_core::limits::QuicStream;
 use regatta_core::retry;
 use regatta_core::types::{Origin, Protocol};
 use regatta_core::upstream::Protocols;
@@ -155,9 +157,10 @@ pub(crate) struct Settings {
     pub(crate) provider: Provider,
     /// Sessions belong to one origin and one profile.
     pub(crate) tls: Mutex<BTreeMap<(ProfileId, Origin), ClientConfig>>,
-    /// The same for QUIC, with the tokens that servers gave.
+    /// Of QUIC, before it is known what all bodies hold.
     #[cfg(feature = "http3")]
     pub(crate) quic_options: quic::Options,
+    /// As `tls` for QUIC, with the tokens that servers gave.
     #[cfg(feature = "http3")]
     pub(crate) quic: Mutex<BTreeMap<(ProfileId, Origin), quic::ClientConfig>>,
     /// By profile, a tunnel's by that of its origins; made without a lock, because roots are
@@ -219,12 +222,16 @@ impl Settings {
         Ok(config)
     }
 
-    /// The settings of a QUIC connection that begins now, by what all bodies may hold.
+    /// The settings of a QUIC connection that begins now, and of HTTP/3 on it, by what all bodies
+    /// may hold.
     #[cfg(feature = "http3")]
-    pub(crate) fn quic_options(&self) -> quic::Options {
-        let mut options = self.quic_options.clone();
-        options.stream_window = self.bodies.quic_stream(options.stream_window);
-        options
+    pub(crate) fn quic_now(&self) -> (quic::Options, EngineConfig) {
+        let (mut options, mut engine) =
+            (self.quic_options.clone(), EngineConfig::clone(&self.engine));
+        let configured = QuicStream { window: options.stream_window, buffer: engine.stream_buffer };
+        let stream = self.bodies.quic_stream(configured);
+        (options.stream_window, engine.stream_buffer) = (stream.window, stream.buffer);
+        (options, engine)
     }
 
     fn base(&self, profile: ProfileId) -> Result<&ClientConfig, Arc<str>> {

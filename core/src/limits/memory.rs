@@ -1,13 +1,13 @@
 //! The memory of all bodies together: whether a stream may take more in.
 
-/// What everyone may hold: the window that HTTP/2 begins with (RFC 9113 6.9.2).
-const NARROW: u32 = 65_535;
 /// A stream's window is at most such a part of the limit.
 const SHARE: usize = 4;
 /// The connection's window once its streams' have grown is so many streams'.
 const STREAMS: usize = 16;
 /// How many streams an HTTP/3 connection is expected to have.
 const QUIC_STREAMS: usize = 100;
+/// Bytes of a stream that are read ahead where memory is short: what others hold of one read.
+const SMALL_BUFFER: u32 = 16 << 10;
 
 /// The rules of one account that all bodies of a client share.
 ///
@@ -18,6 +18,10 @@ pub struct Memory {
 }
 
 impl Memory {
+    /// The window of a stream, in bytes, that everyone may have whatever is held: the one that
+    /// HTTP/2 begins with (RFC 9113 6.9.2).
+    pub const NARROW: u32 = 65_535;
+
     /// So many bytes.
     pub const fn new(most: usize) -> Self {
         Self { most }
@@ -55,21 +59,26 @@ impl Memory {
     /// bodies would stop those that are read.
     pub fn windows(self, used: usize, configured: Windows) -> Windows {
         let part = |part: usize, most: u32| {
-            u32::try_from(self.most / part).unwrap_or(u32::MAX).max(NARROW).min(most)
+            u32::try_from(self.most / part).unwrap_or(u32::MAX).max(Self::NARROW).min(most)
         };
-        let narrow = if self.is_narrow(used, false) { NARROW } else { u32::MAX };
+        let narrow = if self.is_narrow(used, false) { Self::NARROW } else { u32::MAX };
         let stream = part(SHARE, configured.stream);
         // Sixteen streams' windows are the connection's once they have grown.
         let stream_most = part(STREAMS, configured.stream_most).max(stream);
         Windows { stream: stream.min(narrow), stream_most }
     }
 
-    /// The window of each stream of an HTTP/3 connection that begins while `used` bytes are held,
-    /// which stays what it is: so much that a hundred (RFC 9114 6.1) hold no more than the limit,
-    /// and little where that is the time.
-    pub fn quic_stream(self, used: usize, configured: u32) -> u32 {
-        let share = u32::try_from(self.most / QUIC_STREAMS).unwrap_or(u32::MAX).max(NARROW);
-        share.min(if self.is_narrow(used, false) { NARROW } else { u32::MAX }).min(configured)
+    /// What each stream of an HTTP/3 connection that begins while `used` bytes are held may hold,
+    /// which stays what it is: a window of so much that a hundred (RFC 9114 6.1) hold no more than
+    /// the limit, and little where that is the time. Where that is less than what is configured,
+    /// little is read ahead too.
+    pub fn quic_stream(self, used: usize, configured: QuicStream) -> QuicStream {
+        let share = u32::try_from(self.most / QUIC_STREAMS).unwrap_or(u32::MAX).max(Self::NARROW);
+        let narrow = if self.is_narrow(used, false) { Self::NARROW } else { u32::MAX };
+        let QuicStream { window, buffer } = configured;
+        let granted = window.min(share).min(narrow);
+        let ahead = if granted < window { SMALL_BUFFER } else { u32::MAX };
+        QuicStream { window: granted, buffer: buffer.min(ahead) }
     }
 }
 
@@ -82,9 +91,21 @@ pub struct Windows {
     pub stream_most: u32,
 }
 
+/// How much of a stream of an HTTP/3 connection may be here unread, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QuicStream {
+    /// By the transport: `stream_window` of `engine::quic::Options`.
+    pub window: u32,
+    /// Read ahead by the engine, beyond that:
+    /// [`stream_buffer`](crate::engine::Config::stream_buffer).
+    pub buffer: u32,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const NARROW: u32 = Memory::NARROW;
 
     #[test]
     fn everyone_may_below_the_limit_and_at_it_who_holds_nothing() {
@@ -124,18 +145,23 @@ mod tests {
     #[test]
     fn a_hundred_streams_of_http3_hold_the_limit() {
         const M: usize = 1 << 20;
+        let of = |window, buffer| QuicStream { window, buffer };
+        let configured = of(1_250_000, 64 << 10);
         let rows = [
-            (usize::MAX, 0, 1_250_000),
-            (256 * M, 127 * M, 1_250_000),
-            (256 * M, 128 * M, NARROW),
-            (64 * M, 0, 671_088),
-            (8 * M, 0, 83_886),
-            (M, 0, NARROW),
+            (usize::MAX, 0, configured),
+            (256 * M, 127 * M, configured),
+            (256 * M, 128 * M, of(NARROW, 16 << 10)),
+            (64 * M, 0, of(671_088, 16 << 10)),
+            (8 * M, 0, of(83_886, 16 << 10)),
+            (M, 0, of(NARROW, 16 << 10)),
         ];
         for (most, used, expected) in rows {
-            assert_eq!(Memory::new(most).quic_stream(used, 1_250_000), expected, "{most}, {used}");
+            assert_eq!(Memory::new(most).quic_stream(used, configured), expected, "{most}, {used}");
         }
-        assert_eq!(Memory::new(M).quic_stream(0, 1_000), 1_000, "what was configured");
+        let small = of(1_000, 64 << 10);
+        assert_eq!(Memory::new(M).quic_stream(0, small), small, "what was configured");
+        let little = of(1_250_000, 1_000);
+        assert_eq!(Memory::new(M).quic_stream(0, little), of(NARROW, 1_000), "read ahead");
     }
 
     #[test]

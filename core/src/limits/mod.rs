@@ -11,7 +11,7 @@ mod memory;
 mod tests;
 
 pub use config::Config;
-pub use memory::{Memory, Windows};
+pub use memory::{Memory, QuicStream, Windows};
 
 /// What a circuit breaker limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -93,7 +93,7 @@ pub(crate) async fn run<R: Runtime, S: Service>(
 pub(crate) type Udp<R> = Option<(
     <R as Runtime>::Datagrams,
     regatta_core::engine::quic::Endpoint,
-    super::socket::Windows,
+    regatta_core::engine::quic::ReceiveWindows,
 )>;
 #[cfg(not(feature = "http3"))]
 pub(crate) type Udp<R> = core::marker::PhantomData<R>;

@@ -2,6 +2,8 @@
 
 use core::sync::atomic::{AtomicUsize, Ordering};
 
+#[cfg(feature = "http3")]
+use regatta_core::limits::QuicStream;
 use regatta_core::limits::{Memory, Windows};
 
 /// The account that pipes share. Nobody waits for it: a pipe that may take nothing more in may
@@ -38,9 +40,9 @@ impl Account {
         self.rule.windows(self.used(), configured)
     }
 
-    /// The window of each stream of an HTTP/3 connection that begins now.
+    /// What each stream of an HTTP/3 connection may hold that begins now.
     #[cfg(feature = "http3")]
-    pub(crate) fn quic_stream(&self, configured: u32) -> u32 {
+    pub(crate) fn quic_stream(&self, configured: QuicStream) -> QuicStream {
         self.rule.quic_stream(self.used(), configured)
     }
 

@@ -317,6 +317,13 @@ impl H3 {
         }
     }
 
+    /// Whether there is reason to use the connection: it can carry a request, or is over, which is
+    /// then for it to tell. One that a server grants no stream is of no use before it does, and
+    /// must not keep another way from serving.
+    pub fn may_carry(&self) -> bool {
+        self.closed || self.limit() != Limit::Total(0)
+    }
+
     /// Whether the connection is over, or about to be.
     pub const fn is_closed(&self) -> bool {
         self.closed

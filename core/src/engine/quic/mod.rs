@@ -28,6 +28,7 @@ use quinn_proto::{DatagramEvent, EcnCodepoint, Incoming, StreamEvent, VarInt};
 use rustls::pki_types::CertificateDer;
 
 pub use self::config::{ClientConfig, ServerConfig};
+pub use self::credit::{Credit, ReceiveWindows};
 pub use self::error::QuicError;
 pub use self::ids::worker;
 use self::log::Seen;
@@ -41,6 +42,7 @@ use crate::time::{Duration, Instant};
 use crate::types::{Cause, Protocol};
 
 mod config;
+mod credit;
 mod error;
 mod ids;
 mod keys;

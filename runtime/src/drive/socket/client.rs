@@ -10,17 +10,15 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use regatta_core::Instant;
-use regatta_core::engine::Config as EngineConfig;
 use regatta_core::engine::h3::{H3, code};
-use regatta_core::engine::quic::{Endpoint, Event as QuicEvent, QuicError};
+use regatta_core::engine::quic::{Endpoint, Event as QuicEvent, QuicError, ReceiveWindows};
 use regatta_core::id::QuicId;
-use regatta_core::types::{Cause, Limit, Protocol, TlsFault};
+use regatta_core::types::{Cause, Protocol, TlsFault};
 use regatta_core::upstream::Event;
 
 use super::super::attempt::{Failed, Job, Upward};
 use super::super::deadline::Deadline;
 use super::super::party::Party;
-use super::credit::Windows;
 use super::journey::Journey;
 use super::port::Port;
 use super::talk::Talk;
@@ -29,9 +27,6 @@ use crate::hub::Hub;
 use crate::mail::Letters;
 use crate::runtime::Runtime;
 use crate::timeline::TlsTrace;
-
-/// Bytes of a stream that are read ahead where memory is short: what others hold of one read.
-const SMALL_BUFFER: u32 = 16 << 10;
 
 /// Rounds of one wake; then the task yields.
 const BUDGET: u32 = 32;
@@ -96,18 +91,13 @@ async fn begin<R: Runtime>(hub: &Arc<Hub<R>>, job: &Job) -> Result<Attempt<R>, F
         .map_err(|detail| Failed { cause: Cause::Tls(TlsFault::Other), detail: Some(detail) })?;
     let socket = bind(&hub.runtime, job.address).await;
     let socket = socket.map_err(|error| Failed::from(Cause::from(&error)))?;
-    let mut options = hub.settings.quic_options();
-    let windows = Windows::of(&mut options);
+    let (mut options, engine) = hub.settings.quic_now();
+    let windows = ReceiveWindows::of(&mut options);
     let config = config.with_options(&options);
     let endpoint = Endpoint::client(&config, socket.may_fragment());
     let mut endpoint = endpoint.map_err(|error| failed(error.cause, &error.to_string()))?;
     let id = endpoint.connect(hub.runtime.now(), job.address, &job.origin.host)?;
     let port = Port::new(socket, endpoint);
-    let mut engine = EngineConfig::clone(&hub.settings.engine);
-    if options.stream_window < hub.settings.quic_options.stream_window {
-        // Memory is short: what is read ahead adds to what the transport holds.
-        engine.stream_buffer = engine.stream_buffer.min(SMALL_BUFFER);
-    }
     let mut engine = H3::client(&engine, hub.runtime.now());
     if let Some(log) = port.endpoint.qlog(id) {
         engine.set_qlog(log);
@@ -143,7 +133,7 @@ struct Attempt<R: Runtime> {
     id: QuicId,
     /// What a server's first streams say may come with the handshake's last packets.
     engine: H3,
-    windows: Windows,
+    windows: ReceiveWindows,
     deadline: Deadline<R>,
     /// The handshake is complete.
     is_connected: bool,
@@ -204,13 +194,11 @@ impl<R: Runtime> Attempt<R> {
         }
     }
 
-    /// Whether the connection can carry a request: one that the server grants no stream is of no
-    /// use before it does, and must not keep TCP from serving.
+    /// Whether the connection can carry a request, or is over.
     fn may_carry(&mut self, now: Instant) -> bool {
         let Some(connection) = self.port.endpoint.connection(self.id) else { return true };
         self.engine.pump(now, connection);
-        // What it has found to be wrong is the connection's to tell.
-        self.engine.limit() != Limit::Total(0) || self.engine.is_closed()
+        self.engine.may_carry()
     }
 
     /// Nobody needs it any more: the server is told so, if it can be at once.

@@ -5,12 +5,10 @@
 //! ```
 
 mod client;
-mod credit;
 mod journey;
 mod port;
 mod server;
 mod talk;
 
 pub(crate) use client::run;
-pub(crate) use credit::Windows;
 pub(crate) use server::{Brake, serve};

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use regatta_core::Instant;
 use regatta_core::downstream::Event as GateEvent;
 use regatta_core::engine::h3::{H3, code};
-use regatta_core::engine::quic::{Endpoint, Event};
+use regatta_core::engine::quic::{Endpoint, Event, ReceiveWindows};
 use regatta_core::id::QuicId;
 use regatta_core::timers::Timers;
 use regatta_core::types::{Cause, Protocol};
@@ -20,7 +20,6 @@ use regatta_core::types::{Cause, Protocol};
 use super::super::deadline::Deadline;
 use super::super::gate::Gate;
 use super::super::listener::{Downward, Guest};
-use super::credit::Windows;
 use super::port::Port;
 use super::talk::Talk;
 use crate::mail::{Bell, Letters, Mailbox};
@@ -57,7 +56,7 @@ impl Drop for Brake {
 pub(crate) fn serve<R: Runtime, S: Service>(
     socket: R::Datagrams,
     endpoint: Endpoint,
-    windows: Windows,
+    windows: ReceiveWindows,
     gate: Arc<Gate<R>>,
     service: Arc<S>,
 ) -> (Brake, impl Future<Output = ()> + Send + 'static) {
@@ -84,7 +83,7 @@ pub(crate) fn serve<R: Runtime, S: Service>(
 struct Hall<R: Runtime, S: Service> {
     gate: Arc<Gate<R>>,
     service: Arc<S>,
-    windows: Windows,
+    windows: ReceiveWindows,
     port: Port<R::Datagrams>,
     /// By slot of the connection.
     seats: Vec<Option<Seat<R, S>>>,

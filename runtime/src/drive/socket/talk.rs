@@ -7,14 +7,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 use regatta_core::Instant;
 use regatta_core::engine::h3::H3;
-use regatta_core::engine::quic::{Endpoint, Event};
+use regatta_core::engine::quic::{Credit, Endpoint, Event, ReceiveWindows};
 use regatta_core::id::QuicId;
 use regatta_core::types::Cause;
 
 use super::super::lanes::Lanes;
 use super::super::letter::Letter;
 use super::super::party::Party;
-use super::credit::{Credit, Windows};
 use crate::body::Side;
 use crate::mail::Mailbox;
 
@@ -34,11 +33,11 @@ impl<P: Party> Talk<P> {
     pub(super) fn new(
         id: QuicId,
         mut engine: H3,
-        windows: Windows,
+        windows: ReceiveWindows,
         mailbox: Arc<Mailbox<Letter>>,
         party: P,
     ) -> Self {
-        engine.set_stream_window(windows.stream);
+        engine.set_stream_window(windows.stream());
         let (lanes, credit) = (Lanes::new(mailbox, party), Credit::new(windows));
         Self { id, engine, lanes, credit, over: None, told: false }
     }
@@ -121,7 +120,9 @@ impl<P: Party> Talk<P> {
         let held = self.credit.held(withheld);
         let room = self.lanes.party.withhold(self.engine.unread(), held);
         let room = if self.engine.is_held_back() { 0 } else { room };
-        self.credit.settle(endpoint, self.id, received, withheld, room);
+        if let Some(window) = self.credit.settle(received, withheld, room) {
+            endpoint.set_receive_window(self.id, window);
+        }
         self.engine.set_short(self.credit.is_short(withheld));
     }
 

@@ -4,7 +4,7 @@ use http::{HeaderMap, Method};
 
 use super::*;
 use crate::engine::{OpenError, Shutdown};
-use crate::types::Limit;
+use crate::types::{Cause, Limit};
 
 fn fields(pairs: &[(&'static str, &str)]) -> HeaderMap {
     pairs
@@ -247,10 +247,12 @@ fn the_limit_is_told_in_all() {
     let config = Config::default();
     let mut net = Net::with(Some(&config), Some(&config), net::Grants::default(), grants);
     assert_eq!(net.client.engine().limit(), Limit::Total(0));
+    assert!(!net.client.engine().may_carry());
     let early = net.client.engine().open(net.now, &get("/"), true);
     assert_eq!(early, Err(OpenError::NoCapacity));
     net.run(20);
     assert_eq!(net.client.engine().limit(), Limit::Total(2));
+    assert!(net.client.engine().may_carry());
     let a = net.client.engine().open(net.now, &get("/a"), true).unwrap();
     net.client.engine().open(net.now, &get("/b"), true).unwrap();
     let third = net.client.engine().open(net.now, &get("/c"), true);
@@ -262,6 +264,20 @@ fn the_limit_is_told_in_all() {
     assert_eq!(net.client.engine().limit(), Limit::Total(3));
     assert!(net.client.events.iter().any(|event| matches!(event, Event::Limit(Limit::Total(3)))));
     net.client.engine().open(net.now, &get("/c"), true).unwrap();
+}
+
+/// What it was given up for is then the connection's to tell.
+#[test]
+fn a_connection_that_is_over_may_be_used_though_nothing_is_granted() {
+    let grants = net::Grants { bidirectional: 0, ..net::Grants::default() };
+    let config = Config::default();
+    let mut net = Net::with(Some(&config), Some(&config), net::Grants::default(), grants);
+    net.run(20);
+    let now = net.now;
+    let client = net.client.engine();
+    assert_eq!((client.limit(), client.may_carry()), (Limit::Total(0), false));
+    client.receive_end(now, Cause::Closed);
+    assert_eq!((client.limit(), client.may_carry()), (Limit::Total(0), true));
 }
 
 #[test]
