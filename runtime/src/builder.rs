@@ -174,6 +174,20 @@ impl<R: Runtime> Builder<R> {
         self.profile(|profile| profile.protocols = Protocols::AutoHttp3)
     }
 
+    /// Sends GET, HEAD and OPTIONS without a body in the first flight of a connection over HTTP/3
+    /// that resumes a session (0-RTT), which spares a round trip (the first profile's
+    /// [`Profile::early_data`]). What the server does not take, or answers by 425 (Too Early), goes
+    /// again over the full handshake by itself.
+    ///
+    /// Default no: such a flight is not protected against replay. Whoever has recorded it can send
+    /// it again, and a server that acts on it acts twice (RFC 8446 8, RFC 8470 3); its keys do not
+    /// change with the connection either, so that what is stolen later opens it. Switch it on where
+    /// a safe method is safe at the server too.
+    #[must_use]
+    pub fn early_data(self, yes: bool) -> Self {
+        self.profile(|profile| profile.early_data = yes)
+    }
+
     /// What an origin is known to offer before it was asked (Envoy's `prepopulated_entries`); what
     /// it says itself takes the place of that.
     #[must_use]
@@ -381,6 +395,7 @@ fn known_to_core(roads: &Roads, profiles: &[Profile]) -> Vec<upstream::Profile> 
     let known = ids.zip(profiles).map(|(id, profile)| {
         let mut known = upstream::Profile::default();
         known.protocols = profile.protocols;
+        known.early_data = profile.early_data;
         known.via = roads.via(id).map(|proxy| proxy.origin().clone());
         known
     });

@@ -11,7 +11,7 @@ use http_body::Body as HttpBody;
 use regatta_core::Instant;
 use regatta_core::altsvc::{Clock, FileError, Ledger, Said, Source};
 use regatta_core::id::ClusterId;
-use regatta_core::types::{Key, MethodClass, Origin, OriginError};
+use regatta_core::types::{Key, Origin, OriginError};
 use regatta_core::upstream::{Event, Upstream};
 
 use crate::body::{BoxError, Side, Upload};
@@ -129,7 +129,7 @@ impl<R: Runtime> Client<R> {
             Key { cluster: ClusterId::new(0, 0), origin, profile, priority: options.priority };
         let timeout = options.timeout.or(settings.request_timeout);
         let policy = options.retry.unwrap_or_else(|| Arc::clone(&settings.retry));
-        let method = MethodClass::of(head.method());
+        let method = settings.class(key.profile, head.method(), end);
         // A tunnel is opened with nothing said, and speaks later.
         let end = end && *head.method() != Method::CONNECT;
         exchange.count_in(&settings.bodies);

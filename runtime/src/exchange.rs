@@ -3,7 +3,7 @@
 use core::fmt;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use core::task::{Context, Poll, Waker};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use http::{Request, StatusCode};
 use regatta_core::Instant;
@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::hooks::{Facts, Told};
 use crate::legs::Legs;
 use crate::mail::{Account, Pipe};
-use crate::timeline::{AttemptTrace, ConnectionTrace, Span, Timeline};
+use crate::timeline::{AttemptTrace, ConnectionTrace, EarlyOutcome, EarlyTrace, Span, Timeline};
 
 /// Bytes that one direction of one stream may hold between its two tasks.
 pub(crate) const PIPE_CAPACITY: usize = 64 << 10;
@@ -68,6 +68,7 @@ struct Trace {
     status: Option<StatusCode>,
     ended: Option<Instant>,
     resends: u32,
+    early: Option<EarlyTrace>,
 }
 
 /// How a connection came to be: shared by all requests that it carries.
@@ -79,6 +80,15 @@ pub(crate) struct Made {
     /// What else its race did.
     pub(crate) legs: Option<Legs>,
     pub(crate) trace: ConnectionTrace,
+    /// The same when its handshake was over, where requests went before that.
+    pub(crate) whole: OnceLock<Arc<Self>>,
+}
+
+impl Made {
+    /// As much of it as is known by now.
+    fn latest(&self) -> &Self {
+        self.whole.get().map_or(self, |whole| whole)
+    }
 }
 
 /// What was done for a request that got no connection.
@@ -261,8 +271,22 @@ impl Exchange {
         trace.tried = Some(Box::new(tried));
     }
 
+    /// It goes in early data.
+    pub(crate) fn sent_early(&self, now: Instant) {
+        let early = EarlyTrace { sent: now, outcome: EarlyOutcome::UnderWay };
+        lock(&self.trace).early = Some(early);
+    }
+
+    /// Whether it is, or was, in early data that has come to nothing.
+    pub(crate) fn early(&self) -> Option<EarlyOutcome> {
+        lock(&self.trace).early.map(|early| early.outcome)
+    }
+
     pub(crate) fn resent(&self) {
         let mut trace = lock(&self.trace);
+        if let Some(early) = trace.early.as_mut().filter(|early| early.is_under_way()) {
+            early.outcome = EarlyOutcome::SentAgain;
+        }
         trace.resends += 1;
         trace.first_byte = None;
         trace.status = None;
@@ -272,6 +296,9 @@ impl Exchange {
     pub(crate) fn answered(&self, now: Instant, status: StatusCode) {
         let mut trace = lock(&self.trace);
         trace.status = Some(status);
+        if let Some(early) = trace.early.as_mut().filter(|early| early.is_under_way()) {
+            early.outcome = EarlyOutcome::Accepted;
+        }
         trace.first_byte.get_or_insert(now);
     }
 
@@ -287,7 +314,7 @@ impl Exchange {
 
     pub(crate) fn timeline(&self) -> Timeline {
         let trace = lock(&self.trace).clone();
-        let made = trace.connection.as_deref();
+        let made = trace.connection.as_deref().map(Made::latest);
         // A connection that stood before the request came owes it neither name nor handshake.
         let waited = made.filter(|made| made.trace.established >= trace.requested);
         let (resolve, attempts, legs) = match (&trace.tried, waited) {
@@ -314,6 +341,7 @@ impl Exchange {
             first_byte: trace.first_byte,
             ended: trace.ended,
             resends: trace.resends,
+            early: trace.early,
         }
     }
 }
@@ -337,6 +365,8 @@ pub(crate) struct Parcel {
     /// For those who listen: what it brings, and what is known since it was made.
     pub(crate) told: Told,
     pub(crate) facts: Facts,
+    /// Its connection's handshake is not complete.
+    pub(crate) early: bool,
 }
 
 /// What a parcel brings to the server.
@@ -351,7 +381,8 @@ impl Parcel {
     /// A parcel whose request has no id yet.
     pub(crate) fn new(message: Box<Message>, exchange: &Arc<Exchange>, told: Told) -> Self {
         let request = RequestId::new(u32::MAX, u32::MAX);
-        Self { request, message, exchange: Arc::clone(exchange), told, facts: None }
+        let exchange = Arc::clone(exchange);
+        Self { request, message, exchange, told, facts: None, early: false }
     }
 }
 

@@ -76,10 +76,12 @@ pub use stats::{METRICS, Metric, MetricType, PROMETHEUS_CONTENT_TYPE, Stats};
 #[cfg(feature = "system-roots")]
 pub use system::system_roots;
 pub use timeline::{
-    AttemptOutcome, AttemptTrace, ConnectionTrace, Span, Timeline, TlsTrace, TunnelTrace,
+    AttemptOutcome, AttemptTrace, ConnectionTrace, EarlyOutcome, EarlyTrace, Span, Timeline,
+    TlsTrace, TunnelTrace,
 };
 pub use tunnel::Tunnel;
 
 pub use regatta_core;
+pub use regatta_core::engine::EarlyData;
 pub use regatta_core::proxies::{Bypass, Proxies, Proxy, ProxyError, Route, VariableError};
 pub use regatta_core::retry::{Budget as RetryBudget, Policy as RetryPolicy, Verdict, Why};

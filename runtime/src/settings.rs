@@ -5,6 +5,7 @@ use core::time::Duration;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use http::Method;
 use regatta_core::engine::Config as EngineConfig;
 use regatta_core::engine::tls::{
     ClientConfig, ClientOptions, Clock, Identity, KeyLog, Provider, Versions,
@@ -15,7 +16,7 @@ use regatta_core::id::ProfileId;
 #[cfg(feature = "http3")]
 use regatta_core::limits::QuicStream;
 use regatta_core::retry;
-use regatta_core::types::{Origin, Protocol};
+use regatta_core::types::{MethodClass, Origin, Protocol};
 use regatta_core::upstream::Protocols;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
@@ -55,6 +56,11 @@ pub struct Profile {
     pub versions: Versions,
     /// Who we say we are where a server asks (curl's `--cert`). Default nobody.
     pub identity: Option<Identity>,
+    /// Send GET, HEAD and OPTIONS without a body in the first flight of a connection over HTTP/3
+    /// that resumes a session (0-RTT). Default false: [`Builder::early_data`] says why.
+    ///
+    /// [`Builder::early_data`]: crate::Builder::early_data
+    pub early_data: bool,
     /// Who gets the secrets of each connection, for a packet analyser. Default nobody.
     pub key_log: Option<Arc<dyn KeyLog>>,
     /// Who gets the qlog of each connection of QUIC. Default nobody.
@@ -70,6 +76,7 @@ impl Default for Profile {
             danger_accept_any_certificate: false,
             versions: Versions::Both,
             identity: None,
+            early_data: false,
             key_log: None,
             #[cfg(feature = "http3")]
             qlog: None,
@@ -172,6 +179,20 @@ impl Settings {
     pub(crate) fn protocols(&self, profile: ProfileId) -> Protocols {
         let found = self.profiles.get(usize::from(profile.0));
         found.map(|profile| profile.protocols).unwrap_or_default()
+    }
+
+    /// Whether requests may go in early data.
+    pub(crate) fn early_data(&self, profile: ProfileId) -> bool {
+        let found = self.profiles.get(usize::from(profile.0));
+        found.is_some_and(|profile| profile.early_data)
+    }
+
+    /// How freely a request may be repeated, and whether it may go early.
+    pub(crate) fn class(&self, profile: ProfileId, method: &Method, end: bool) -> MethodClass {
+        match self.early_data(profile) && end {
+            true => MethodClass::early(method),
+            false => MethodClass::of(method),
+        }
     }
 
     pub(crate) fn addresses_of(&self, name: &str) -> Option<Vec<IpAddr>> {

@@ -32,6 +32,36 @@ pub struct Timeline {
     pub ended: Option<Instant>,
     /// How often it was sent again by itself.
     pub resends: u32,
+    /// It went in early data (0-RTT), with the first flight of its connection's handshake.
+    pub early: Option<EarlyTrace>,
+}
+
+/// A request in early data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EarlyTrace {
+    /// When it was given to the connection that was being established.
+    pub sent: Instant,
+    /// What came of it.
+    pub outcome: EarlyOutcome,
+}
+
+impl EarlyTrace {
+    pub(crate) fn is_under_way(&self) -> bool {
+        self.outcome == EarlyOutcome::UnderWay
+    }
+}
+
+/// What came of early data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EarlyOutcome {
+    /// It is not known.
+    UnderWay,
+    /// The server took it and answered.
+    Accepted,
+    /// It came to nothing, and the request went again over a full handshake: the handshake did not
+    /// take it or failed, the server answered 425 (Too Early), or another connection was
+    /// established first.
+    SentAgain,
 }
 
 /// A beginning and, once it has come, an end.
@@ -97,7 +127,7 @@ pub struct ConnectionTrace {
     pub address: SocketAddr,
     /// What is spoken.
     pub protocol: Protocol,
-    /// When its handshakes were done.
+    /// When its handshakes were done; until they are, when it took early data.
     pub established: Instant,
     /// Whether it had carried a request before this one.
     pub reused: bool,

@@ -4,11 +4,11 @@
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use regatta_core::Instant;
 use regatta_core::id::{AttemptId, ConnectionId, HostId, ProfileId};
-use regatta_core::types::{AllFailed, Origin, Protocol, Transport};
+use regatta_core::types::{AllFailed, Cause, Origin, Protocol, Transport};
 use regatta_core::upstream::Event;
 
 use crate::exchange::{Made, Tried};
@@ -60,6 +60,8 @@ struct Connection {
     proxy: Option<Origin>,
     legs: Option<Legs>,
     made: Option<Arc<Made>>,
+    /// The attempt that takes early data, or took it and is lost: its handshake was never complete.
+    early: Option<AttemptId>,
     /// Requests that it was given.
     used: u64,
 }
@@ -86,6 +88,7 @@ impl Traces {
             Event::AttemptFailed { attempt, cause } => {
                 self.ended(now, *attempt, AttemptOutcome::Failed(*cause));
             }
+            Event::Closed { connection, cause } => self.lost_early(now, *connection, *cause),
             _ => {}
         }
     }
@@ -131,6 +134,7 @@ impl Traces {
                     proxy: proxy.cloned(),
                     legs,
                     made: None,
+                    early: None,
                     used: 0,
                 },
             ),
@@ -187,16 +191,90 @@ impl Traces {
         tls: Option<TlsTrace>,
     ) {
         self.ended(now, attempt, AttemptOutcome::Won);
+        self.make(now, attempt, connection, protocol, tls);
+    }
+
+    /// An attempt has become its connection before its handshake is complete.
+    #[cfg(feature = "http3")]
+    pub(crate) fn takes_early_data(
+        &mut self,
+        now: Instant,
+        attempt: AttemptId,
+        connection: ConnectionId,
+    ) {
+        self.make(now, attempt, connection, Protocol::Http3, None);
+        if let Some(known) = self.known_mut(connection) {
+            known.early = Some(attempt);
+        }
+    }
+
+    /// The handshake of a connection that takes early data is complete; `accepted` says whether the
+    /// server took that.
+    #[cfg(feature = "http3")]
+    pub(crate) fn confirmed(
+        &mut self,
+        now: Instant,
+        connection: ConnectionId,
+        tls: Option<TlsTrace>,
+        accepted: bool,
+    ) {
+        let Some(known) = self.known_mut(connection) else { return };
+        let Some(attempt) = known.early.take() else { return };
+        if !accepted {
+            known.used = 0;
+        }
+        let before = known.made.clone();
+        self.established(now, attempt, connection, Protocol::Http3, tls);
+        self.tell_whole(connection, before);
+    }
+
+    /// A connection that takes early data may be gone before its handshake was complete.
+    fn lost_early(&mut self, now: Instant, connection: ConnectionId, cause: Cause) {
+        let Some(known) = self.known(connection) else { return };
+        let Some(attempt) = known.early else { return };
+        let before = known.made.clone();
+        let outcome = match cause {
+            Cause::ShutDown => AttemptOutcome::Aborted,
+            cause => AttemptOutcome::Failed(cause),
+        };
+        self.ended(now, attempt, outcome);
+        self.remake(connection);
+        self.tell_whole(connection, before);
+    }
+
+    /// Requests that went early are told the same as those after them.
+    fn tell_whole(&self, connection: ConnectionId, before: Option<Arc<Made>>) {
+        let now = self.known(connection).and_then(|known| known.made.clone());
+        if let Some((before, now)) = before.zip(now) {
+            let _told_once = before.whole.set(now);
+        }
+    }
+
+    /// The attempt of a connection that took early data and is gone before its handshake was
+    /// complete.
+    pub(crate) fn failed_early(
+        &self,
+        connection: ConnectionId,
+    ) -> Option<(ConnectionFacts, AttemptTrace)> {
+        self.aim(self.known(connection)?.early?)
+    }
+
+    fn make(
+        &mut self,
+        now: Instant,
+        attempt: AttemptId,
+        connection: ConnectionId,
+        protocol: Protocol,
+        tls: Option<TlsTrace>,
+    ) {
         let Some(address) = self.attempt(attempt).map(|found| found.trace.address) else { return };
         let trace =
             ConnectionTrace { connection, address, protocol, established: now, reused: false, tls };
         let resolve = self.span_of(connection);
         let attempts = self.attempts_of(connection);
-        if let Some(Some(known)) = self.connections.get_mut(connection.slot())
-            && known.id == connection
-        {
-            let (proxy, legs) = (known.proxy.clone(), known.legs.clone());
-            known.made = Some(Arc::new(Made { resolve, proxy, attempts, legs, trace }));
+        if let Some(known) = self.known_mut(connection) {
+            let (proxy, legs, whole) = (known.proxy.clone(), known.legs.clone(), OnceLock::new());
+            known.made = Some(Arc::new(Made { resolve, proxy, attempts, legs, trace, whole }));
         }
     }
 
@@ -232,7 +310,7 @@ impl Traces {
         &self,
         connection: ConnectionId,
     ) -> Option<(ConnectionFacts, &ConnectionTrace, u64)> {
-        let known = self.known(connection)?;
+        let known = self.known(connection).filter(|known| known.early.is_none())?;
         Some((self.facts(connection)?, &known.made.as_ref()?.trace, known.used))
     }
 
@@ -255,15 +333,26 @@ impl Traces {
         (known.id == connection).then_some(known)
     }
 
+    fn known_mut(&mut self, connection: ConnectionId) -> Option<&mut Connection> {
+        let known = self.connections.get_mut(connection.slot())?.as_mut()?;
+        (known.id == connection).then_some(known)
+    }
+
     fn retell(&mut self, connection: ConnectionId) {
+        // Else it is told when its handshake is over.
+        if self.known(connection).is_some_and(|known| known.early.is_none()) {
+            self.remake(connection);
+        }
+    }
+
+    fn remake(&mut self, connection: ConnectionId) {
         let attempts = self.attempts_of(connection);
-        if let Some(Some(known)) = self.connections.get_mut(connection.slot())
-            && known.id == connection
+        if let Some(known) = self.known_mut(connection)
             && let Some(made) = &known.made
         {
-            let (resolve, trace) = (made.resolve, made.trace.clone());
+            let (resolve, trace, whole) = (made.resolve, made.trace.clone(), OnceLock::new());
             let (proxy, legs) = (known.proxy.clone(), known.legs.clone());
-            known.made = Some(Arc::new(Made { resolve, proxy, attempts, legs, trace }));
+            known.made = Some(Arc::new(Made { resolve, proxy, attempts, legs, trace, whole }));
         }
     }
 
@@ -338,7 +427,7 @@ impl Traces {
 
 #[cfg(test)]
 mod tests {
-    use regatta_core::types::{Cause, FailedAttempt, Scheme};
+    use regatta_core::types::{FailedAttempt, Scheme};
 
     use super::*;
 

@@ -87,6 +87,12 @@ pub enum Head {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AbsoluteForm;
 
+/// In a request's extensions, on a server: it came in early data, before the client's handshake was
+/// complete. Whoever records a first flight can send it again, so that it may not be new (RFC 8470
+/// 3).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EarlyData;
+
 /// What the peer did, or what became of a command.
 #[derive(Debug)]
 #[non_exhaustive]

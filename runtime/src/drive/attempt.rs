@@ -371,6 +371,16 @@ impl<R: Runtime> Party for Upward<R> {
         self.hub.feed(Event::Refusing(self.connection));
     }
 
+    #[cfg(feature = "http3")]
+    fn on_confirmed(&mut self, limit: Limit, tls: Option<TlsTrace>, accepted: bool) {
+        self.hub.confirmed(self.connection, limit, tls, accepted);
+    }
+
+    #[cfg(feature = "http3")]
+    fn on_detail(&mut self, detail: Arc<str>) {
+        self.hub.early_failed(self.connection, detail);
+    }
+
     fn on_alternatives(&mut self, stream: u32, payload: &[u8]) {
         if let Some(leg) = &self.leg
             && let Some(heard) = altsvc::heard_frame(&leg.origin, stream, payload)

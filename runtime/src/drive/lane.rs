@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{Request, StatusCode};
+use http::{HeaderName, Request, StatusCode};
 use regatta_core::Instant;
 use regatta_core::engine::Engine;
 use regatta_core::id::StreamId;
+use regatta_core::race::{Again, Refused, after_refusal};
 use regatta_core::types::Protocol;
 
 use super::wire::Sink;
@@ -15,6 +16,10 @@ use crate::error::{Error, Kind, shown};
 use crate::exchange::{Exchange, Parcel};
 use crate::hooks::Facts;
 use crate::mail::Pipe;
+use crate::timeline::EarlyOutcome;
+
+/// RFC 8470 5.1; the http crate has no constant for it.
+const EARLY_DATA: HeaderName = HeaderName::from_static("early-data");
 
 /// One stream as its connection serves it.
 #[derive(Debug)]
@@ -29,6 +34,8 @@ pub(super) struct Lane {
     pub(super) may_send: bool,
     /// Nothing more is to be sent.
     pub(super) sent: bool,
+    /// Client: the server would rather have it over a full handshake (RFC 8470 5.2).
+    pub(super) is_too_early: bool,
     /// 2xx makes it a tunnel.
     pub(super) connect: bool,
     pub(super) opened: Option<Instant>,
@@ -52,11 +59,21 @@ impl Lane {
             owed: 0,
             may_send: true,
             sent: false,
+            is_too_early: false,
             connect,
             opened: Some(now),
             first_byte: None,
             charged: 0,
         }
+    }
+
+    /// Client: what becomes of a request that went early and was answered 425 (Too Early).
+    pub(super) fn after_too_early(&self) -> Again {
+        let Some(parcel) = &self.parcel else { return Again::PassOn };
+        let marked = parcel.message.head.headers().get(EARLY_DATA);
+        let marked = marked.is_some_and(|value| value == "1");
+        let before = self.exchange.early() == Some(EarlyOutcome::SentAgain);
+        after_refusal(Refused::TooEarly, parcel.early, marked, before)
     }
 
     /// Client: the final response's head came. Who listens is told so.

@@ -9,6 +9,7 @@ use http::{Method, StatusCode};
 use regatta_core::Instant;
 use regatta_core::engine::{Event, Head, OpenError, Shutdown};
 use regatta_core::id::{RequestId, StreamId};
+use regatta_core::race::Again;
 use regatta_core::types::{Cause, Outcome, RetrySafe, Timing};
 use smallvec::SmallVec;
 
@@ -231,6 +232,10 @@ impl<P: Party> Lanes<P> {
                     return;
                 }
                 let status = head.status();
+                if status == StatusCode::TOO_EARLY && lane.after_too_early() == Again::Resend {
+                    lane.is_too_early = true;
+                    return engine.reset(now, stream);
+                }
                 let facts = lane.answered(now, status);
                 if status == StatusCode::SWITCHING_PROTOCOLS
                     || (lane.connect && status.is_success())
@@ -269,7 +274,7 @@ impl<P: Party> Lanes<P> {
         bytes: Bytes,
         end: bool,
     ) {
-        let Some(lane) = self.lane(stream) else { return };
+        let Some(lane) = self.lane(stream).filter(|lane| !lane.is_too_early) else { return };
         lane.exchange.receive(bytes.len());
         if lane.is_too_much() {
             return engine.reset(now, stream);
@@ -287,7 +292,7 @@ impl<P: Party> Lanes<P> {
     /// The frame behind which the peer's message ends.
     fn on_last(&mut self, stream: StreamId, frame: Frame) {
         let Some(Some(lane)) = self.lanes.get(stream.slot()) else { return };
-        if lane.stream != stream {
+        if lane.stream != stream || lane.is_too_early {
             return;
         }
         if P::SIDE == Side::Client {
@@ -303,6 +308,11 @@ impl<P: Party> Lanes<P> {
         let Some(lane) = place.take_if(|lane| lane.stream == stream) else { return };
         let timing = Timing { opened: lane.opened, first_byte: lane.first_byte, ended: now };
         lane.exchange.charge.give(usize::MAX);
+        let (outcome, retry) = match lane.is_too_early {
+            // It was answered instead of being acted on.
+            true => (Outcome::Failed(Cause::EarlyDataRefused), RetrySafe::Unprocessed),
+            false => (outcome, retry),
+        };
         self.party.on_ended(Ended {
             parcel: lane.parcel,
             exchange: lane.exchange,

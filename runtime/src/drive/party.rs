@@ -14,6 +14,8 @@ use crate::body::Side;
 use crate::exchange::{Exchange, Parcel};
 use crate::hooks::Facts;
 use crate::mail::Letters;
+#[cfg(feature = "http3")]
+use crate::timeline::TlsTrace;
 
 /// What differs between the two ends of a connection.
 pub(crate) trait Party: Send + Unpin + 'static {
@@ -34,6 +36,15 @@ pub(crate) trait Party: Send + Unpin + 'static {
 
     /// The connection takes no new streams.
     fn on_go_away(&mut self);
+
+    /// Client: the handshake is complete of a connection that takes early data, and it can carry
+    /// requests.
+    #[cfg(feature = "http3")]
+    fn on_confirmed(&mut self, _limit: Limit, _tls: Option<TlsTrace>, _accepted: bool) {}
+
+    /// Client: words for people about why that handshake failed.
+    #[cfg(feature = "http3")]
+    fn on_detail(&mut self, _detail: Arc<str>) {}
 
     /// Client: an ALTSVC frame came on the stream of this number.
     fn on_alternatives(&mut self, _stream: u32, _payload: &[u8]) {}

@@ -33,7 +33,8 @@ pub struct ConnectionFacts {
 
 /// What happens to a connection, in this order: every attempt begins with `Connecting`; one of
 /// them may become `Connected`, the others `Failed` or `GivenUp`; `Draining` may follow, and
-/// `Closed` is the last. A connection that was never `Connected` is never `Closed`.
+/// `Closed` is the last. A connection that was never `Connected` is never `Closed`. Requests that
+/// go in early data are assigned to a connection before it is `Connected`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ConnectionEvent {

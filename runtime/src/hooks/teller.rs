@@ -18,7 +18,7 @@ use super::{
 };
 use crate::exchange::{Exchange, Parcel};
 use crate::spans::{self, RequestSpan};
-use crate::timeline::Timeline;
+use crate::timeline::{AttemptOutcome, AttemptTrace, Timeline};
 use crate::trace::Traces;
 
 /// What is known of a request whose story is told; most often nobody listens.
@@ -172,6 +172,9 @@ impl Tell {
                 Some((traces.facts(*connection)?, ConnectionEvent::Draining { reason }))
             }
             upstream::Event::Closed { connection, cause } => {
+                if let Some((facts, aim)) = traces.failed_early(*connection) {
+                    return Some((facts, never_connected(now, &aim, traces)));
+                }
                 let (facts, trace, requests) = traces.life(*connection)?;
                 let (cause, address) = (*cause, trace.address);
                 let lived = now.saturating_since(trace.established);
@@ -179,14 +182,7 @@ impl Tell {
             }
             upstream::Event::AttemptFailed { attempt, cause } => {
                 let (facts, aim) = traces.aim(*attempt)?;
-                let event = ConnectionEvent::Failed {
-                    attempt: *attempt,
-                    address: aim.address,
-                    after: now.saturating_since(aim.started),
-                    cause: *cause,
-                    detail: traces.words_of(*attempt),
-                };
-                Some((facts, event))
+                Some((facts, failed(now, &aim, *cause, traces)))
             }
             _ => None,
         });
@@ -208,6 +204,28 @@ impl Tell {
         {
             teller.connection(facts, event);
         }
+    }
+}
+
+fn failed(now: Instant, aim: &AttemptTrace, cause: Cause, traces: &Traces) -> ConnectionEvent {
+    ConnectionEvent::Failed {
+        attempt: aim.attempt,
+        address: aim.address,
+        after: now.saturating_since(aim.started),
+        cause,
+        detail: traces.words_of(aim.attempt),
+    }
+}
+
+/// A connection that took early data is gone before its handshake was complete.
+fn never_connected(now: Instant, aim: &AttemptTrace, traces: &Traces) -> ConnectionEvent {
+    match aim.outcome {
+        AttemptOutcome::Failed(cause) => failed(now, aim, cause, traces),
+        _ => ConnectionEvent::GivenUp {
+            attempt: aim.attempt,
+            address: aim.address,
+            after: now.saturating_since(aim.started),
+        },
     }
 }
 

@@ -197,12 +197,15 @@ impl H3 {
         let streams = core::mem::take(&mut self.streams);
         let (refusing, draining) = (self.refusing, self.draining);
         let log = self.log.take();
+        let window = self.waiting.window();
         *self = Self::new(&config, now, false);
+        self.set_stream_window(window);
         // Slots keep their generations, so that old ids stay stale.
         self.streams = streams;
         self.events = events;
         // What was used once counts for ever.
         self.used = used;
+        self.void = used;
         self.limit = limit;
         self.refusing = refusing;
         self.draining = draining;

@@ -352,6 +352,7 @@ impl H3 {
         self.log_settings(&settings);
         // RFC 9114 7.2.4.2: what was promised for early data holds.
         if self.peer.is_some_and(|before| !before.is_kept_by(&settings)) {
+            self.peer = None;
             return Err(Fault::Connection(code::SETTINGS_ERROR));
         }
         self.adopt(settings);

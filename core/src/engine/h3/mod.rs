@@ -101,6 +101,10 @@ pub struct H3 {
     stash: VecDeque<quinn_proto::StreamId>,
     /// How many it has used.
     used: u64,
+    /// How many of these were void: early data that was refused.
+    void: u64,
+    /// Server: the client's handshake is not complete.
+    is_early: bool,
     /// What was said last of both.
     limit: u64,
     /// A server's limit that is to be told to the transport.
@@ -185,6 +189,8 @@ impl H3 {
             waiting: waiting::Waiting::default(),
             stash: VecDeque::new(),
             used: 0,
+            void: 0,
+            is_early: false,
             limit: 0,
             grant: None,
             accepted: 0,
@@ -320,8 +326,8 @@ impl H3 {
     /// Whether there is reason to use the connection: it can carry a request, or is over, which is
     /// then for it to tell. One that a server grants no stream is of no use before it does, and
     /// must not keep another way from serving.
-    pub fn may_carry(&self) -> bool {
-        self.closed || self.limit() != Limit::Total(0)
+    pub const fn may_carry(&self) -> bool {
+        self.closed || self.is_server || self.limit > self.void
     }
 
     /// Whether the connection is over, or about to be.

@@ -25,6 +25,7 @@ impl H3 {
             return;
         }
         self.log_at(now);
+        self.is_early = self.is_server && conn.is_handshaking();
         if let Err(fault) = self.try_pump(now, conn) {
             self.on_connection_fault(fault);
         }

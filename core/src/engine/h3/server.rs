@@ -9,7 +9,7 @@ use super::stream::{Due, Fault, Stream, ToSay};
 use super::{Extended, H3, code, message};
 use crate::downstream::Cut;
 use crate::engine::head::expects_continue;
-use crate::engine::{Event, Head};
+use crate::engine::{EarlyData, Event, Head};
 use crate::id::StreamId;
 use crate::time::Instant;
 
@@ -51,7 +51,7 @@ impl H3 {
         id: StreamId,
         fields: &mut Vec<super::qpack::Field>,
     ) -> Result<(), Fault> {
-        let head = message::request(fields).ok_or(Fault::MALFORMED)?;
+        let mut head = message::request(fields).ok_or(Fault::MALFORMED)?;
         let length = message::content_length(head.headers()).ok_or(Fault::MALFORMED)?;
         let is_connect = *head.method() == Method::CONNECT;
         let config = &self.config;
@@ -76,6 +76,9 @@ impl H3 {
         stream.has_datagrams = head.extensions().get::<Extended>().is_some();
         if !stream.is_updated {
             stream.heed(Said::of(head.headers()));
+        }
+        if self.is_early {
+            head.extensions_mut().insert(EarlyData);
         }
         let head = Head::Request(Box::new(head));
         stream.event = Some(Event::Head { stream: id, head, end: false });

@@ -13,7 +13,7 @@ use crate::id::StreamId;
 #[derive(Debug, Default)]
 pub(super) struct Waiting {
     /// The receive window of each stream.
-    window: u64,
+    window: u32,
     /// Bodies are not read whatever room they have.
     is_held_back: bool,
     /// The peer may be held up by this side's windows.
@@ -23,6 +23,11 @@ pub(super) struct Waiting {
 }
 
 impl Waiting {
+    /// The receive window of each stream, in bytes.
+    pub(super) const fn window(&self) -> u32 {
+        self.window
+    }
+
     pub(super) const fn is_held_back(&self) -> bool {
         self.is_held_back
     }
@@ -48,7 +53,7 @@ impl H3 {
     /// Tells how much the peer may send of a stream before it is read (the transport's window), in
     /// bytes. Default 0.
     pub const fn set_stream_window(&mut self, bytes: u32) {
-        self.waiting.window = bytes as u64;
+        self.waiting.window = bytes;
     }
 
     /// How many bytes the transport holds at most of streams that are not read because their
@@ -91,7 +96,7 @@ impl H3 {
         let is_body = matches!(stream.due, Due::Body | Due::Tunnel) && !stream.is_received;
         let is_full = is_body && stream.is_readable && !has_room;
         let left = stream.length.map_or(u64::MAX, |all| all.saturating_sub(stream.came));
-        let now = if is_full { left.min(self.waiting.window) } else { 0 };
+        let now = if is_full { left.min(self.waiting.window.into()) } else { 0 };
         let before = core::mem::replace(&mut stream.withheld, now);
         self.waiting.withheld = self.waiting.withheld.saturating_sub(before).saturating_add(now);
     }

@@ -4,7 +4,7 @@ use core::fmt;
 use std::sync::Arc;
 
 use quinn_proto::crypto::rustls::{QuicClientConfig, QuicServerConfig};
-use quinn_proto::{ConnectionId, ConnectionIdGenerator, EndpointConfig};
+use quinn_proto::{ConnectionId, ConnectionIdGenerator, EndpointConfig, TokenMemoryCache};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::ServerName;
 use rustls::quic::{ClientConnection, ServerConnection, Version};
@@ -13,10 +13,12 @@ use super::ids::Ids;
 use super::keys::{self, Mac, TokenKey};
 use super::options::{self, Options, Retry, ServerOptions};
 use super::session::Listening;
+use crate::engine::h3::Settings;
 use crate::engine::qlog::Sink;
+use crate::engine::tls::sessions::Sessions;
 use crate::engine::tls::{self, Clock, TlsError};
 use crate::time::Duration;
-use crate::types::Protocol;
+use crate::types::{Cause, Protocol};
 
 /// The length of what a client calls a server at first, in bytes; at least 8 (RFC 9000 7.2).
 const FIRST_ID: usize = 16;
@@ -28,14 +30,41 @@ const FIRST_ID: usize = 16;
 pub struct ClientConfig {
     pub(super) quinn: quinn_proto::ClientConfig,
     pub(super) common: Common,
+    /// The same TLS with the same sessions, sending early data.
+    early: quinn_proto::ClientConfig,
+    sessions: Arc<Sessions>,
 }
 
 impl ClientConfig {
     /// The same with other settings of its connections.
     #[must_use]
     pub fn with_options(mut self, options: &Options) -> Self {
-        self.quinn.transport_config(options::transport(options));
+        let transport = options::transport(options);
+        self.quinn.transport_config(Arc::clone(&transport));
+        self.early.transport_config(transport);
         self
+    }
+
+    /// The same for a connection that may send early data, and what the server granted over HTTP/3
+    /// when it gave the tickets; `None` where that is not known, and early data must wait
+    /// (RFC 9114 7.2.4.2).
+    pub fn early_data(&self) -> Option<(Self, Settings)> {
+        let settings = self.sessions.settings()?;
+        Some((Self { quinn: self.early.clone(), ..self.clone() }, settings))
+    }
+
+    /// Keeps what the server grants over HTTP/3 beside the tickets.
+    pub fn remember(&self, settings: Settings) {
+        self.sessions.remember(Some(settings));
+    }
+
+    /// A connection that sent early data has ended before the server said anew what it grants.
+    /// Where it was against the rules, the server may not keep to what it had granted: the tickets
+    /// are forgotten, and what was kept beside them.
+    pub fn disappointed(&self, cause: Cause) {
+        if let Cause::Protocol(_) = cause {
+            self.sessions.remember(None);
+        }
     }
 }
 
@@ -61,18 +90,28 @@ impl ClientConfig {
         let name = ServerName::try_from("localhost").map_err(|_| keys::unusable())?;
         ClientConnection::new(Arc::clone(&tls.rustls), Version::V1, name, Vec::new())
             .map_err(TlsError::config)?;
-        let crypto = QuicClientConfig::try_from(tls.rustls).map_err(|_| keys::unusable())?;
-        let mut quinn = quinn_proto::ClientConfig::new(Arc::new(Listening(Arc::new(crypto))));
-        quinn.transport_config(options::transport(options));
         let random = Arc::clone(&provider);
-        quinn.initial_dst_cid_provider(Arc::new(move || {
+        let first_id: Arc<dyn Fn() -> ConnectionId + Send + Sync> = Arc::new(move || {
             // Without randomness TLS fails as well, and says so.
             let id = keys::random::<FIRST_ID>(&random).unwrap_or_default();
             ConnectionId::new(&id)
-        }));
+        });
+        let (transport, tokens) = (options::transport(options), Arc::<TokenMemoryCache>::default());
+        let quinn = |tls: tls::ClientConfig| {
+            let crypto = QuicClientConfig::try_from(tls.rustls).map_err(|_| keys::unusable())?;
+            let mut quinn = quinn_proto::ClientConfig::new(Arc::new(Listening(Arc::new(crypto))));
+            quinn
+                .transport_config(Arc::clone(&transport))
+                .token_store(Arc::<TokenMemoryCache>::clone(&tokens))
+                .initial_dst_cid_provider(Arc::clone(&first_id));
+            Ok(quinn)
+        };
+        let (early, sessions) = (quinn(tls.sending_early_data())?, Arc::clone(&tls.sessions));
+        let clock = tls.clock.clone();
+        let quinn = quinn(tls)?;
         let reset = Mac::new(&provider, keys::random(&provider)?)?;
-        let common = Common { clock: tls.clock, provider, worker: 0, reset, qlog: None };
-        Ok(Self { quinn, common })
+        let common = Common { clock, provider, worker: 0, reset, qlog: None };
+        Ok(Self { quinn, common, early, sessions })
     }
 
     /// The same with a log of each connection, or without. Default without.
@@ -115,7 +154,10 @@ impl ServerConfig {
     ///
     /// An error means that these settings cannot speak TLS 1.3 as QUIC needs it.
     pub fn new(tls: &tls::ServerConfig, options: &ServerOptions) -> Result<Self, TlsError> {
-        let tls = tls.with_alpn(&[Protocol::Http3]);
+        let mut tls = tls.with_alpn(&[Protocol::Http3]);
+        if options.early_data {
+            tls = tls.taking_early_data();
+        }
         let provider = Arc::clone(tls.rustls.crypto_provider());
         // quinn-proto takes for granted that a connection can be made of its settings.
         ServerConnection::new(Arc::clone(&tls.rustls), Version::V1, Vec::new())

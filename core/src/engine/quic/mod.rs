@@ -94,6 +94,9 @@ pub enum Event {
         /// From where.
         remote: SocketAddr,
     },
+    /// Server: the client resumes a session, and requests may come before its handshake is complete
+    /// (0-RTT): whoever sends them may have recorded them.
+    EarlyData,
     /// The handshake is complete.
     Connected,
     /// A stream, or the right to open some.
@@ -369,6 +372,14 @@ impl Endpoint {
         }
     }
 
+    /// Client: whether early data may be sent, or was: whether the server took it, which is known
+    /// when the handshake is complete. What it did not take it has not seen, and the streams that
+    /// were opened for it are no more (RFC 9001 4.6.2).
+    pub fn early_data(&self, id: QuicId) -> Option<bool> {
+        let quinn = &self.table.get(id)?.quinn;
+        quinn.has_0rtt().then(|| quinn.accepted_0rtt())
+    }
+
     /// What was agreed on, once the handshake is complete.
     pub fn handshake(&self, id: QuicId) -> Option<Handshake> {
         let session = self.table.get(id)?.quinn.crypto_session();
@@ -502,6 +513,9 @@ impl Endpoint {
                 connection.quinn.handle_event(event);
                 has_news = true;
             }
+        }
+        if connection.begins_early() {
+            self.events.push_back((id, Event::EarlyData));
         }
         while let Some(event) = connection.quinn.poll() {
             if let Some(event) = connection.translate(event) {

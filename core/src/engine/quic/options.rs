@@ -111,6 +111,12 @@ pub struct ServerOptions {
     pub handshake_timeout: Duration,
     /// Whether a client may go on from another address (RFC 9000 9). Default true.
     pub migration: bool,
+    /// Whether requests are taken with the first flight of a handshake that resumes a session
+    /// (0-RTT). Default false: whoever records such a flight can send it again, and only the
+    /// application knows what may happen twice (RFC 8470 3). Each ticket is taken once and
+    /// sessions are kept in this process, so that another one, or the next, refuses what it has
+    /// not given out.
+    pub early_data: bool,
     /// What the tokens of stateless resets and Retry are derived from, so that another process
     /// with the same, the next one too, knows them. Default `None`: drawn at random.
     pub secret: Option<[u8; 32]>,
@@ -125,6 +131,7 @@ impl Default for ServerOptions {
             retry: Retry::Above(256),
             handshake_timeout: Duration::from_secs(20),
             migration: true,
+            early_data: false,
             secret: None,
         }
     }

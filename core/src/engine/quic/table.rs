@@ -22,6 +22,8 @@ pub(super) struct Connection {
     pub(super) is_over: bool,
     is_handshaking: bool,
     is_ready: bool,
+    /// Server: its early data was told of.
+    is_early: bool,
     /// Its log, where one is written.
     pub(super) diary: Option<Box<Diary>>,
 }
@@ -40,8 +42,16 @@ impl Connection {
             is_over: false,
             is_handshaking: true,
             is_ready: false,
+            is_early: false,
             diary,
         }
+    }
+
+    /// Server: whether early data is taken from here on; true once.
+    pub(super) fn begins_early(&mut self) -> bool {
+        let quinn = &self.quinn;
+        let takes = quinn.side().is_server() && quinn.has_0rtt() && quinn.is_handshaking();
+        !self.is_over && takes && !core::mem::replace(&mut self.is_early, true)
     }
 
     /// quinn-proto's event as ours.

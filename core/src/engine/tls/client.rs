@@ -65,6 +65,8 @@ impl fmt::Debug for Identity {
 pub struct ClientConfig {
     pub(in crate::engine) rustls: Arc<rustls::ClientConfig>,
     pub(in crate::engine) clock: Clock,
+    #[cfg(feature = "http3")]
+    pub(in crate::engine) sessions: Arc<Sessions>,
 }
 
 impl ClientConfig {
@@ -92,24 +94,41 @@ impl ClientConfig {
         };
         config.alpn_protocols = alpn_names(&options.alpn);
         config.key_log = key_log::adapt(options.key_log.as_ref());
-        config.resumption = fresh_sessions();
-        Ok(Self { rustls: Arc::new(config), clock: clock.clone() })
+        Ok(Self::with_fresh_sessions(config, clock))
     }
 
     /// The same settings with an empty session store of its own, for the connections of one
     /// origin on one transport.
     pub fn for_origin(&self) -> Self {
-        let mut config = rustls::ClientConfig::clone(&self.rustls);
-        config.resumption = fresh_sessions();
-        Self { rustls: Arc::new(config), clock: self.clock.clone() }
+        let config = rustls::ClientConfig::clone(&self.rustls);
+        Self::with_fresh_sessions(config, &self.clock)
     }
 
     /// As [`ClientConfig::for_origin`], with another offer: sessions are bound to it.
     pub fn with_alpn(&self, alpn: &[Protocol]) -> Self {
         let mut config = rustls::ClientConfig::clone(&self.rustls);
         config.alpn_protocols = alpn_names(alpn);
-        config.resumption = fresh_sessions();
-        Self { rustls: Arc::new(config), clock: self.clock.clone() }
+        Self::with_fresh_sessions(config, &self.clock)
+    }
+
+    /// The same with the same sessions, sending early data where a ticket allows it (RFC 8446
+    /// 4.2.10).
+    #[cfg(feature = "http3")]
+    pub(in crate::engine) fn sending_early_data(&self) -> Self {
+        let mut config = rustls::ClientConfig::clone(&self.rustls);
+        config.enable_early_data = true;
+        Self { rustls: Arc::new(config), ..self.clone() }
+    }
+
+    fn with_fresh_sessions(mut config: rustls::ClientConfig, clock: &Clock) -> Self {
+        let sessions = Arc::new(Sessions::default());
+        config.resumption = Resumption::store(Arc::<Sessions>::clone(&sessions));
+        Self {
+            rustls: Arc::new(config),
+            clock: clock.clone(),
+            #[cfg(feature = "http3")]
+            sessions,
+        }
     }
 }
 
@@ -117,10 +136,6 @@ impl fmt::Debug for ClientConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClientConfig").field("clock", &self.clock).finish_non_exhaustive()
     }
-}
-
-fn fresh_sessions() -> Resumption {
-    Resumption::store(Arc::new(Sessions::default()))
 }
 
 fn root_store(ders: Vec<Vec<u8>>) -> Result<RootCertStore, TlsError> {

@@ -38,7 +38,7 @@ mod key_log;
 mod provider;
 mod records;
 mod server;
-mod sessions;
+pub(super) mod sessions;
 #[cfg(test)]
 pub(super) mod tests;
 mod tickets;

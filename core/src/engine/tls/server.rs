@@ -4,6 +4,8 @@ use core::fmt;
 use std::sync::Arc;
 
 use rustls::pki_types::CertificateDer;
+#[cfg(feature = "http3")]
+use rustls::server::ProducesTickets;
 use rustls::server::{NoServerSessionStorage, ServerSessionMemoryCache};
 
 use super::tickets::Tickets;
@@ -12,6 +14,10 @@ use crate::types::Protocol;
 
 /// Sessions kept where the provider has no cipher for tickets.
 const STORED_SESSIONS: usize = 1_024;
+/// Sessions kept where early data is taken; the oldest are forgotten, and their clients' early data
+/// is refused then.
+#[cfg(feature = "http3")]
+const EARLY_SESSIONS: usize = 8_192;
 
 /// What a server wants of TLS.
 #[derive(Clone, Debug)]
@@ -91,6 +97,43 @@ impl ServerConfig {
         let mut config = rustls::ServerConfig::clone(&self.rustls);
         config.alpn_protocols = alpn_names(alpn);
         Self { rustls: Arc::new(config), clock: self.clock.clone() }
+    }
+
+    /// The same, taking early data over QUIC. Its tickets name sessions that are kept here, and
+    /// each is good for one handshake (RFC 8446 8.1): a recorded first flight finds nothing any
+    /// more.
+    #[cfg(feature = "http3")]
+    pub(in crate::engine) fn taking_early_data(&self) -> Self {
+        let mut config = rustls::ServerConfig::clone(&self.rustls);
+        // RFC 9001 4.6.1 knows no other than 0.
+        config.max_early_data_size = u32::MAX;
+        config.ticketer = Arc::new(NoTickets);
+        config.session_storage = ServerSessionMemoryCache::new(EARLY_SESSIONS);
+        Self { rustls: Arc::new(config), clock: self.clock.clone() }
+    }
+}
+
+/// Seals no session: what was sealed could be opened more than once.
+#[cfg(feature = "http3")]
+#[derive(Debug)]
+struct NoTickets;
+
+#[cfg(feature = "http3")]
+impl ProducesTickets for NoTickets {
+    fn enabled(&self) -> bool {
+        false
+    }
+
+    fn lifetime(&self) -> u32 {
+        0
+    }
+
+    fn encrypt(&self, _: &[u8]) -> Option<Vec<u8>> {
+        None
+    }
+
+    fn decrypt(&self, _: &[u8]) -> Option<Vec<u8>> {
+        None
     }
 }
 

@@ -7,6 +7,9 @@ use rustls::NamedGroup;
 use rustls::client::{ClientSessionStore, Tls12ClientSessionValue, Tls13ClientSessionValue};
 use rustls::pki_types::ServerName;
 
+#[cfg(feature = "http3")]
+use crate::engine::h3::Settings;
+
 /// Most TLS 1.3 tickets kept; each is used once (RFC 8446 appendix C.4), and servers usually
 /// send two per connection.
 const MAX_TICKETS: usize = 8;
@@ -14,8 +17,12 @@ const MAX_TICKETS: usize = 8;
 /// The sessions of one (origin, offered ALPN). rustls tells its store only the server's name,
 /// which several ports, transports and ALPN offers share; so each of them has a store of its own.
 #[derive(Debug, Default)]
-pub(super) struct Sessions {
+pub(in crate::engine) struct Sessions {
     of: Mutex<Option<Remembered>>,
+    /// What the server granted over HTTP/3 in the connections that the tickets are from (RFC 9114
+    /// 7.2.4.2).
+    #[cfg(feature = "http3")]
+    settings: Mutex<Option<Settings>>,
 }
 
 #[derive(Debug)]
@@ -55,6 +62,29 @@ impl Sessions {
             tls12: None,
             tls13: VecDeque::new(),
         }));
+    }
+}
+
+#[cfg(feature = "http3")]
+impl Sessions {
+    /// What the server granted, if that is known of the tickets at hand.
+    pub(in crate::engine) fn settings(&self) -> Option<Settings> {
+        *self.settings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes what the server grants. Tickets of connections in which it granted something else are
+    /// forgotten: what they promise is not known any more.
+    pub(in crate::engine) fn remember(&self, settings: Option<Settings>) {
+        let before = {
+            let mut known = self.settings.lock().unwrap_or_else(PoisonError::into_inner);
+            core::mem::replace(&mut *known, settings)
+        };
+        if before.is_some()
+            && before != settings
+            && let Some(known) = &mut *self.lock()
+        {
+            known.tls13.clear();
+        }
     }
 }
 

@@ -11,7 +11,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use regatta_core::Instant;
 use regatta_core::engine::h3::{H3, code};
-use regatta_core::engine::quic::{Endpoint, Event as QuicEvent, QuicError, ReceiveWindows};
+use regatta_core::engine::quic::{
+    ClientConfig, Endpoint, Event as QuicEvent, QuicError, ReceiveWindows,
+};
 use regatta_core::id::QuicId;
 use regatta_core::types::{Cause, Protocol, TlsFault};
 use regatta_core::upstream::Event;
@@ -50,6 +52,11 @@ pub(crate) async fn run<R: Runtime>(hub: Arc<Hub<R>>, job: Job) {
         Some(Ok(attempt)) => attempt,
         Some(Err(failed)) => return fail(&hub, &job, failed),
     };
+    if attempt.is_early && attempt.offer(&hub, &job) {
+        let mut connection = attempt.carry(hub, job, true);
+        poll_fn(|cx| connection.poll(cx)).await;
+        return;
+    }
     let shaken = poll_fn(|cx| {
         if job.mailbox.poll(cx, &mut letters).is_ready() {
             attempt.give_up(&hub, cx);
@@ -85,10 +92,16 @@ impl From<QuicError> for Failed {
 
 /// Opens a socket and begins a handshake on it.
 async fn begin<R: Runtime>(hub: &Arc<Hub<R>>, job: &Job) -> Result<Attempt<R>, Failed> {
-    let config = hub
+    let mut config = hub
         .settings
         .quic_client(job.profile, &job.origin)
         .map_err(|detail| Failed { cause: Cause::Tls(TlsFault::Other), detail: Some(detail) })?;
+    let may_go_early = hub.look(|upstream| upstream.early_data(job.connection)).is_ok();
+    let remembered = config.early_data().filter(|_| may_go_early);
+    let granted = remembered.map(|(early, settings)| {
+        config = early;
+        settings
+    });
     let socket = bind(&hub.runtime, job.address).await;
     let socket = socket.map_err(|error| Failed::from(Cause::from(&error)))?;
     let (mut options, engine) = hub.settings.quic_now();
@@ -98,7 +111,12 @@ async fn begin<R: Runtime>(hub: &Arc<Hub<R>>, job: &Job) -> Result<Attempt<R>, F
     let mut endpoint = endpoint.map_err(|error| failed(error.cause, &error.to_string()))?;
     let id = endpoint.connect(hub.runtime.now(), job.address, &job.origin.host)?;
     let port = Port::new(socket, endpoint);
-    let mut engine = H3::client(&engine, hub.runtime.now());
+    // Without a ticket that allows it there is no early data.
+    let granted = granted.filter(|_| port.endpoint.early_data(id).is_some());
+    let mut engine = match granted {
+        Some(granted) => H3::client_early(&engine, hub.runtime.now(), granted),
+        None => H3::client(&engine, hub.runtime.now()),
+    };
     if let Some(log) = port.endpoint.qlog(id) {
         engine.set_qlog(log);
     }
@@ -108,8 +126,10 @@ async fn begin<R: Runtime>(hub: &Arc<Hub<R>>, job: &Job) -> Result<Attempt<R>, F
         engine,
         windows,
         deadline: Deadline::new(),
+        is_early: granted.is_some(),
         is_connected: false,
         told: 0,
+        config,
     })
 }
 
@@ -135,10 +155,14 @@ struct Attempt<R: Runtime> {
     engine: H3,
     windows: ReceiveWindows,
     deadline: Deadline<R>,
+    /// Early data may be sent.
+    is_early: bool,
     /// The handshake is complete.
     is_connected: bool,
     /// How often the race has heard that it moves.
     told: u32,
+    /// Where the server's tickets are kept.
+    config: ClientConfig,
 }
 
 impl<R: Runtime> Attempt<R> {
@@ -170,7 +194,12 @@ impl<R: Runtime> Attempt<R> {
             }
             while let Some((_, event)) = endpoint.poll_event() {
                 match event {
-                    QuicEvent::Connected => self.is_connected = true,
+                    QuicEvent::Connected => {
+                        self.is_connected = true;
+                        if endpoint.early_data(self.id) == Some(false) {
+                            self.engine.early_data_rejected(now);
+                        }
+                    }
                     QuicEvent::Lost(error) => {
                         // The alert says why: give it one chance to leave.
                         let _ = self.port.transmit(cx, now);
@@ -201,6 +230,28 @@ impl<R: Runtime> Attempt<R> {
         self.engine.may_carry()
     }
 
+    /// Offers to take requests before the handshake is complete; whether core wants that.
+    fn offer(&mut self, hub: &Arc<Hub<R>>, job: &Job) -> bool {
+        let now = hub.runtime.now();
+        let Some(connection) = self.port.endpoint.connection(self.id) else { return false };
+        // What the server granted is known only when its streams are opened.
+        self.engine.pump(now, connection);
+        self.engine.may_carry() && hub.offer_early_data(job, self.engine.limit())
+    }
+
+    /// The connection that it becomes.
+    fn carry(self, hub: Arc<Hub<R>>, job: Job, early: bool) -> Connection<R, Upward<R>> {
+        let Self { port, id, engine, windows, deadline, config, is_early, .. } = self;
+        let runtime = hub.runtime.clone();
+        let remembers = hub.settings.early_data(job.profile);
+        let memory = remembers.then_some(Memory { config, is_early });
+        let party = Upward::new(hub, &job, Protocol::Http3);
+        let journey = Journey::new(job.address);
+        let talk = Talk::new(id, engine, windows, job.mailbox, party);
+        let talk = if early { talk.with_early_data() } else { talk };
+        Connection { runtime, port, id, talk, journey, deadline, memory }
+    }
+
     /// Nobody needs it any more: the server is told so, if it can be at once.
     fn give_up(&mut self, hub: &Hub<R>, cx: &mut Context<'_>) {
         let now = hub.runtime.now();
@@ -209,25 +260,20 @@ impl<R: Runtime> Attempt<R> {
     }
 
     /// The handshake is done; `None` when the attempt was given up in the meantime.
-    fn establish(self, hub: Arc<Hub<R>>, job: Job) -> Option<Connection<R, Upward<R>>> {
-        let Self { mut port, id, mut engine, windows, deadline, .. } = self;
+    fn establish(mut self, hub: Arc<Hub<R>>, job: Job) -> Option<Connection<R, Upward<R>>> {
         let now = hub.runtime.now();
-        let tls = tls_trace(&port.endpoint, id);
+        let tls = tls_trace(&self.port.endpoint, self.id);
         // What the server grants is known only when its streams are opened.
-        engine.pump(now, port.endpoint.connection(id)?);
+        self.engine.pump(now, self.port.endpoint.connection(self.id)?);
         let connected = Event::Connected {
             attempt: job.attempt,
             protocol: Protocol::Http3,
-            limit: engine.limit(),
+            limit: self.engine.limit(),
         };
         if !hub.connected(connected, job.connection, &job.mailbox, tls) {
             return None;
         }
-        let runtime = hub.runtime.clone();
-        let party = Upward::new(hub, &job, Protocol::Http3);
-        let talk = Talk::new(id, engine, windows, job.mailbox, party);
-        let journey = Journey::new(job.address);
-        Some(Connection { runtime, port, talk, journey, deadline })
+        Some(self.carry(hub, job, false))
     }
 }
 
@@ -249,9 +295,19 @@ fn tls_trace(endpoint: &Endpoint, id: QuicId) -> Option<TlsTrace> {
 struct Connection<R: Runtime, P: Party> {
     runtime: R,
     port: Port<R::Datagrams>,
+    id: QuicId,
     talk: Talk<P>,
     journey: Journey<R>,
     deadline: Deadline<R>,
+    /// Until the server's SETTINGS have come.
+    memory: Option<Memory>,
+}
+
+/// Where what the server grants is kept beside its tickets.
+struct Memory {
+    config: ClientConfig,
+    /// It went by what was kept before.
+    is_early: bool,
 }
 
 impl<R: Runtime, P: Party> Connection<R, P> {
@@ -281,9 +337,10 @@ impl<R: Runtime, P: Party> Connection<R, P> {
     /// Whether there was something to do, and whether somebody was told what came.
     fn turn(&mut self, cx: &mut Context<'_>, now: Instant) -> (bool, bool) {
         self.deadline.passed(now);
-        // That nobody is there is passed over: silence will tell.
         let heard = self.port.receive(cx, now);
-        if let Some(cause) = heard.broken {
+        // Later, that nobody is there is passed over: silence will tell.
+        let nobody = heard.nobody.filter(|_| self.talk.is_early() && !heard.datagrams);
+        if let Some(cause) = heard.broken.or(nobody) {
             self.talk.lose(now, cause);
         }
         let mut progress = heard.is_something();
@@ -296,11 +353,37 @@ impl<R: Runtime, P: Party> Connection<R, P> {
         }
         let mut has_told = false;
         while let Some((_, event)) = endpoint.poll_event() {
-            self.talk.handle(now, &event, endpoint);
+            match event {
+                QuicEvent::Connected if self.talk.is_early() => {
+                    let accepted = endpoint.early_data(self.id) == Some(true);
+                    self.talk.complete(now, tls_trace(endpoint, self.id), accepted);
+                }
+                event => {
+                    if let QuicEvent::Lost(error) = &event
+                        && self.talk.is_early()
+                        && error.source.is_some()
+                    {
+                        self.talk.party().on_detail(error.to_string().into());
+                    }
+                    self.talk.handle(now, &event, endpoint);
+                }
+            }
             (progress, has_told) = (true, heard.datagrams);
         }
         progress |= self.talk.turn(cx, now, endpoint);
+        self.remember();
         (progress, has_told)
+    }
+
+    /// Keeps what the server grants, when it has said so.
+    fn remember(&mut self) {
+        let Some(Memory { config, is_early }) = &self.memory else { return };
+        match (self.talk.settings(), self.talk.over()) {
+            (Some(settings), _) => config.remember(settings),
+            (None, Some(cause)) if *is_early => config.disappointed(cause),
+            (None, _) => return,
+        }
+        self.memory = None;
     }
 
     fn arm(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {

@@ -222,7 +222,11 @@ impl<R: Runtime, S: Service> Hall<R, S> {
     }
 
     fn on_event(&mut self, now: Instant, id: QuicId, event: &Event) {
-        if let Event::Connected = event {
+        let is_seated = self.seats.get(id.slot()).and_then(Option::as_ref);
+        let is_seated = is_seated.is_some_and(|seat| seat.id == id);
+        if let Event::Connected | Event::EarlyData = event
+            && !is_seated
+        {
             return self.seat(now, id);
         }
         let Some(Some(seat)) = self.seats.get_mut(id.slot()) else { return };
@@ -232,7 +236,8 @@ impl<R: Runtime, S: Service> Hall<R, S> {
         }
     }
 
-    /// A client's handshake is complete: it is served, if the gate says so.
+    /// A client's handshake is complete, or its early data comes: it is served, if the gate says
+    /// so.
     fn seat(&mut self, now: Instant, id: QuicId) {
         let endpoint = &mut self.port.endpoint;
         let Some(connection) = endpoint.connection(id) else { return };

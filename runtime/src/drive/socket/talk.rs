@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use regatta_core::Instant;
-use regatta_core::engine::h3::H3;
+use regatta_core::engine::h3::{H3, Settings};
 use regatta_core::engine::quic::{Credit, Endpoint, Event, ReceiveWindows};
 use regatta_core::id::QuicId;
 use regatta_core::types::Cause;
@@ -16,6 +16,7 @@ use super::super::letter::Letter;
 use super::super::party::Party;
 use crate::body::Side;
 use crate::mail::Mailbox;
+use crate::timeline::TlsTrace;
 
 /// One HTTP/3 connection.
 pub(super) struct Talk<P: Party> {
@@ -27,6 +28,17 @@ pub(super) struct Talk<P: Party> {
     over: Option<Cause>,
     /// Its streams have been told.
     told: bool,
+    handshake: Handshake,
+}
+
+/// How far the handshake is, as the streams are concerned.
+enum Handshake {
+    /// Requests go in early data.
+    UnderWay,
+    /// It is complete; the server may have to grant streams anew.
+    Complete { tls: Option<TlsTrace>, accepted: bool },
+    /// Everyone knows that it is complete.
+    Told,
 }
 
 impl<P: Party> Talk<P> {
@@ -39,7 +51,51 @@ impl<P: Party> Talk<P> {
     ) -> Self {
         engine.set_stream_window(windows.stream());
         let (lanes, credit) = (Lanes::new(mailbox, party), Credit::new(windows));
-        Self { id, engine, lanes, credit, over: None, told: false }
+        let handshake = Handshake::Told;
+        Self { id, engine, lanes, credit, over: None, told: false, handshake }
+    }
+
+    /// Client: the same, of which the handshake is not complete.
+    pub(super) fn with_early_data(self) -> Self {
+        Self { handshake: Handshake::UnderWay, ..self }
+    }
+
+    /// Client: whether its handshake is not complete.
+    pub(super) const fn is_early(&self) -> bool {
+        matches!(self.handshake, Handshake::UnderWay)
+    }
+
+    /// Client: its handshake is complete; of early data that the server did not take the transport
+    /// has let go.
+    pub(super) fn complete(&mut self, now: Instant, tls: Option<TlsTrace>, accepted: bool) {
+        if !accepted {
+            self.engine.early_data_rejected(now);
+        }
+        self.handshake = Handshake::Complete { tls, accepted };
+    }
+
+    /// What the peer has said that it grants.
+    pub(super) fn settings(&self) -> Option<Settings> {
+        self.engine.settings()
+    }
+
+    /// Why it is over, once it is.
+    pub(super) const fn over(&self) -> Option<Cause> {
+        self.over
+    }
+
+    /// Tells that the handshake is complete, once requests can be carried.
+    fn tell_handshake(&mut self) {
+        let accepted = matches!(self.handshake, Handshake::Complete { accepted: true, .. });
+        if !accepted && !self.engine.may_carry() || self.engine.is_closed() {
+            return;
+        }
+        let told = core::mem::replace(&mut self.handshake, Handshake::Told);
+        if let Handshake::Complete { tls, accepted } = told {
+            self.lanes.party.on_confirmed(self.engine.limit(), tls, accepted);
+        } else {
+            self.handshake = told;
+        }
     }
 
     /// Whether nothing is left to do here but to let its last datagrams leave.
@@ -103,6 +159,7 @@ impl<P: Party> Talk<P> {
             }
             progress = true;
         }
+        self.tell_handshake();
         progress |= self.lanes.take_events(&mut self.engine, now);
         if let Some(close) = self.engine.poll_close() {
             let code = u32::try_from(close.code).unwrap_or(u32::MAX);

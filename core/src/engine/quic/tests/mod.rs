@@ -1,6 +1,7 @@
 //! Clients and a server against each other in memory.
 
 mod closes;
+mod early;
 mod ends;
 mod hostile;
 mod net;

@@ -64,7 +64,12 @@ impl World {
         self.net_of(&client.with_qlog(sink.clone()), &server.with_qlog(sink), 1)
     }
 
-    fn net_of(&self, client: &ClientConfig, server: &ServerConfig, clients: usize) -> Net {
+    pub(super) fn net_of(
+        &self,
+        client: &ClientConfig,
+        server: &ServerConfig,
+        clients: usize,
+    ) -> Net {
         let clients = (0..clients).map(|_| Endpoint::client(client, false).unwrap());
         Net {
             now: Instant::EPOCH,
@@ -98,7 +103,7 @@ pub(super) struct Side {
 }
 
 impl Side {
-    fn new(endpoint: Endpoint) -> Self {
+    pub(super) fn new(endpoint: Endpoint) -> Self {
         let echoes = matches!(endpoint.role, Role::Server { .. });
         Self {
             endpoint,
@@ -187,6 +192,7 @@ impl Side {
                     "datagrams".to_owned()
                 }
                 Event::Accepted { remote } => format!("accepted {remote}"),
+                Event::EarlyData => "early data".to_owned(),
                 Event::Connected => "connected".to_owned(),
                 Event::DatagramRoom => "room".to_owned(),
                 Event::Lost(error) => {

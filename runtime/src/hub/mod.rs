@@ -15,6 +15,8 @@ use regatta_core::retry::Ledger;
 use regatta_core::types::{Cause, Key, MethodClass, Outcome, RetrySafe, Timing};
 use regatta_core::upstream::{Action, Event, Upstream};
 
+mod attempts;
+
 use crate::drive::attempt::{self, Job};
 use crate::drive::letter::Letter;
 use crate::drive::resolve;
@@ -152,60 +154,6 @@ impl<R: Runtime> Hub<R> {
         state.tell.event(now, &event, &state.traces);
         state.upstream.handle_event(now, event);
         self.finish(now, state);
-    }
-
-    /// An attempt's handshakes are done: its mailbox is the connection's from now on. False when
-    /// the attempt was given up in the meantime: the connection may be another attempt's by now.
-    pub(crate) fn connected(
-        self: &Arc<Self>,
-        event: Event,
-        connection: ConnectionId,
-        mailbox: &Arc<Mailbox<Letter>>,
-        tls: Option<crate::timeline::TlsTrace>,
-    ) -> bool {
-        let now = self.runtime.now();
-        let mut state = self.lock();
-        state.traces.note(now, &event);
-        let mut won = false;
-        if let Event::Connected { attempt, protocol, .. } = &event {
-            let known = state.attempts.get_mut(attempt.slot());
-            let own = known.and_then(|place| place.take_if(|(id, _)| id == attempt));
-            won = own.is_some();
-            if won {
-                state.traces.established(now, *attempt, connection, *protocol, tls);
-                state.tell.connected(connection, &state.traces);
-                let mailbox = Arc::clone(mailbox);
-                place(&mut state.connections, connection.slot(), (connection, mailbox));
-            }
-        }
-        state.upstream.handle_event(now, event);
-        self.finish(now, state);
-        won
-    }
-
-    /// An attempt failed; `detail` is for people.
-    pub(crate) fn attempt_failed(
-        self: &Arc<Self>,
-        attempt: AttemptId,
-        cause: Cause,
-        detail: Option<Arc<str>>,
-    ) {
-        let now = self.runtime.now();
-        let mut state = self.lock();
-        let event = Event::AttemptFailed { attempt, cause };
-        state.traces.note(now, &event);
-        state.traces.detail(attempt, detail);
-        state.tell.event(now, &event, &state.traces);
-        state.upstream.handle_event(now, event);
-        self.finish(now, state);
-    }
-
-    /// A proxy is asked for a tunnel, or has answered with this status: for timelines, and for the
-    /// race, which sees that it moves.
-    pub(crate) fn tunnel(self: &Arc<Self>, attempt: AttemptId, status: Option<u16>) {
-        let now = self.runtime.now();
-        self.lock().traces.tunnel(now, attempt, status);
-        self.feed(Event::AttemptProgress(attempt));
     }
 
     /// The one end of an assigned request's stream. The parcel comes back beside the event.
@@ -534,8 +482,13 @@ impl State {
         effects: &mut Effects,
     ) {
         let made = self.traces.made(connection);
+        let early = self.upstream.takes_early_data(connection);
         let Some(ticket) = self.ticket(request) else { return };
-        let Some(parcel) = ticket.parcel.take() else { return };
+        let Some(mut parcel) = ticket.parcel.take() else { return };
+        parcel.early = early;
+        if early {
+            parcel.exchange.sent_early(now);
+        }
         let reused = made.as_ref().is_some_and(|(_, reused)| *reused);
         if let Some((made, _)) = made {
             parcel.exchange.assigned(now, &made, reused);
