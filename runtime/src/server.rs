@@ -144,6 +144,7 @@ impl<R: Runtime> ServerBuilder<R> {
         let (listener, udp) = match http3 {
             None => (listen::<R>(&runtime, &address).await?, None),
             Some(mut options) => {
+                options.grant(&engine);
                 let windows = quic::ReceiveWindows::of(&mut options.connection);
                 let config = http3_config(tls.as_ref(), &options)?.with_qlog(qlog);
                 let (listener, socket) = listen_on_both(&runtime, &address).await?;

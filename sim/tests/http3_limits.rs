@@ -3,6 +3,7 @@
 mod raw3;
 
 use core::net::SocketAddr;
+use core::num::NonZeroU32;
 use core::time::Duration;
 
 use bytes::Bytes;
@@ -153,6 +154,29 @@ fn a_body_that_keeps_the_pace_may_take_its_time() {
         assert_eq!(handle.counts().count(Cut::BodyTooSlow), 0);
     })
     .unwrap();
+}
+
+/// What is granted from the beginning stands in the transport's parameters.
+#[test]
+fn a_client_may_have_as_many_streams_as_the_engine_says() {
+    for most in [1, 7, 150] {
+        let net = Net::seeded(1);
+        let (server, host) = hosts(&net);
+        net.run(async {
+            let builder = brisk(&server).engine(|engine| {
+                engine.max_concurrent_streams = NonZeroU32::new(most).unwrap();
+            });
+            serve(&server, builder).await;
+            let mut peer = Peer::client(&host, AT, &Options::default()).await;
+            peer.until("a handshake", |peer| peer.connected).await;
+            for _ in 0..most {
+                let stream = peer.open(Dir::Bi, &request(false));
+                peer.finish(stream);
+            }
+            assert_eq!(peer.connection().streams().open(Dir::Bi), None, "{most}");
+        })
+        .unwrap();
+    }
 }
 
 #[test]

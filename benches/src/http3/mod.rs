@@ -1,6 +1,7 @@
 //! HTTP/3 over loopback, beside `h3` with `quinn`, and beside quiche: what each end spends.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -33,7 +34,7 @@ const TOGETHER: u64 = 51_200;
 const AT_ONCE: u64 = 64;
 /// Streams that a server grants at a time: a stream counts until the end of its answer has been
 /// acknowledged, so 64 at once with less would wait for the right to open more.
-const STREAMS: u32 = 256;
+const STREAMS: NonZeroU32 = NonZeroU32::new(256).expect("not zero");
 /// Bytes of one download.
 const LENGTH: u64 = 512 << 20;
 
@@ -193,9 +194,8 @@ fn begin(who: Who, identity: &'static Identity) -> Server {
     match who {
         Who::Regatta => start(move |tell| async move {
             let builder = regatta_tokio::server().tls(identity.server());
-            let mut quic = ServerOptions::default();
-            quic.connection.bidirectional_streams = STREAMS;
-            let builder = builder.http3(quic);
+            let builder = builder.http3(ServerOptions::default());
+            let builder = builder.engine(|engine| engine.max_concurrent_streams = STREAMS);
             let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
             let server = builder.bind(any).await.expect("a port");
             let address = server.local_address().expect("an address");

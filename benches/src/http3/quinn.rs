@@ -35,7 +35,7 @@ pub(super) async fn serve_by(
     let crypto = QuicServerConfig::try_from(tls).expect("TLS 1.3");
     let mut config = quinn::ServerConfig::with_crypto(Arc::new(crypto));
     let mut transport = quinn::TransportConfig::default();
-    transport.max_concurrent_bidi_streams(super::STREAMS.into());
+    transport.max_concurrent_bidi_streams(super::STREAMS.get().into());
     config.transport_config(Arc::new(transport));
     let endpoint = quinn::Endpoint::server(config, address).expect("a port");
     tell(endpoint.local_addr().expect("an address"));

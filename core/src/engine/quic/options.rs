@@ -6,6 +6,7 @@ use std::sync::Arc;
 use quinn_proto::congestion::{BbrConfig, ControllerFactory, CubicConfig, NewRenoConfig};
 use quinn_proto::{IdleTimeout, MtuDiscoveryConfig, TransportConfig, VarInt};
 
+use crate::engine::Config;
 use crate::time::Duration;
 
 /// Settings of a connection, for both sides. Limits are on what the peer controls.
@@ -28,7 +29,9 @@ pub struct Options {
     /// windows, quinn's default.
     pub send_window: u32,
     /// Most streams in both directions that the peer may have open. Default 100 (RFC 9114 6.1
-    /// recommends no less).
+    /// recommends no less). A server of HTTP/3 has
+    /// [`max_concurrent_streams`](crate::engine::Config::max_concurrent_streams) instead
+    /// ([`ServerOptions::grant`]).
     pub bidirectional_streams: u32,
     /// Most streams in one direction that the peer may have open. Default 16: HTTP/3 needs three,
     /// and extensions and reserved types must find room (RFC 9114 6.2).
@@ -134,6 +137,14 @@ impl Default for ServerOptions {
             early_data: false,
             secret: None,
         }
+    }
+}
+
+impl ServerOptions {
+    /// Grants a client of HTTP/3 from the beginning as many streams as the engine does later: in
+    /// the transport's parameters stands what a server has to say of its requests.
+    pub fn grant(&mut self, engine: &Config) {
+        self.connection.bidirectional_streams = engine.max_concurrent_streams.get();
     }
 }
 
