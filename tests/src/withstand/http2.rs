@@ -147,8 +147,8 @@ pub(super) fn faults() -> Vec<Fault> {
                 Say(frame(CONTINUATION, 0, 1, &fields()[16_000..32_000])),
                 Say(frame(CONTINUATION, END_HEADERS, 1, &fields()[32_000..])),
             ],
-            92,
-            "HTTP/2 failed on the stream with PROTOCOL_ERROR",
+            56,
+            "the peer sent a head larger than the limit",
         ),
         fault(
             "a body shorter than its length",

@@ -26,11 +26,15 @@ impl H2 {
             .initial_window_size(config.stream_window)
             .initial_connection_window_size(config.connection_window)
             .max_frame_size(config.max_frame_size.clamp(16 << 10, (1 << 24) - 1))
-            .max_header_list_size(config.max_head_bytes)
+            // More than the peer is told: of what is over the limit it says nothing that a
+            // caller could use, so up to there the engine counts itself. Beyond that it is over
+            // the limit on the wire too, since Huffman's shortest code has five bits.
+            .max_header_list_size(config.max_head_bytes.saturating_mul(2))
             .initial_max_send_streams(config.initial_streams.get() as usize)
             .max_concurrent_reset_streams(0)
             .max_local_error_reset_streams(None)
             .data_frame_budget(usize::MAX);
+        self.io.wire().say_head_limit(config.max_head_bytes);
         let handshake = pin!(builder.handshake(self.io.clone()));
         let mut cx = Context::from_waker(Waker::noop());
         if let Poll::Ready(Ok((opener, mut connection))) = handshake.poll(&mut cx) {
@@ -113,6 +117,23 @@ impl H2 {
         }
     }
 
+    /// Marks the streams whose section of fields was larger than the limit on the wire: rarely
+    /// there is one.
+    pub(super) fn note_large_heads(&mut self) {
+        if self.is_server() {
+            return;
+        }
+        loop {
+            let Some(number) = self.io.wire().tap.heads.take() else { return };
+            let found = self.streams.iter().find(|(_, stream)| stream.number == number);
+            if let Some(id) = found.map(|(id, _)| id)
+                && let Some(stream) = self.streams.get_mut(id)
+            {
+                stream.is_large = true;
+            }
+        }
+    }
+
     /// What the peer's GOAWAY, as the tap saw it, means for the connection.
     pub(super) fn note_go_away(&mut self) {
         let go_away = self.io.wire().tap.go_away();
@@ -146,7 +167,7 @@ impl H2 {
             let wire = self.io.wire();
             (wire.tap.was_sent(stream.number), wire.tap.go_away())
         };
-        if stream.answered {
+        if stream.answered || stream.is_large {
             // Whatever the server says now: it has acted on the request.
             RetrySafe::Answered
         } else if cause == Cause::StreamReset(code::REFUSED_STREAM)
@@ -160,9 +181,11 @@ impl H2 {
         }
     }
 
-    /// A response that has begun and whose connection ends is incomplete.
+    /// A response that has begun and whose connection ends is incomplete; one that h2 did not
+    /// take because it is too large has a name.
     pub(super) const fn ending_cause(&self, stream: &Stream, cause: Cause) -> Cause {
         match cause {
+            Cause::Protocol(_) if stream.is_large => Cause::Protocol(ProtocolFault::HeadTooLarge),
             Cause::Closed if stream.answered => Cause::Incomplete,
             cause => cause,
         }

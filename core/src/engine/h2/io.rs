@@ -9,6 +9,7 @@ use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::frame::{Step, Walker};
+use super::setting;
 use super::tap::Tap;
 use crate::engine::Output;
 
@@ -32,6 +33,8 @@ pub(super) struct Wire {
     walker: Walker,
     /// This side has written its first frame.
     begun: bool,
+    /// What its SETTINGS are to say of heads, until they have been written.
+    head_limit: Option<u32>,
     /// Bytes of the client's preface that are still to be written.
     preface_left: usize,
     pub(super) tap: Tap,
@@ -52,6 +55,7 @@ impl Io {
             writer: None,
             walker: Walker::default(),
             begun: false,
+            head_limit: None,
             preface_left,
             tap,
         })))
@@ -125,9 +129,14 @@ impl Wire {
         }
     }
 
+    /// The peer is told another limit for heads than h2 has.
+    pub(super) const fn say_head_limit(&mut self, limit: u32) {
+        self.head_limit = Some(limit);
+    }
+
     /// Takes bytes until the output holds `most` at a frame boundary; returns how many.
     fn write(&mut self, bytes: &[u8], most: usize) -> usize {
-        let mut taken = 0;
+        let (mut taken, mut said) = (0, None);
         while let Some(rest) = bytes.get(taken..).filter(|rest| !rest.is_empty()) {
             if self.preface_left > 0 {
                 let n = rest.len().min(self.preface_left);
@@ -147,8 +156,12 @@ impl Wire {
                     self.tap.sent(frame);
                     n
                 }
-                Step::Header(n, _) => {
-                    self.begun = true;
+                Step::Header(n, frame) => {
+                    if !core::mem::replace(&mut self.begun, true) {
+                        // The first frame is SETTINGS, and h2 writes it in one piece.
+                        let at = self.output.len() + taken + n;
+                        said = self.head_limit.take().map(|limit| (at..at + frame.len, limit));
+                    }
                     if self.walker.is_bare()
                         && let Step::Payload(_, Some(frame)) = self.walker.step(&[])
                     {
@@ -159,6 +172,11 @@ impl Wire {
             };
         }
         self.output.extend_from_slice(bytes.get(..taken).unwrap_or_default());
+        if let Some((place, limit)) = said
+            && let Some(payload) = self.output.get_mut(place)
+        {
+            setting::say_head_limit(payload, limit);
+        }
         taken
     }
 }

@@ -34,9 +34,11 @@ mod client;
 mod clock;
 mod frame;
 mod head;
+mod heads;
 mod io;
 mod pace;
 mod pump;
+mod rate;
 mod server;
 mod setting;
 mod stream;
@@ -129,7 +131,7 @@ impl H2 {
         let most = config.max_concurrent_streams.get();
         Self {
             config: config.clone(),
-            io: Io::new(tap::Tap::new(is_server, read, now), written),
+            io: Io::new(tap::Tap::new(is_server, read, config.max_head_bytes, now), written),
             ready: Arc::new(Ready::default()),
             scratch: Vec::new(),
             connection: Connection::Done,
@@ -271,6 +273,7 @@ impl H2 {
             wire.tap.set_now(now);
             wire.receive(input);
         }
+        self.note_large_heads();
         self.note_go_away();
         self.pump(now);
     }
@@ -329,6 +332,7 @@ impl H2 {
         Limits {
             informational: self.config.max_informational,
             fields: self.config.max_head_fields as usize,
+            head: self.config.max_head_bytes as usize,
             body: self.config.max_body_bytes.filter(|_| self.is_server()),
         }
     }

@@ -6,10 +6,22 @@ use super::frame::code;
 /// Identifiers (RFC 9113 6.5.2, RFC 8441 3).
 const ENABLE_PUSH: u16 = 2;
 const INITIAL_WINDOW_SIZE: u16 = 4;
+const MAX_HEADER_LIST_SIZE: u16 = 6;
 const ENABLE_CONNECT_PROTOCOL: u16 = 8;
 
 /// The largest window (RFC 9113 6.9.1).
 const LARGEST_WINDOW: u32 = (1 << 31) - 1;
+
+/// Says another limit for heads in the payload of a frame that goes out.
+pub(super) fn say_head_limit(payload: &mut [u8], limit: u32) {
+    for setting in payload.chunks_exact_mut(6) {
+        if let Some((id, value)) = setting.split_first_chunk_mut::<2>()
+            && *id == MAX_HEADER_LIST_SIZE.to_be_bytes()
+        {
+            value.copy_from_slice(&limit.to_be_bytes());
+        }
+    }
+}
 
 /// What has come of the payloads of SETTINGS.
 #[derive(Debug, Default)]

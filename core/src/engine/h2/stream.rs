@@ -10,6 +10,7 @@ use h2::server::SendResponse;
 use h2::{Reason, RecvStream, SendStream};
 use http::{HeaderMap, StatusCode};
 
+use super::heads;
 use super::wake::{Chunk, Ready, StreamWaker};
 use super::window::{Brought, Mark};
 use crate::engine::{Event, Head};
@@ -20,6 +21,8 @@ use crate::types::ProtocolFault;
 /// frames of 50 bytes fill the default window first, frames of one byte do not (A16).
 const SMALL_DATA_DEBT: usize = 5 << 20;
 const SMALL: usize = 256;
+
+const TOO_LARGE: Verdict = Verdict::Refused(ProtocolFault::HeadTooLarge, Reason::ENHANCE_YOUR_CALM);
 
 /// What comes from the peer.
 #[derive(Debug)]
@@ -74,6 +77,8 @@ pub(super) struct Limits {
     pub(super) informational: u32,
     /// Most fields of a head or trailer section.
     pub(super) fields: usize,
+    /// The most that those of a response may hold, in bytes (RFC 9113 6.5.2).
+    pub(super) head: usize,
     /// Longest body of a request.
     pub(super) body: Option<u64>,
 }
@@ -85,6 +90,8 @@ pub(super) struct Stream {
     pub(super) number: u32,
     /// Whether any part of a response has come.
     pub(super) answered: bool,
+    /// A client's: its head or trailers are larger than the limit on the wire already.
+    pub(super) is_large: bool,
     /// The response, or the request that a server got, has no body whatever is sent.
     pub(super) is_head: bool,
     /// The request was CONNECT.
@@ -157,6 +164,7 @@ impl Stream {
         Self {
             number,
             answered: false,
+            is_large: false,
             is_head: false,
             is_connect: false,
             held: None,
@@ -222,9 +230,8 @@ impl Stream {
         let (parts, body) = head.into_parts();
         let end = body.is_end_stream();
         self.incoming = Incoming::Body { body, open: !end };
-        if parts.headers.len() > self.limits.fields {
-            let fault = ProtocolFault::HeadTooLarge;
-            return Poll::Ready(Verdict::Refused(fault, Reason::ENHANCE_YOUR_CALM));
+        if self.is_too_large(&parts.headers, true) {
+            return Poll::Ready(TOO_LARGE);
         }
         let is_success = parts.status.is_success();
         let head = Head::Response(Box::new(http::Response::from_parts(parts, ())));
@@ -248,6 +255,13 @@ impl Stream {
         Poll::Ready(Verdict::Open)
     }
 
+    /// Whether a head or trailers are larger than the limit. Of a server's, h2 has seen to the
+    /// size.
+    fn is_too_large(&self, fields: &HeaderMap, has_status: bool) -> bool {
+        let is_long = || heads::size(fields, has_status) > self.limits.head;
+        fields.len() > self.limits.fields || (self.is_client && is_long())
+    }
+
     fn on_informational(
         &mut self,
         head: http::Response<()>,
@@ -256,6 +270,9 @@ impl Stream {
         self.informational += 1;
         if self.informational > self.limits.informational {
             return Verdict::Refused(ProtocolFault::Excessive, Reason::ENHANCE_YOUR_CALM);
+        }
+        if self.is_too_large(head.headers(), true) {
+            return TOO_LARGE;
         }
         match head.status() {
             StatusCode::CONTINUE if self.is_connect => {}
@@ -305,9 +322,9 @@ impl Stream {
             Poll::Ready(Ok(trailers)) => {
                 *open = false;
                 events.push_back(match trailers {
-                    Some(fields) if fields.len() > self.limits.fields => {
-                        let fault = ProtocolFault::HeadTooLarge;
-                        return Poll::Ready(Verdict::Refused(fault, Reason::ENHANCE_YOUR_CALM));
+                    // Of trailers that are far too large h2 leaves some out.
+                    Some(fields) if self.is_large || self.is_too_large(&fields, false) => {
+                        return Poll::Ready(TOO_LARGE);
                     }
                     Some(trailers) => Event::Trailers { stream, trailers: Box::new(trailers) },
                     None => Event::Data { stream, bytes: Bytes::new(), end: true },

@@ -12,12 +12,12 @@ use bytes::BytesMut;
 
 use super::alternatives::Alternatives;
 use super::frame::{Frame, Step, Walker, code, flag, kind};
+use super::heads::Heads;
+use super::rate::Rate;
 use super::setting::Settings;
 use crate::downstream::Cut;
-use crate::time::{Duration, Instant};
+use crate::time::Instant;
 
-/// The time over which frames are counted.
-const WINDOW: Duration = Duration::from_secs(10);
 /// Resets of unanswered streams by a client (A01, A02).
 const RESETS: u32 = 200;
 /// .. or more than half of all streams, once there were so many.
@@ -46,24 +46,6 @@ const LATE: u32 = 10_000;
 const LATE_PER_RESET: u32 = 1_000;
 /// CONTINUATION frames of one header block (A04).
 const CONTINUATIONS: u32 = 16;
-
-/// Counts events within [`WINDOW`].
-#[derive(Debug, Default)]
-struct Rate {
-    since: Instant,
-    count: u32,
-}
-
-impl Rate {
-    /// Counts one more; returns how many there were in this window.
-    fn hit(&mut self, now: Instant) -> u32 {
-        if now.saturating_since(self.since) >= WINDOW {
-            *self = Self { since: now, count: 0 };
-        }
-        self.count = self.count.saturating_add(1);
-        self.count
-    }
-}
 
 #[derive(Debug, Default)]
 struct Rates {
@@ -146,6 +128,7 @@ pub(super) struct Tap {
     /// What h2 has refused by itself and was not counted yet.
     refused: Refused,
     alternatives: Alternatives,
+    pub(super) heads: Heads,
 }
 
 /// Streams that h2 has refused without telling of them.
@@ -159,7 +142,7 @@ pub(super) struct Refused {
 
 impl Tap {
     /// Makes the tap of a new connection.
-    pub(super) fn new(is_server: bool, preface_left: usize, now: Instant) -> Self {
+    pub(super) fn new(is_server: bool, preface_left: usize, max_head: u32, now: Instant) -> Self {
         Self {
             is_server,
             now,
@@ -193,6 +176,7 @@ impl Tap {
             data_out: 0,
             refused: Refused::default(),
             alternatives: Alternatives::default(),
+            heads: Heads::new(max_head),
         }
     }
 
@@ -400,10 +384,12 @@ impl Tap {
             kind::HEADERS | kind::PUSH_PROMISE => {
                 self.block = Some(self.now);
                 self.continuations = 0;
+                self.heads.begin(frame.stream, frame.len);
             }
             kind::ALTSVC if !self.is_server => self.alternatives.begin(frame.len),
             kind::CONTINUATION => {
                 self.continuations += 1;
+                self.heads.go_on(frame.len);
                 self.limit(self.continuations, CONTINUATIONS, Cut::FloodContinuation);
             }
             _ => {}

@@ -15,6 +15,7 @@ mod alternatives;
 mod client;
 mod costs;
 mod exchange;
+mod heads;
 mod hpack;
 mod limits;
 mod server;

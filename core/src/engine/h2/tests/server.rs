@@ -362,7 +362,7 @@ fn the_engines_own_frames_stand_between_those_of_h2() {
 
 #[test]
 fn writing_stops_between_frames_only() {
-    let io = Io::new(Tap::new(true, 0, NOW), 0);
+    let io = Io::new(Tap::new(true, 0, u32::MAX, NOW), 0);
     let mut cx = Context::from_waker(Waker::noop());
     // The output fills up within the second frame.
     let (first, second) = (data(1, 65_520, false), data(1, 100, false));
