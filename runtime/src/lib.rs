@@ -65,6 +65,8 @@ pub use error::{Error, Kind as ErrorKind};
 pub use exchange::TimelineHandle;
 pub use hooks::{
     ConnectionEvent, ConnectionFacts, DrainReason, Ended, Ending, RequestEvent, RequestFacts,
+    ServerConnectionEvent, ServerConnectionFacts, ServerEnded, ServerRequestEvent,
+    ServerRequestFacts,
 };
 pub use options::{InformationalHook, RequestOptions};
 pub use recording::Recording;

@@ -27,6 +27,10 @@ use crate::drive::listener;
 #[cfg(feature = "http3")]
 use crate::error::{Error, Kind};
 use crate::exchange::Exchange;
+use crate::hooks::{
+    ServerConnectionEvent, ServerConnectionFacts, ServerHooks, ServerRequestEvent,
+    ServerRequestFacts, TellServer, ToldRequest,
+};
 use crate::mail::{Frame, Mailbox, is_interim};
 use crate::runtime::{Address, Listener as _, Runtime};
 use crate::spans::ServerSpan;
@@ -68,6 +72,7 @@ pub struct ServerBuilder<R> {
     http3: Option<quic::ServerOptions>,
     #[cfg(feature = "http3")]
     qlog: Option<Arc<dyn qlog::Sink>>,
+    hooks: ServerHooks,
 }
 
 impl<R: Runtime> ServerBuilder<R> {
@@ -125,12 +130,35 @@ impl<R: Runtime> ServerBuilder<R> {
         self.downstream(|downstream| downstream.advertise = advertise)
     }
 
+    /// Tells this function what happens to connections, in order. It runs in whichever task makes
+    /// it happen, with no lock held, and must not block; it may use the server. Default nobody is
+    /// told.
+    #[must_use]
+    pub fn on_connection(
+        mut self,
+        told: impl Fn(&ServerConnectionFacts, &ServerConnectionEvent) + Send + Sync + 'static,
+    ) -> Self {
+        self.hooks.on_connection = Some(Arc::new(told));
+        self
+    }
+
+    /// Tells this function what happens to requests, in order; else as
+    /// [`ServerBuilder::on_connection`].
+    #[must_use]
+    pub fn on_request(
+        mut self,
+        told: impl Fn(&ServerRequestFacts, &ServerRequestEvent) + Send + Sync + 'static,
+    ) -> Self {
+        self.hooks.on_request = Some(Arc::new(told));
+        self
+    }
+
     /// Listens at `address`; port 0 picks a free one.
     pub async fn bind(self, address: impl Into<Address>) -> Result<Server<R>, Error> {
         let address = address.into();
         #[cfg(feature = "http3")]
         let (http3, qlog) = (self.http3, self.qlog);
-        let Self { runtime, tls, plain, engine, downstream, .. } = self;
+        let Self { runtime, tls, plain, engine, downstream, hooks, .. } = self;
         let tls = match tls {
             None => None,
             Some(mut options) => {
@@ -162,7 +190,8 @@ impl<R: Runtime> ServerBuilder<R> {
         #[cfg(not(feature = "http3"))]
         let udp_port: Option<SocketAddr> = None;
         let udp_port = udp_port.map(|at| at.port());
-        let gate = Gate::start(runtime, Speaks { tls, plain }, engine, downstream, udp_port);
+        let (speaks, tell) = (Speaks { tls, plain }, TellServer::to(hooks));
+        let gate = Gate::start(runtime, speaks, engine, downstream, udp_port, tell);
         Ok(Server { listener, udp, gate })
     }
 }
@@ -237,6 +266,7 @@ impl<R: Runtime> Server<R> {
             http3: None,
             #[cfg(feature = "http3")]
             qlog: None,
+            hooks: ServerHooks::default(),
         }
     }
 
@@ -369,6 +399,7 @@ pub(crate) async fn answer<S: Service>(
     request: Box<Request<Body>>,
     exchange: Arc<Exchange>,
     alt_svc: Option<HeaderValue>,
+    told: ToldRequest,
 ) {
     // Fails the response if this task goes away before it is complete.
     let mut unfinished = Unfinished { exchange: Some(&exchange) };
@@ -390,6 +421,7 @@ pub(crate) async fn answer<S: Service>(
         *head.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
         head.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(0));
         span.answered(head.status());
+        told.answered(head.status());
         exchange.down.write_last(Frame::Head(Box::new(head)));
         return;
     }
@@ -397,6 +429,7 @@ pub(crate) async fn answer<S: Service>(
         head.headers_mut().entry(ALT_SVC).or_insert(alt_svc);
     }
     span.answered(head.status());
+    told.answered(head.status());
     let tunnel =
         head.status() == StatusCode::SWITCHING_PROTOCOLS || (connect && head.status().is_success());
     let exact = body.size_hint().exact();

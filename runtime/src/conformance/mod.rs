@@ -94,6 +94,7 @@ mod datagrams;
 mod drains;
 mod ends;
 mod held;
+mod hooks;
 mod io;
 mod names;
 mod peers;
@@ -151,6 +152,7 @@ pub use ends::{
     dropping_unread_bytes_resets, end_outlives_a_reset, finishing_twice_is_finishing,
     reset_wakes_the_reader, reset_wakes_the_writer, writing_after_finishing_fails,
 };
+pub use hooks::server_tells_what_happens;
 pub use names::{a_name_that_does_not_exist_fails, localhost_is_loopback, look_up_can_be_dropped};
 pub use peers::{
     answer_may_come_byte_by_byte, connection_that_ends_unsaid_is_replaced, cut_answer_is_an_error,
@@ -324,6 +326,7 @@ macro_rules! conformance_tests {
             dropped_server_answers_what_is_under_way, long_drain_is_cut,
             response_outlives_its_client, dropped_client_gives_its_attempts_up,
             all_may_go_at_once,
+            server_tells_what_happens,
         }
     };
     ($run:path: $($fact:ident,)+) => {

@@ -15,6 +15,7 @@ use regatta_core::machine::{Machine as _, Outbox};
 
 use super::letter::Letter;
 use crate::budget::Budget;
+use crate::hooks::TellServer;
 use crate::mail::{Mailbox, Wake};
 use crate::runtime::Runtime;
 
@@ -27,6 +28,8 @@ pub(crate) struct Gate<R: Runtime> {
     pub(crate) budget: Arc<Budget>,
     /// What answers say of where else the server is.
     pub(super) advertised: Advertised,
+    /// Who hears of it.
+    pub(super) tell: TellServer,
     state: Mutex<State>,
     /// Raised when the listener's own task has something to do.
     pub(super) wake: Wake,
@@ -82,6 +85,7 @@ impl<R: Runtime> Gate<R> {
         engine: EngineConfig,
         mut config: Config,
         udp_port: Option<u16>,
+        tell: TellServer,
     ) -> Arc<Self> {
         // Who says nothing at all does not get longer than who has begun.
         config.silence_timeout = config.silence_timeout.min(engine.head_timeout);
@@ -97,7 +101,7 @@ impl<R: Runtime> Gate<R> {
         };
         let (state, wake) = (Mutex::new(state), Wake::new());
         let engine = Arc::new(engine);
-        Arc::new(Self { runtime, speaks, engine, budget, advertised, state, wake })
+        Arc::new(Self { runtime, speaks, engine, budget, advertised, tell, state, wake })
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -91,7 +91,10 @@ impl<P: Party> Lanes<P> {
                     }
                     self.moved.push(slot);
                 }
-                Letter::Shutdown => engine.shutdown(now, Shutdown::Graceful),
+                Letter::Shutdown => {
+                    self.party.on_shutdown();
+                    engine.shutdown(now, Shutdown::Graceful);
+                }
                 Letter::Abort => {
                     self.aborted = true;
                     engine.shutdown(now, Shutdown::Now);

@@ -3,6 +3,7 @@
 use core::future::{Future, poll_fn};
 use core::net::SocketAddr;
 use core::task::{Context, Poll, Waker};
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 
@@ -20,6 +21,7 @@ use super::party::{Ended, Party};
 use super::timer::yield_once;
 use crate::body::{Body, Side};
 use crate::exchange::Exchange;
+use crate::hooks::{ServerConnectionEvent, ServerRequestFacts, ToldRequest};
 use crate::mail::Letters;
 use crate::runtime::{Listener, Runtime, Timer};
 use crate::server::{ConnectionHandle, Service, answer};
@@ -75,6 +77,7 @@ pub(crate) async fn run<R: Runtime, S: Service>(
                 let address = peer.map(|peer| peer.ip());
                 if let Some(served) = gate.feed(Event::Accepted { peer: address }) {
                     let guest = Guest { served, peer };
+                    guest.tell(&gate, ServerConnectionEvent::Accepted);
                     let (gate, service) = (Arc::clone(&gate), Arc::clone(&service));
                     let runtime = gate.runtime.clone();
                     runtime.spawn(serve(gate, service, socket, guest));
@@ -143,6 +146,12 @@ pub(super) struct Guest {
     pub(super) peer: Option<SocketAddr>,
 }
 
+impl Guest {
+    pub(super) fn tell<R: Runtime>(&self, gate: &Gate<R>, event: ServerConnectionEvent) {
+        gate.tell.connection(self.served.0, self.peer, event);
+    }
+}
+
 /// Serves one connection: TLS, the choice of a protocol, then the common loop. What comes before
 /// the loop is a future of its own, which is gone then: an idle connection keeps no room for it.
 fn serve<R: Runtime, S: Service>(
@@ -165,9 +174,12 @@ async fn begin<R: Runtime, S: Service>(
     socket: R::Stream,
     guest: Guest,
 ) -> Option<Connection<R, Downward<R, S>>> {
+    let accepted = gate.runtime.now();
     let Some(greeted) = greet(&gate, socket, &guest.served).await else {
         guest.served.1.close();
         gate.feed(Event::Closed(guest.served.0));
+        let after = gate.runtime.now().saturating_since(accepted);
+        guest.tell(&gate, ServerConnectionEvent::Failed { after });
         return None;
     };
     let (wire, protocol) = (greeted.wire, greeted.protocol);
@@ -181,7 +193,6 @@ async fn begin<R: Runtime, S: Service>(
     let runtime = gate.runtime.clone();
     let mailbox = Arc::clone(&guest.served.1);
     let secure = wire.tls().is_some();
-    spans::served(guest.peer, protocol, secure);
     let party = Downward::new(gate, service, guest, protocol, secure);
     Some(Connection::new(runtime, wire, engine, mailbox, party))
 }
@@ -197,17 +208,57 @@ pub(super) struct Downward<R: Runtime, S: Service> {
     held: usize,
     /// It is not read because all of that is in use.
     paused: bool,
+    established: Instant,
+    requests: u64,
+    /// It was told that it drains.
+    is_draining: bool,
+    /// What is told of requests, by the place of their exchanges; empty where nobody listens.
+    told: BTreeMap<usize, ToldRequest>,
 }
 
 impl<R: Runtime, S: Service> Downward<R, S> {
-    pub(super) const fn new(
+    /// The end of a connection whose handshakes are done, which is told.
+    pub(super) fn new(
         gate: Arc<Gate<R>>,
         service: Arc<S>,
         guest: Guest,
         protocol: Protocol,
         secure: bool,
     ) -> Self {
-        Self { gate, service, guest, protocol, secure, held: 0, paused: false }
+        let established = gate.runtime.now();
+        spans::served(guest.peer, protocol, secure);
+        guest.tell(&gate, ServerConnectionEvent::Connected { protocol, secure });
+        Self {
+            gate,
+            service,
+            guest,
+            protocol,
+            secure,
+            held: 0,
+            paused: false,
+            established,
+            requests: 0,
+            is_draining: false,
+            told: BTreeMap::new(),
+        }
+    }
+
+    /// Says that a request has come.
+    fn tell(&mut self, now: Instant, head: &http::Request<()>, at: usize) -> ToldRequest {
+        self.requests += 1;
+        let facts = || ServerRequestFacts {
+            connection: self.guest.served.0,
+            number: self.requests,
+            peer: self.guest.peer,
+            protocol: self.protocol,
+            method: head.method().clone(),
+            path: head.uri().path().into(),
+        };
+        let told = self.gate.tell.begun(now, facts);
+        if told.is_heard() {
+            self.told.insert(at, told.clone());
+        }
+        told
     }
 
     /// Answers a request, in a task of its own. A connection of HTTP/1 has one request at a time
@@ -242,6 +293,7 @@ impl<R: Runtime, S: Service> Party for Downward<R, S> {
         end: bool,
     ) -> Option<Arc<Exchange>> {
         let exchange = Arc::new(Exchange::charged(now, &self.gate.budget));
+        let told = self.tell(now, &head, Arc::as_ptr(&exchange).addr());
         exchange.down.await_head();
         if head.headers().contains_key(EXPECT) {
             // 100 (Continue) is sent when the service asks for the body (RFC 9110 10.1.1).
@@ -268,7 +320,8 @@ impl<R: Runtime, S: Service> Party for Downward<R, S> {
         // Boxed, or the call would hold it twice.
         let request = Box::new(http::Request::from_parts(parts, body));
         let alt_svc = self.gate.advertised.on(self.protocol, self.secure).cloned();
-        let call = answer(Arc::clone(&self.service), request, Arc::clone(&exchange), alt_svc);
+        let service = Arc::clone(&self.service);
+        let call = answer(service, request, Arc::clone(&exchange), alt_svc, told);
         self.begin(call);
         Some(exchange)
     }
@@ -280,6 +333,12 @@ impl<R: Runtime, S: Service> Party for Downward<R, S> {
     fn on_pong(&mut self) {}
 
     fn on_budget_spent(&mut self) {}
+
+    fn on_shutdown(&mut self) {
+        if !core::mem::replace(&mut self.is_draining, true) {
+            self.guest.tell(&self.gate, ServerConnectionEvent::Draining);
+        }
+    }
 
     fn on_cut(&mut self, cut: Cut) {
         self.gate.cut(cut);
@@ -318,6 +377,9 @@ impl<R: Runtime, S: Service> Party for Downward<R, S> {
         // Harmless where all of the request came; else its reader would wait for ever, also
         // behind a response that is complete.
         ended.exchange.up.fail(None);
+        if let Some(told) = self.told.remove(&Arc::as_ptr(&ended.exchange).addr()) {
+            told.ended(ended.timing.ended, ended.outcome, &ended.exchange);
+        }
         ended.exchange.down.close();
     }
 
@@ -325,5 +387,8 @@ impl<R: Runtime, S: Service> Party for Downward<R, S> {
         self.hold(0);
         self.gate.feed(Event::Closed(self.guest.served.0));
         spans::closed(self.guest.peer, cause);
+        let lived = self.gate.runtime.now().saturating_since(self.established);
+        let requests = self.requests;
+        self.guest.tell(&self.gate, ServerConnectionEvent::Closed { cause, requests, lived });
     }
 }

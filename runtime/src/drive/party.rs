@@ -55,6 +55,9 @@ pub(crate) trait Party: Send + Unpin + 'static {
     /// The task used its budget of one wake up and yields.
     fn on_budget_spent(&mut self);
 
+    /// Server: the connection is to take nothing new.
+    fn on_shutdown(&mut self) {}
+
     /// Server: something was refused, cut or timed out.
     fn on_cut(&mut self, _: Cut) {}
 

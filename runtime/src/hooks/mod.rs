@@ -1,8 +1,9 @@
-//! What a client tells its owner's functions about connections and requests, as it happens.
+//! What a client or a server tells its owner's functions about connections and requests, as it
+//! happens.
 //!
 //! Events are queued where they happen, in their order, and told when no lock is held. One task
 //! tells at a time; whoever finds another at it leaves its events to that one. So a function may
-//! use the client again, and hears of what that does when it has returned.
+//! use client and server again, and hears of what that does when it has returned.
 
 use core::fmt;
 use core::net::SocketAddr;
@@ -15,10 +16,17 @@ use regatta_core::types::{Cause, Origin, Outcome, Refusal};
 
 use crate::timeline::{ConnectionTrace, Timeline};
 
+mod line;
+mod server;
 mod teller;
 #[cfg(test)]
 mod tests;
 
+pub use server::{
+    ServerConnectionEvent, ServerConnectionFacts, ServerEnded, ServerRequestEvent,
+    ServerRequestFacts,
+};
+pub(crate) use server::{ServerHooks, TellServer, ToldRequest};
 pub(crate) use teller::{Facts, Tell, Told};
 
 /// Which connection an event is about.

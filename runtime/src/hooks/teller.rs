@@ -1,11 +1,10 @@
-//! Where what happens is said and queued, and who tells it.
+//! Where what happens is said, and what is told of it.
 
-use std::collections::{BTreeSet, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use core::fmt;
 use core::net::SocketAddr;
-use core::sync::atomic::{AtomicBool, Ordering};
 
 use http::StatusCode;
 use regatta_core::Instant;
@@ -13,6 +12,7 @@ use regatta_core::id::{AttemptId, ConnectionId, RequestId};
 use regatta_core::types::{Cause, Origin};
 use regatta_core::upstream;
 
+use super::line::Line;
 use super::{
     ConnectionEvent, ConnectionFacts, DrainReason, Ended, Ending, Hooks, RequestEvent, RequestFacts,
 };
@@ -232,18 +232,9 @@ fn never_connected(now: Instant, aim: &AttemptTrace, traces: &Traces) -> Connect
 /// Tells the functions of one client what happened.
 pub(crate) struct Teller {
     hooks: Hooks,
-    queue: Mutex<Queue>,
-    /// Something is in the queue.
-    waiting: AtomicBool,
-}
-
-#[derive(Default)]
-pub(super) struct Queue {
-    pub(super) events: VecDeque<Event>,
+    pub(super) line: Line<Event>,
     /// Connections of which it was told that they drain.
-    pub(super) draining: BTreeSet<ConnectionId>,
-    /// Somebody tells.
-    pub(super) busy: bool,
+    pub(super) draining: Mutex<BTreeSet<ConnectionId>>,
 }
 
 pub(super) enum Event {
@@ -254,24 +245,19 @@ pub(super) enum Event {
 
 impl Teller {
     fn new(hooks: Hooks) -> Self {
-        Self { hooks, queue: Mutex::default(), waiting: AtomicBool::new(false) }
-    }
-
-    pub(super) fn lock(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+        Self { hooks, line: Line::new(), draining: Mutex::default() }
     }
 
     pub(super) fn connection(&self, facts: ConnectionFacts, event: ConnectionEvent) {
-        let mut queue = self.lock();
+        let mut draining = self.draining.lock().unwrap_or_else(PoisonError::into_inner);
         match &event {
-            ConnectionEvent::Draining { .. } if !queue.draining.insert(facts.id) => return,
+            ConnectionEvent::Draining { .. } if !draining.insert(facts.id) => return,
             ConnectionEvent::Closed { .. } => {
-                queue.draining.remove(&facts.id);
+                draining.remove(&facts.id);
             }
             _ => {}
         }
-        queue.events.push_back(Event::Connection(facts, event));
-        self.waiting.store(true, Ordering::Release);
+        self.line.push(Event::Connection(facts, event));
     }
 
     pub(super) fn request(
@@ -280,39 +266,12 @@ impl Teller {
         event: RequestEvent,
         way: Option<Box<Timeline>>,
     ) {
-        let mut queue = self.lock();
-        queue.events.push_back(Event::Request(story, event, way));
-        self.waiting.store(true, Ordering::Release);
+        self.line.push(Event::Request(story, event, way));
     }
 
-    /// Tells everything that is queued. Never called with a lock held.
+    /// Tells everything that is in line. Never called with a lock held.
     pub(super) fn tell(&self) {
-        if !self.waiting.load(Ordering::Acquire) || core::mem::replace(&mut self.lock().busy, true)
-        {
-            return;
-        }
-        // A function that panics must not silence the others for ever.
-        let mut turn = Turn { teller: self, over: false };
-        loop {
-            let next = {
-                let mut queue = self.lock();
-                let next = queue.events.pop_front();
-                queue.busy = next.is_some();
-                if next.is_none() {
-                    self.waiting.store(false, Ordering::Release);
-                }
-                next
-            };
-            let Some(event) = next else {
-                turn.over = true;
-                return;
-            };
-            self.tell_one(&event);
-        }
-    }
-
-    fn tell_one(&self, event: &Event) {
-        match event {
+        self.line.tell(|event| match event {
             Event::Connection(facts, event) => {
                 spans::tell_connection(facts, event);
                 if let Some(told) = &self.hooks.on_connection {
@@ -326,21 +285,6 @@ impl Teller {
                     told(facts, event);
                 }
             }
-        }
-    }
-}
-
-/// Whoever tells.
-struct Turn<'a> {
-    teller: &'a Teller,
-    /// It has said so already, and another may tell by now.
-    over: bool,
-}
-
-impl Drop for Turn<'_> {
-    fn drop(&mut self) {
-        if !self.over {
-            self.teller.lock().busy = false;
-        }
+        });
     }
 }

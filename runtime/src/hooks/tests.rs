@@ -2,7 +2,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock, Weak};
 
 use regatta_core::Instant;
-use regatta_core::types::Scheme;
+use regatta_core::types::{Protocol, Scheme};
 
 use super::teller::{Story, Teller};
 use super::*;
@@ -50,7 +50,7 @@ fn nobody_listens_and_nothing_is_kept() {
     let parcel = Parcel::new(Box::new(message), &exchange, Told::default());
     assert!(tell.begun(&parcel, &origin()).is_none());
     tell.assigned(&parcel, ConnectionId::new(0, 0), false);
-    assert_eq!(tell.0.unwrap().lock().events.len(), 0);
+    assert_eq!(tell.0.unwrap().line.state(), (0, false));
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn it_is_told_once_that_a_connection_drains() {
     teller.connection(connection(1), closed);
     teller.tell();
     assert_eq!(told.load(Ordering::Relaxed), 2);
-    assert!(teller.lock().draining.is_empty());
+    assert!(teller.draining.lock().unwrap().is_empty());
 }
 
 /// What a function causes is told when it has returned, in order, and without a lock held.
@@ -95,7 +95,7 @@ fn a_function_that_causes_events_hears_of_them_later() {
     teller.request(request(), answered(201), None);
     teller.tell();
     assert_eq!(*heard.lock().unwrap(), [answered(200), answered(201), answered(202)]);
-    assert!(!teller.lock().busy);
+    assert_eq!(teller.line.state(), (0, false));
 }
 
 #[test]
@@ -111,4 +111,45 @@ fn a_function_that_panics_does_not_silence_what_follows() {
     assert!(thrown.is_err());
     teller.tell();
     assert_eq!(told.load(Ordering::Relaxed), 2);
+}
+
+/// A service may answer what its peer has given up already.
+#[test]
+fn nothing_is_told_of_a_servers_request_behind_its_end() {
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let hears = Arc::clone(&heard);
+    let on_request = move |facts: &ServerRequestFacts, event: &ServerRequestEvent| {
+        hears.lock().unwrap().push((facts.number, event.clone()));
+    };
+    let hooks = ServerHooks { on_connection: None, on_request: Some(Arc::new(on_request)) };
+    let tell = TellServer::to(hooks);
+    let facts = |number| ServerRequestFacts {
+        connection: ConnectionId::new(0, 0),
+        number,
+        peer: None,
+        protocol: Protocol::Http2,
+        method: Method::GET,
+        path: "/".into(),
+    };
+    let exchange = Exchange::new(Instant::EPOCH, 0);
+    let (given_up, answered) = (tell.begun(Instant::EPOCH, || facts(1)), StatusCode::OK);
+    let end = Instant::EPOCH + Duration::from_secs(2);
+    given_up.ended(end, Outcome::Failed(Cause::StreamReset(8)), &exchange);
+    given_up.answered(answered);
+    let whole = tell.begun(Instant::EPOCH, || facts(2));
+    whole.answered(answered);
+    whole.ended(end, Outcome::Complete, &exchange);
+    let ended = |ending, status| {
+        let took = Duration::from_secs(2);
+        ServerRequestEvent::Ended(ServerEnded { ending, status, received: 0, sent: 0, took })
+    };
+    let expected = [
+        (1, ServerRequestEvent::Begun),
+        (1, ended(Ending::Failed(Cause::StreamReset(8)), None)),
+        (2, ServerRequestEvent::Begun),
+        (2, ServerRequestEvent::Answered { status: answered }),
+        (2, ended(Ending::Complete, Some(answered))),
+    ];
+    assert_eq!(*heard.lock().unwrap(), expected);
+    assert!(!TellServer::to(ServerHooks::default()).begun(end, || facts(3)).is_heard());
 }

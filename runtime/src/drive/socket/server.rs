@@ -22,6 +22,7 @@ use super::super::gate::Gate;
 use super::super::listener::{Downward, Guest};
 use super::port::Port;
 use super::talk::Talk;
+use crate::hooks::ServerConnectionEvent;
 use crate::mail::{Bell, Letters, Mailbox};
 use crate::runtime::Runtime;
 use crate::server::Service;
@@ -246,9 +247,9 @@ impl<R: Runtime, S: Service> Hall<R, S> {
             return endpoint.close(now, id, EXCESSIVE_LOAD, Bytes::new());
         };
         self.gate.feed(GateEvent::Greeted(served.0));
-        spans::served(Some(peer), Protocol::Http3, true);
         let mailbox = Arc::clone(&served.1);
         let guest = Guest { served, peer: Some(peer) };
+        guest.tell(&self.gate, ServerConnectionEvent::Accepted);
         let (gate, service) = (Arc::clone(&self.gate), Arc::clone(&self.service));
         let party = Downward::new(gate, service, guest, Protocol::Http3, true);
         let mut engine = H3::server(&self.gate.engine, now);
