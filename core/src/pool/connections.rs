@@ -168,7 +168,7 @@ impl<O: Out> Turn<'_, O> {
         self.refresh(connection);
         self.pool.unfinished = false;
         self.fail();
-        self.pump();
+        self.pump(true);
         if self.pool.hoping > 0 {
             self.recall();
         }
@@ -214,7 +214,7 @@ impl<O: Out> Turn<'_, O> {
             let reason = Refusal::ConnectFailed(failed.cause());
             self.fail_all(reason, Some(failed));
         }
-        self.serve(follows || !self.pool.connecting.is_empty());
+        self.pump(follows || !self.pool.connecting.is_empty());
         self.rest();
     }
 

@@ -309,7 +309,7 @@ impl<O: Out> Turn<'_, O> {
     fn settle_without_growth(&mut self) {
         self.pool.unfinished = false;
         self.fail();
-        self.pump();
+        self.pump(true);
         self.rest();
     }
 
@@ -317,7 +317,7 @@ impl<O: Out> Turn<'_, O> {
     fn settle_all(&mut self, quiet: bool) {
         if !quiet {
             self.fail();
-            self.pump();
+            self.pump(true);
             self.grow();
         }
         self.rest();

@@ -128,16 +128,16 @@ impl<O: Out> Turn<'_, O> {
         }
     }
 
-    /// Gives ready connections to those who wait, in order.
-    pub(super) fn pump(&mut self) {
-        self.serve(true);
+    /// Gives connections to those who wait, in order: what is ready, then what takes early data.
+    /// Where not `choosy`, also what failed a request last.
+    pub(super) fn pump(&mut self, choosy: bool) {
+        self.serve(choosy);
         if self.pool.early > 0 {
             self.serve_early();
         }
     }
 
-    /// As [`Turn::pump`]; where not `choosy`, also on the connection that failed a request last.
-    pub(super) fn serve(&mut self, choosy: bool) {
+    fn serve(&mut self, choosy: bool) {
         let mut next = self.pool.waiting.first_id(&self.tables.requests);
         while let Some(request) = next {
             let Some(connection) = self.pick(self.avoids(request).filter(|_| choosy)) else {

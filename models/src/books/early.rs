@@ -36,6 +36,12 @@ impl Books {
         all.map(|(id, c)| (*id, c))
     }
 
+    /// Whether somebody waits for a handshake with whose first flight he went: an open connection
+    /// that drained meanwhile could not serve him.
+    pub(super) fn anybody_hopes(&self, pool: usize) -> bool {
+        self.early().any(|(_, c)| c.pool == pool && !c.streams.is_empty())
+    }
+
     /// A request goes early: it may, and for the first time.
     pub(super) fn assign_early(&mut self, id: RequestId, connection: ConnectionId) {
         assert!(self.may_go_early(id), "{id} goes early and must not: {:?}", self.request(id));

@@ -23,7 +23,7 @@ impl Books {
     pub(crate) fn close(&mut self) {
         for pool in 0..self.rules.len() {
             let hopes = |id| self.request(id).doomed != Doom::Yes;
-            let waits = self.waiting(|other| other == pool).any(hopes);
+            let waits = self.waiting(|other| other == pool).any(hopes) || self.anybody_hopes(pool);
             if self.draining && !waits && self.arriving(pool) == 0 {
                 self.stop_all(pool, "the pool drains");
             }

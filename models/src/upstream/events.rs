@@ -97,18 +97,24 @@ impl<const RACES: bool> World<RACES> {
             0 => {
                 let connection = self.attempts[&attempt];
                 let pool = self.books.connection(connection).pool;
-                let http1_alone = self.books.rules[pool].http1_alone;
-                let (mut protocol, mut limit) = streams::established(tape, http1_alone);
-                match (self.quic.contains(&connection), protocol) {
-                    (true, _) => (protocol, limit) = races::established(limit),
-                    (false, Protocol::Http3) if RACES => protocol = Protocol::Http2,
-                    _ => {}
-                }
-                Event::Connected { attempt, protocol, limit }
+                self.connected(tape, attempt, self.books.rules[pool].http1_alone)
             }
             1 => Event::AttemptFailed { attempt, cause: streams::cause(tape) },
             _ => Event::AttemptProgress(attempt),
         })
+    }
+
+    /// A handshake is complete. Out of QUIC comes HTTP/3 and nothing else, also where the attempt
+    /// was only guessed at.
+    fn connected(&self, tape: &mut Tape, attempt: AttemptId, http1_alone: bool) -> Event {
+        let over_quic = self.attempts.get(&attempt).is_some_and(|id| self.quic.contains(id));
+        let (mut protocol, mut limit) = streams::established(tape, http1_alone);
+        match (over_quic, protocol) {
+            (true, _) => (protocol, limit) = races::established(limit),
+            (false, Protocol::Http3) if RACES => protocol = Protocol::Http2,
+            _ => {}
+        }
+        Event::Connected { attempt, protocol, limit }
     }
 
     fn resolver_says(&self, tape: &mut Tape) -> Option<Event> {
@@ -143,10 +149,7 @@ impl<const RACES: bool> World<RACES> {
         let attempt = past.filter(|_| tape.one_in("past", 2)).unwrap_or(forged);
         let host = HostId::new(tape.draw("slot", 3), tape.draw("generation", 3));
         match tape.draw("illegal", 12) {
-            0 => {
-                let (protocol, limit) = streams::established(tape, true);
-                Event::Connected { attempt, protocol, limit }
-            }
+            0 => self.connected(tape, attempt, true),
             1 => Event::AttemptFailed { attempt, cause: Cause::Refused },
             2 => Event::Limit { connection, limit: streams::limit(tape) },
             3 => Event::Refusing(connection),
