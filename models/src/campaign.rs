@@ -92,7 +92,7 @@ impl Machine {
     pub const fn subject(self) -> (&'static str, &'static str) {
         match self {
             Self::Eyeballs => ("models/src/eyeballs.rs", "Race"),
-            Self::Pool => ("models/src/pool.rs", "World"),
+            Self::Pool => ("models/src/pool/mod.rs", "World"),
             Self::Upstream => ("models/src/upstream/mod.rs", "World"),
             Self::Anarchy => ("models/src/upstream/mod.rs", "Anarchy"),
             Self::Downstream => ("models/src/downstream.rs", "Port"),
@@ -269,7 +269,7 @@ mod tests {
         let failure = Failure { class: String::new(), message: "r0.0 is lost\nagain".to_owned() };
         let shrunk = Shrunk { tape: (0..22).collect(), failure, tries: 0 };
         let text = as_test(Machine::Pool, 3, &shrunk);
-        assert!(text.contains("models/src/pool.rs"), "{text}");
+        assert!(text.contains("models/src/pool/mod.rs"), "{text}");
         assert!(text.contains("// r0.0 is lost\n    regressions::<World>(&[&[\n"), "{text}");
         assert!(text.contains("18, 19,\n        20, 21,\n    ]]);"), "{text}");
     }

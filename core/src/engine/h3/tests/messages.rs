@@ -231,3 +231,25 @@ fn answers() {
     assert!(heard.ends_with("s0.0 Protocol(Excessive) Answered"), "{heard}");
     assert_eq!((heard.matches("103").count(), stopped), (16, Some(0x107)));
 }
+
+/// As over HTTP/1 and HTTP/2: no other error hides that it is too much.
+// rule: L-4a
+#[test]
+fn an_answer_over_the_limit_has_a_name() {
+    let ok = (":status", "200");
+    let long = "v".repeat(40_000);
+    let many = [&[ok][..], &[("a", "b"); 101]].concat();
+    let large = "s0.0 Protocol(HeadTooLarge) Answered";
+    let rows = [
+        (section(&[ok, ("x", &long[..32_000])]), "s0.0 200 end".to_owned()),
+        (section(&[ok, ("x", &long)]), large.to_owned()),
+        (section(&many), large.to_owned()),
+        (section(&[(":status", "103"), ("x", &long)]), large.to_owned()),
+        ([section(&[ok]), section(&[("x", &long)])].concat(), format!("s0.0 200, {large}")),
+    ];
+    for (said, expected) in rows {
+        let (heard, stopped) = answered(&said, &post("/"));
+        assert_eq!(heard, expected);
+        assert_eq!(stopped, heard.ends_with(large).then_some(0x107), "{heard}");
+    }
+}
