@@ -316,6 +316,8 @@ impl Client {
                     self.upstream.handle_event(now, unsent);
                 }
             }
+            // Over TCP no peer is mute.
+            Action::Recall { .. } => {}
             Action::Resend(request) => {
                 if let Some(exchange) = self.exchanges.get_mut(&request) {
                     exchange.rest = exchange.body.clone();

@@ -212,8 +212,8 @@ impl Client {
                 eprintln!("http://{}:{}{path}: {reason}", self.host, self.port);
             }
             Action::Finished { request, .. } => drop(self.paths.remove(&request)),
-            // `Assign` or `Refuse` follows; a GET has no body to rewind.
-            Action::Resend(_) => {}
+            // `Assign` or `Refuse` follows; a GET has no body to rewind. Over TCP no peer is mute.
+            Action::Resend(_) | Action::Recall { .. } => {}
             // HTTP/1 has no PING.
             Action::Probe(connection) => {
                 let now = self.now();

@@ -69,6 +69,8 @@ kinds! {
         Http3 = "upstream_cx_http3_total",
         /// A connection took requests before its handshake was complete (a: connection).
         EarlyData = "upstream_cx_connect_with_0_rtt",
+        /// The peer of an established connection has stopped answering (a: connection).
+        Mute = "upstream_cx_mute",
         /// A connection could not be established (a: connection).
         ConnectFailed = "upstream_cx_connect_fail",
         /// A connection was not established in time (a: connection).
@@ -176,7 +178,7 @@ kinds! {
         RaceSecondKnown = "RACE-SECOND-KNOWN",
         /// TCP connected and every QUIC leg failed.
         RaceBroken = "RACE-BROKEN",
-        /// An established QUIC connection died of silence, or early data failed.
+        /// An established QUIC connection fell silent or died of it, or early data failed.
         RaceSuspectDead = "RACE-SUSPECT-DEAD",
         /// The QUIC handshake is complete.
         RaceConfirmed = "RACE-CONFIRMED",
@@ -200,6 +202,8 @@ kinds! {
         ResendEarly = "RESEND-EARLY",
         /// Another connection was ready before the handshake that early data went with.
         EarlyOvertaken = "EARLY-OVERTAKEN",
+        /// Another connection was ready before a peer that had stopped answering did so again.
+        MuteOvertaken = "MUTE-OVERTAKEN",
     }
 }
 

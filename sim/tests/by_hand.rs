@@ -266,7 +266,8 @@ impl ByHand {
                     None => return Some(Carrier::unsent(now, connection, request)),
                 }
             }
-            Action::Resend(_) => {}
+            // Over TCP nobody falls mute.
+            Action::Resend(_) | Action::Recall { .. } => {}
             Action::Refuse { request, reason, .. } => {
                 self.heads.remove(&request).expect("a request ends once");
                 self.ends.push(reason.to_string());

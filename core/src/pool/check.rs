@@ -2,7 +2,7 @@
 
 use core::cmp::Reverse;
 
-use super::tables::{Clock, Connection, Flight, Place, Request};
+use super::tables::{Clock, Connection, Flight, Lull, Place, Request};
 use super::{Pool, State, Tables};
 use crate::arena::Arena;
 use crate::id::{ConnectionId, PoolId};
@@ -152,7 +152,13 @@ impl Pool {
                 assert_eq!(stream.method, MethodClass::Early, "{request} is on {id}");
             }
         }
-        assert_eq!((many, hoping), (self.early, self.hoping), "{}: early data", self.id);
+        for (id, slot) in self.members(tables).filter(|(_, slot)| slot.mute) {
+            assert!(!slot.is_open(), "{id} is mute and takes more");
+            for (_, stream) in slot.streams.iter(&tables.requests) {
+                hoping += u32::from(stream.lull == Lull::Hoping);
+            }
+        }
+        assert_eq!((many, hoping), (self.early, self.hoping), "{}: who hopes", self.id);
     }
 
     fn check_queues(&self, tables: &Tables, used: &mut Used) -> u32 {

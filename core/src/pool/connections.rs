@@ -171,6 +171,7 @@ impl<O: Out> Turn<'_, O> {
         self.pump(true);
         if self.pool.hoping > 0 {
             self.recall();
+            self.call_all_back();
         }
         if protocol != Protocol::Http1 {
             self.trim();
@@ -318,6 +319,7 @@ impl<O: Out> Turn<'_, O> {
 
     pub(super) fn on_drain(&mut self) {
         self.pool.draining = true;
+        self.leave_hope();
         self.settle();
     }
 

@@ -59,7 +59,8 @@ impl Pool {
         self.config.connect_timeout
     }
 
-    /// Whether nobody waits for a handshake: neither in the queue, nor on early data.
+    /// Whether nobody waits for a handshake: neither in the queue, nor on early data, nor on a
+    /// connection whose peer has stopped answering.
     pub(crate) const fn nobody_waits(&self) -> bool {
         self.waiting.is_empty() && self.hoping == 0
     }

@@ -96,6 +96,14 @@ pub enum Action {
         /// Whose stream.
         request: RequestId,
     },
+    /// Reset an assigned request's stream, unless its answer has begun or its body cannot be sent
+    /// again; its `StreamEnded` is still expected.
+    Recall {
+        /// On which connection.
+        connection: ConnectionId,
+        /// Whose stream.
+        request: RequestId,
+    },
     /// The request is queued again.
     Resend(RequestId),
     /// Tell the caller no. The id is stale.

@@ -38,6 +38,7 @@ mod early;
 mod event;
 mod handshakes;
 mod legs;
+mod mute;
 mod queue;
 mod resend;
 mod shelves;
@@ -159,7 +160,8 @@ pub(crate) struct Pool {
     owed: u32,
     /// How many take early data.
     early: u32,
-    /// Requests on those: they are as good as waiting.
+    /// Requests on those, and on connections whose peers have stopped answering: they are as good
+    /// as waiting.
     hoping: u32,
 }
 

@@ -64,6 +64,9 @@ impl<O: Out> Turn<'_, O> {
                 self.tables.note_both(Kind::Completed, Rule::None, request, connection);
                 self.finish(request, Outcome::Complete);
             }
+            (Outcome::Reset, None) if self.is_called_back(request, (retry, body)) => {
+                self.send_called_again(connection, request);
+            }
             (_, Some(Ending::Cancelled)) | (Outcome::Reset, None) => {
                 self.finish(request, Outcome::Reset);
             }
@@ -95,6 +98,9 @@ impl<O: Out> Turn<'_, O> {
     ) -> bool {
         self.take_or_give(Resource::Requests, false);
         self.pool.active -= 1;
+        if self.pool.hoping > 0 {
+            self.stop_hoping(request);
+        }
         let Some(slot) = self.tables.connections.get_mut(connection) else { return false };
         let before = slot.room(&self.pool.config);
         slot.streams.remove(&mut self.tables.requests, request.slot());
@@ -131,6 +137,9 @@ impl<O: Out> Turn<'_, O> {
     ) {
         if self.is_early_again(connection, request, cause, (retry, body)) {
             return self.send_early_again(connection, request, cause);
+        }
+        if self.is_called_back(request, (retry, body)) {
+            return self.send_called_again(connection, request);
         }
         let refusal = Refusal::StreamFailed(cause);
         let Some(slot) = self.tables.requests.get(request) else { return };

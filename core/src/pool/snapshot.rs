@@ -4,7 +4,7 @@
 //! Left out are indexes and sums (`check` rebuilds them), counters, records, and times that are
 //! only told. Ids are numbers by first appearance, deadlines relative to now.
 
-use super::tables::{Clock, Connection, Ending, Flight, Request};
+use super::tables::{Clock, Connection, Ending, Flight, Lull, Request};
 use super::{Pool, Solo, State, Tables};
 use crate::id::{ConnectionId, RequestId};
 use crate::record::Recorder;
@@ -35,6 +35,7 @@ struct Carrier {
     state: State,
     protocol: Protocol,
     probing: bool,
+    mute: bool,
     closing: bool,
     started: bool,
     limit: Limit,
@@ -51,6 +52,7 @@ struct Asker {
     method: MethodClass,
     ending: Option<Ending>,
     flight: Flight,
+    lull: Lull,
     holds_retry: bool,
     deadline: Option<Duration>,
     sent_again: [u32; 3],
@@ -128,6 +130,7 @@ impl Pool {
             state: slot.state,
             protocol: slot.protocol,
             probing: slot.probing,
+            mute: slot.mute,
             closing: slot.closing,
             started: slot.started,
             limit: slot.limit,
@@ -149,6 +152,7 @@ fn asker(id: RequestId, slot: &Request, tables: &Tables, names: &Names, now: Ins
         method: slot.method,
         ending: slot.ending,
         flight: slot.flight,
+        lull: slot.lull,
         holds_retry: slot.holds_retry,
         deadline: deadline.map(|at| at.saturating_since(now)),
         sent_again: [slot.unsent, slot.unprocessed, slot.retries],

@@ -42,6 +42,19 @@ pub(crate) enum Flight {
     Again,
 }
 
+/// What became of a request on a connection whose peer has stopped answering.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Lull {
+    /// It was on none.
+    Never,
+    /// It is as good as waiting for another connection.
+    Hoping,
+    /// There is one: it was called back, which comes too late where its answer has begun.
+    Called,
+    /// It went again, and is not called back a second time.
+    Again,
+}
+
 /// A request's slot.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
@@ -55,6 +68,7 @@ pub(crate) struct Request {
     pub(crate) holds_retry: bool,
     pub(crate) has_deadline: bool,
     pub(crate) flight: Flight,
+    pub(crate) lull: Lull,
     /// How often it was sent again after nothing of it had been sent.
     pub(crate) unsent: u32,
     /// How often it was sent again after it was proven unprocessed.
@@ -78,6 +92,7 @@ impl Request {
         holds_retry: false,
         has_deadline: false,
         flight: Flight::Never,
+        lull: Lull::Never,
         unsent: 0,
         unprocessed: 0,
         retries: 0,
@@ -89,7 +104,8 @@ impl Request {
     /// How often it was sent again by itself.
     pub(crate) fn resends(&self) -> u32 {
         let counted = self.unsent.saturating_add(self.unprocessed).saturating_add(self.retries);
-        counted.saturating_add(u32::from(self.flight == Flight::Again))
+        let counted = counted.saturating_add(u32::from(self.flight == Flight::Again));
+        counted.saturating_add(u32::from(self.lull == Lull::Again))
     }
 
     pub(crate) fn new(pool: PoolId, method: MethodClass, now: Instant) -> Self {
@@ -150,6 +166,8 @@ pub(crate) struct Connection {
     pub(crate) started: bool,
     /// A leg over QUIC of the race between the transports.
     pub(crate) over_quic: bool,
+    /// Its peer has stopped answering.
+    pub(crate) mute: bool,
 }
 
 impl Connection {
@@ -175,6 +193,7 @@ impl Connection {
             made: now,
             connected: None,
             over_quic: false,
+            mute: false,
             since: now,
             alive: now,
         }

@@ -103,6 +103,9 @@ pub enum Event {
     },
     /// The answer to [`Action::Probe`] came.
     Probed(ConnectionId),
+    /// The peer of an established connection has stopped answering; it is not known to be dead. The
+    /// connection takes nothing new, and another one is made. HTTP/3 is suspect.
+    Mute(ConnectionId),
     /// A connection is gone. Every assigned request's `StreamEnded` came before.
     Closed {
         /// Which.
@@ -186,6 +189,14 @@ pub enum Action {
     },
     /// Reset an assigned request's stream; its `StreamEnded` is still expected.
     Reset {
+        /// On which connection.
+        connection: ConnectionId,
+        /// Whose stream.
+        request: RequestId,
+    },
+    /// Reset an assigned request's stream, unless its answer has begun or its body cannot be sent
+    /// again: another connection would serve it sooner. Its `StreamEnded` is still expected.
+    Recall {
         /// On which connection.
         connection: ConnectionId,
         /// Whose stream.

@@ -412,16 +412,24 @@ impl Upstream {
 
     /// A connection fell silent: where it has never answered, its requests go over TCP alone, or
     /// a handshake that passes where nothing else does would take them for ever.
-    fn note_unanswered(&mut self, connection: ConnectionId) {
+    pub(super) fn note_unanswered(&mut self, connection: ConnectionId) {
         if self.tables.connections.get(connection).is_none_or(|slot| slot.answered) {
             return;
         }
         let Some(race) = self.race(connection) else { return };
-        let (pool, runner) = (race.pool, race.runner.as_ref());
-        let alternative = runner.and_then(|runner| runner.alternative.clone());
+        let (pool, Some(runner)) = (race.pool, &race.runner) else { return };
+        let alternative = runner.alternative.clone();
         if let Some(grid) = self.grid(pool) {
             grid.unanswered = alternative;
         }
+    }
+
+    /// Nobody waits in the queue, and somebody would be served sooner by another connection.
+    pub(super) fn want_for_hopeful(&mut self, pool: PoolId) {
+        let (quic, rtt) = self.offer(pool);
+        let Some(member) = self.pools.get_mut(pool).filter(|member| member.races) else { return };
+        member.quiet = false;
+        self.tell_grid(pool, race::Event::Wanted { quic, rtt }, false);
     }
 
     /// A request of a pool that races was asked for: where TCP serves it, QUIC may start beside.

@@ -241,6 +241,7 @@ impl Upstream {
             Event::Probed(connection) => {
                 self.on_connection(connection, pool::Event::Probed(connection));
             }
+            Event::Mute(connection) => self.on_mute(connection),
             Event::Closed { connection, cause } => self.on_closed(connection, cause),
             Event::BudgetSpent(connection) => {
                 self.tables.note(Kind::BudgetSpent, Rule::None, connection);

@@ -74,6 +74,20 @@ impl Upstream {
         self.on_connection(connection, pool::Event::Refusing(connection));
     }
 
+    pub(super) fn on_mute(&mut self, connection: ConnectionId) {
+        let slot = self.tables.connections.get(connection).filter(|slot| slot.may_be_mute());
+        let Some(pool) = slot.map(|slot| slot.pool) else { return self.stale(connection) };
+        // What the race learns comes first: the next connection is made by it.
+        self.note_unanswered(connection);
+        self.on_leg_closed(connection, true);
+        self.turn(pool, |turn| turn.on_mute(connection));
+        self.settle(pool);
+        if self.pools.get(pool).is_some_and(|member| member.pool.wants_for_hopeful()) {
+            self.want_for_hopeful(pool);
+            self.settle(pool);
+        }
+    }
+
     pub(super) fn on_restored(&mut self, unix: u64, text: &str) {
         let clock = Clock { now: self.tables.now, unix };
         let config = self.ledger.config().clone();

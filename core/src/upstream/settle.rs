@@ -466,6 +466,7 @@ impl pool::Out for Sorter<'_> {
             | pool::Action::AbortConnect(_) => return self.inner.push(action),
             pool::Action::Assign { request, connection } => Action::Assign { request, connection },
             pool::Action::Reset { connection, request } => Action::Reset { connection, request },
+            pool::Action::Recall { connection, request } => Action::Recall { connection, request },
             pool::Action::Resend(request) => Action::Resend(request),
             pool::Action::Refuse { request, reason, failed } => {
                 Action::Refuse { request, reason, failed }

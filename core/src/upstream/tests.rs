@@ -12,6 +12,7 @@ mod broken;
 mod close;
 mod early;
 mod grid;
+mod mute;
 mod rest;
 mod room;
 mod table;

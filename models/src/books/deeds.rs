@@ -38,6 +38,7 @@ impl Books {
             closing: false,
             aborted: false,
             gone: false,
+            mute: false,
             streams: BTreeSet::new(),
             carried: 0,
             since: self.now,
@@ -231,6 +232,9 @@ impl Books {
         if self.is_early_again(id, end) {
             return self.resend_early(id, end);
         }
+        if self.is_called_back(id, end) {
+            return self.resend_called(id, end);
+        }
         assert!(self.may_resend(id, end), "{id} must not go again: {end:?}, {:?}", request.method);
         self.tally.held(law::RESEND);
         let request = self.request_mut(id);
@@ -271,7 +275,7 @@ impl Books {
         let guess = end.retry == RetrySafe::Unknown;
         let most = self.limits(request.pool).max_retries.unwrap_or(u32::MAX) as usize;
         let open = request.guessed > 0 || self.guessed(request.pool) < most;
-        if self.is_early_again(id, end) {
+        if self.is_early_again(id, end) || self.is_called_back(id, end) {
             return true;
         }
         !request.unsure && self.may_resend(id, end) && (!guess || (open && !self.draining))
@@ -287,10 +291,15 @@ impl Books {
     }
 
     pub(crate) fn finish(&mut self, id: RequestId, outcome: Outcome) {
+        let called = match self.request(id).place {
+            Place::Judged(end) => self.is_called_back(id, end),
+            _ => false,
+        };
         let request = self.request_mut(id);
         match request.place {
             Place::Judged(end) => {
                 let again = request.recalled && !request.cancelled && !end.is_answered();
+                let again = again || called;
                 assert!(!again, "{id} was called back and does not go again: {end:?}");
                 let expected = match end.outcome {
                     Outcome::Failed(_) if request.cancelled => Outcome::Reset,

@@ -4,7 +4,7 @@ use regatta_core::Instant;
 use regatta_core::id::{ConnectionId, RequestId};
 use regatta_core::types::{Limit, MethodClass, Outcome, Protocol, RetrySafe};
 
-use super::{Books, Doom, End, Flight, Forecast, Place, Request};
+use super::{Books, Doom, End, Flight, Forecast, Lull, Place, Request};
 
 impl Books {
     pub(crate) fn arrive(
@@ -29,6 +29,7 @@ impl Books {
             was_reset: false,
             flight: Flight::Never,
             recalled: false,
+            lull: Lull::Never,
             stale: false,
             unsure: false,
             unsent: 0,

@@ -33,6 +33,12 @@ pub(crate) const EARLY_AGAIN: &str = "early data that came to nothing goes again
 /// Those of early data.
 pub(crate) const INVARIANTS_OF_EARLY_DATA: [&str; 2] = [EARLY, EARLY_AGAIN];
 
+pub(crate) const CALLED_BACK: &str = "who is called back from a mute peer may go elsewhere, once";
+pub(crate) const CALLED_AGAIN: &str = "who was called back in time goes again";
+
+/// Those of peers that have stopped answering.
+pub(crate) const INVARIANTS_OF_SILENCE: [&str; 2] = [CALLED_BACK, CALLED_AGAIN];
+
 /// Those that ask for connections being made in sight, and not behind a race.
 pub(crate) const INVARIANTS_IN_SIGHT: [&str; 4] =
     [CONNECTION_LIMIT, NEEDED, AVOIDS, NOTHING_NEEDLESS];

@@ -8,9 +8,12 @@ mod deeds;
 mod early;
 mod events;
 mod invariants;
+mod mute;
 mod rest;
 
-pub(crate) use invariants::{INVARIANTS, INVARIANTS_IN_SIGHT, INVARIANTS_OF_EARLY_DATA};
+pub(crate) use invariants::{
+    INVARIANTS, INVARIANTS_IN_SIGHT, INVARIANTS_OF_EARLY_DATA, INVARIANTS_OF_SILENCE,
+};
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -70,6 +73,14 @@ impl End {
     fn is_answered(&self) -> bool {
         self.outcome == Outcome::Complete || self.retry == RetrySafe::Answered
     }
+}
+
+/// What became of a request on a connection whose peer has stopped answering.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lull {
+    Never,
+    Called,
+    Again,
 }
 
 /// What became of a request in early data.
@@ -133,6 +144,8 @@ pub(crate) struct Request {
     pub(crate) flight: Flight,
     /// It was reset because another connection was ready first.
     recalled: bool,
+    /// On a connection whose peer had stopped answering: it was called back to another one.
+    pub(crate) lull: Lull,
     /// Its last stream was lost to a connection that had served before and was closing.
     stale: bool,
     /// Whether that was so cannot be known outside.
@@ -162,6 +175,8 @@ pub(crate) struct Connection {
     pub(crate) closing: bool,
     pub(crate) aborted: bool,
     pub(crate) gone: bool,
+    /// Its peer has stopped answering.
+    pub(crate) mute: bool,
     pub(crate) streams: BTreeSet<RequestId>,
     carried: u64,
     /// When it was begun; when it was established, once it is.

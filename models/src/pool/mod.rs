@@ -73,6 +73,7 @@ const fn name(action: &Action) -> &'static str {
         Action::AbortConnect(_) => "abort connect",
         Action::Assign { .. } => "assign",
         Action::Reset { .. } => "reset",
+        Action::Recall { .. } => "recall",
         Action::Resend(_) => "resend",
         Action::Refuse { .. } => "refuse",
         Action::Finished { .. } => "finished",
@@ -247,6 +248,7 @@ impl World {
                 books.assign(request, connection);
             }
             Action::Reset { connection, request } => books.reset(request, connection),
+            Action::Recall { .. } => panic!("nobody said that a peer is mute"),
             Action::Resend(id) => books.resend(id),
             Action::Refuse { request, reason, .. } => books.refuse(request, reason),
             Action::Finished { request, outcome } => books.finish(request, outcome),

@@ -150,7 +150,7 @@ const NOWHERE: [Exception; 22] = [
 ];
 
 /// What only a race between QUIC and TCP reaches.
-const RACES: [Exception; 20] = [
+const RACES: [Exception; 22] = [
     never("rule", "RACE-QUIC-FIRST", NO_RACE),
     never("rule", "RACE-TCP-ONLY", NO_RACE),
     never("rule", "RACE-DELAY", NO_RACE),
@@ -171,4 +171,6 @@ const RACES: [Exception; 20] = [
     never("record", Kind::EarlyData.name(), NO_RACE),
     never("record", Kind::EarlyDataSent.name(), NO_RACE),
     never("record", Kind::EarlyDataRefused.name(), NO_RACE),
+    never("rule", Rule::MuteOvertaken.name(), NO_RACE),
+    never("record", Kind::Mute.name(), NO_RACE),
 ];

@@ -129,6 +129,7 @@ impl<const RACES: bool> Subject for Anarchy<RACES> {
                 Event::AttemptFailed { attempt: self.attempt(tape), cause }
             }
             7 => Event::Limit { connection: self.connection(tape), limit: streams::limit(tape) },
+            8 if RACES && tape.one_in("mute", 2) => Event::Mute(self.connection(tape)),
             8 => Event::Refusing(self.connection(tape)),
             9 => {
                 let (outcome, retry, body) = streams::end(tape, false, http1_alone);

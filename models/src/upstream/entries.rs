@@ -42,10 +42,6 @@ impl<const RACES: bool> World<RACES> {
                     self.known.insert(Arc::clone(name), until);
                 }
             }
-            Event::AttemptProgress(_)
-            | Event::BudgetSpent(_)
-            | Event::Learnt { .. }
-            | Event::Restored { .. } => {}
             Event::Connected { attempt, protocol, limit } => {
                 let connection = self.attempts.remove(attempt).expect("it is legal");
                 books.connected(connection, *protocol, *limit);
@@ -61,7 +57,8 @@ impl<const RACES: bool> World<RACES> {
             Event::Misdirected(connection) if self.quic.contains(connection) => {
                 books.stop(*connection, "its alternative does not speak for the origin");
             }
-            Event::Misdirected(_) => {}
+            Event::AttemptProgress(_) | Event::BudgetSpent(_) | Event::Misdirected(_) => {}
+            Event::Learnt { .. } | Event::Restored { .. } => {}
             Event::Refusing(connection) => books.stop(*connection, "its peer refuses"),
             Event::StreamEnded { connection, request, outcome, retry, body, .. } => {
                 let (connection, outcome) = (*connection, *outcome);
@@ -70,6 +67,7 @@ impl<const RACES: bool> World<RACES> {
                 books.stream_ended(*request, end);
             }
             Event::Probed(connection) => books.probed(*connection),
+            Event::Mute(connection) => books.mute(*connection),
             Event::Closed { connection, .. } => self.lost(*connection, machine),
             Event::NetworkChanged => {
                 self.networks += 1;
@@ -128,6 +126,7 @@ impl<const RACES: bool> World<RACES> {
             }
             Action::Assign { request, connection } => books.assign(*request, *connection),
             Action::Reset { connection, request } => books.reset(*request, *connection),
+            Action::Recall { connection, request } => books.recall(*request, *connection),
             Action::Resend(id) => books.resend(*id),
             Action::Refuse { request, reason, failed } => {
                 if let Some(slot) = books.requests.get(request) {

@@ -2,11 +2,11 @@
 
 use regatta_core::Instant;
 use regatta_core::id::{AttemptId, HostId, ProfileId};
-use regatta_core::types::{Cause, MethodClass, Outcome, Protocol, Timing};
+use regatta_core::types::{BodyState, Cause, MethodClass, Outcome, Protocol, RetrySafe, Timing};
 use regatta_core::upstream::Event;
 
 use super::{ADDRESSES, World, early, races};
-use crate::books::{Connection, Place};
+use crate::books::{Connection, Lull, Place};
 use crate::streams;
 use crate::tape::Tape;
 
@@ -21,6 +21,10 @@ impl<const RACES: bool> World<RACES> {
         if RACES && tape.one_in("misdirected", 24) {
             let connection = streams::some_connection(tape, books, |_, c| up(c))?;
             return Some(Event::Misdirected(connection));
+        }
+        if RACES && tape.one_in("mute", 12) {
+            let carries = |_, c: &Connection| up(c) && !c.streams.is_empty();
+            return Some(Event::Mute(streams::some_connection(tape, books, carries)?));
         }
         if RACES
             && self.allows_early_data()
@@ -75,7 +79,12 @@ impl<const RACES: bool> World<RACES> {
         let slot = self.books.request(request);
         let Place::On(connection) = slot.place else { return None };
         let dying = self.books.connection(connection).aborted;
-        let (mut outcome, retry, body) = streams::end(tape, dying, slot.was_reset);
+        let (mut outcome, mut retry, mut body) = streams::end(tape, dying, slot.was_reset);
+        if slot.lull == Lull::Called && !slot.was_reset && tape.one_in("called back", 2) {
+            outcome = Outcome::Reset;
+            retry = RetrySafe::Unknown;
+            body = tape.pick("body", &[BodyState::Untouched, BodyState::Replayable]);
+        }
         if RACES && outcome != Outcome::Complete && tape.one_in("silent", 3) {
             outcome = Outcome::Failed(Cause::KeepAliveTimeout);
         }

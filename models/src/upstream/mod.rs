@@ -112,6 +112,9 @@ impl<const RACES: bool> World<RACES> {
                 request.is_some_and(|r| matches!(r.place, Place::On(at) if at == *connection))
             }
             Event::Probed(id) => self.connection(*id).is_some_and(|c| c.probing),
+            Event::Mute(id) => {
+                self.is_up(*id) && self.connection(*id).is_some_and(|c| !c.closing && !c.mute)
+            }
         }
     }
 

@@ -28,7 +28,9 @@ pub fn expected() -> Expected {
 /// What a sweep over lawful worlds must have seen in which QUIC and TCP race.
 pub fn expected_of_races() -> Expected {
     lawful(Expected::default().with_all_of_races())
+        .with("action", &["recall"])
         .with_always(&books::INVARIANTS_OF_EARLY_DATA)
+        .with_always(&books::INVARIANTS_OF_SILENCE)
         .with_always(&[EARLY_SUSPECT])
 }
 
@@ -39,7 +41,7 @@ pub fn expected_of_anarchy() -> Expected {
 
 /// What a sweep over lawless worlds must have seen in which QUIC and TCP race.
 pub fn expected_of_raced_anarchy() -> Expected {
-    lawless(Expected::default().with_all_of_races())
+    lawless(Expected::default().with_all_of_races()).with("action", &["recall"])
 }
 
 fn lawful(machine: Expected) -> Expected {
@@ -101,6 +103,7 @@ const fn name(action: &Action) -> &'static str {
         Action::AbortAttempt(_) => "abort attempt",
         Action::Assign { .. } => "assign",
         Action::Reset { .. } => "reset",
+        Action::Recall { .. } => "recall",
         Action::Resend(_) => "resend",
         Action::Refuse { .. } => "refuse",
         Action::Finished { .. } => "finished",

@@ -393,6 +393,11 @@ impl<R: Runtime> Party for Upward<R> {
         self.hub.feed(Event::Probed(self.connection));
     }
 
+    #[cfg(feature = "http3")]
+    fn on_mute(&mut self) {
+        self.hub.feed(Event::Mute(self.connection));
+    }
+
     fn on_budget_spent(&mut self) {
         self.hub.feed(Event::BudgetSpent(self.connection));
     }

@@ -10,7 +10,7 @@ use regatta_core::Instant;
 use regatta_core::engine::{Event, Head, OpenError, Shutdown};
 use regatta_core::id::{RequestId, StreamId};
 use regatta_core::race::Again;
-use regatta_core::types::{Cause, Outcome, RetrySafe, Timing};
+use regatta_core::types::{BodyState, Cause, Outcome, RetrySafe, Timing};
 use smallvec::SmallVec;
 
 use super::http::Http;
@@ -85,6 +85,9 @@ impl<P: Party> Lanes<P> {
             match letter {
                 Letter::Assign(parcel) => self.open(engine, now, parcel),
                 Letter::Reset { request, exchange } => self.reset(engine, now, request, &exchange),
+                Letter::Recall { request, exchange } => {
+                    self.recall(engine, now, request, &exchange);
+                }
                 Letter::Lane(slot) => {
                     if let Some(bell) = self.bells.get(slot as usize) {
                         bell.heard();
@@ -160,11 +163,31 @@ impl<P: Party> Lanes<P> {
         request: RequestId,
         exchange: &Exchange,
     ) {
-        let Some(stream) = exchange.lane() else { return };
-        let Some(Some(lane)) = self.lanes.get(stream.slot()) else { return };
-        if lane.parcel.as_ref().is_some_and(|parcel| parcel.request == request) {
+        if let Some(lane) = self.lane_of(request, exchange) {
             engine.reset(now, lane.stream);
         }
+    }
+
+    /// The same, unless its answer has begun or its body cannot be sent again.
+    fn recall<E: Http>(
+        &mut self,
+        engine: &mut E,
+        now: Instant,
+        request: RequestId,
+        exchange: &Exchange,
+    ) {
+        if let Some(lane) = self.lane_of(request, exchange)
+            && lane.first_byte.is_none()
+            && exchange.up.body_state() != BodyState::Spent
+        {
+            engine.reset(now, lane.stream);
+        }
+    }
+
+    fn lane_of(&self, request: RequestId, exchange: &Exchange) -> Option<&Lane> {
+        let lane = self.lanes.get(exchange.lane()?.slot())?.as_ref()?;
+        let parcel = lane.parcel.as_ref()?;
+        (parcel.request == request).then_some(lane)
     }
 
     /// Takes the events of the engine.

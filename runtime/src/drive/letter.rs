@@ -13,6 +13,8 @@ pub(crate) enum Letter {
     Assign(Parcel),
     /// Reset this request's stream, if it is still under way here.
     Reset { request: RequestId, exchange: Arc<Exchange> },
+    /// The same, unless its answer has begun or its body cannot be sent again.
+    Recall { request: RequestId, exchange: Arc<Exchange> },
     /// Close when the last stream has ended.
     Shutdown,
     /// Close now.

@@ -52,6 +52,10 @@ pub(crate) trait Party: Send + Unpin + 'static {
     /// The answer to a probe came.
     fn on_pong(&mut self);
 
+    /// Client: the peer has stopped answering.
+    #[cfg(feature = "http3")]
+    fn on_mute(&mut self) {}
+
     /// The task used its budget of one wake up and yields.
     fn on_budget_spent(&mut self);
 

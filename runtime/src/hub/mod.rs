@@ -412,9 +412,12 @@ impl State {
                 self.assign(now, request, connection, effects);
             }
             Action::Reset { connection, request } => {
-                let Some(ticket) = self.ticket(request) else { return };
-                let exchange = Arc::clone(&ticket.exchange);
-                self.post_to(connection, Letter::Reset { request, exchange }, effects);
+                let letter = |exchange| Letter::Reset { request, exchange };
+                self.post_of(request, connection, letter, effects);
+            }
+            Action::Recall { connection, request } => {
+                let letter = |exchange| Letter::Recall { request, exchange };
+                self.post_of(request, connection, letter, effects);
             }
             Action::Resend(request) => {
                 let Some(ticket) = self.ticket(request) else { return };
@@ -453,6 +456,19 @@ impl State {
             }
             Action::Abort(connection) => self.post_to(connection, Letter::Abort, effects),
         }
+    }
+
+    /// Tells a connection something about one of its requests.
+    fn post_of(
+        &mut self,
+        request: RequestId,
+        connection: ConnectionId,
+        letter: impl FnOnce(Arc<Exchange>) -> Letter,
+        effects: &mut Effects,
+    ) {
+        let Some(ticket) = self.ticket(request) else { return };
+        let letter = letter(Arc::clone(&ticket.exchange));
+        self.post_to(connection, letter, effects);
     }
 
     /// An attempt begins.

@@ -207,6 +207,8 @@ metrics! {
             "Requests that went with the first flight of a handshake.";
         EarlyDataRefused("requests"): "requests in early data came to nothing",
             "Requests that went in early data and were sent again over a full handshake.";
+        Mute("connections"): "connections fell silent",
+            "Established connections over QUIC whose peer had stopped answering.";
         PoolMade("pools"): "pools were made",
             "Pools that were made: one for each origin, profile and priority.";
         PoolDropped("pools"): "pools were dropped",

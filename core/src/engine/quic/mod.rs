@@ -50,6 +50,7 @@ mod log;
 mod options;
 mod session;
 mod shapes;
+mod silence;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -105,6 +106,9 @@ pub enum Event {
     Datagrams,
     /// There is room for application datagrams again.
     DatagramRoom,
+    /// Client: the server has not acknowledged anything for four probe timeouts, and for half a
+    /// second at least. It may be heard again; this is told once.
+    Mute,
     /// The connection is over, by the peer, the network or a fault.
     Lost(QuicError),
     /// Nothing is kept of it any more; its id is stale. The last event of every connection, also
@@ -208,7 +212,7 @@ impl Endpoint {
             .connect(std_time::std(now), config, remote, name)
             .map_err(|error| QuicError::from(&error))?;
         let diary = first.and_then(|first| self.diary(now, &first, quinn.local_ip(), remote));
-        let id = self.table.insert(Connection::new(handle, quinn, None, diary));
+        let id = self.table.insert(Connection::new(handle, quinn, None, diary).listen());
         self.settle(id);
         self.table.wake(id);
         Ok(id)
@@ -296,6 +300,8 @@ impl Endpoint {
             if connection.deadline.is_some_and(|at| at <= now) {
                 connection.deadline = None;
                 self.lose(now, id);
+            } else if connection.is_mute(now) {
+                self.events.push_back((id, Event::Mute));
             }
             self.settle(id);
             self.table.wake(id);
@@ -333,6 +339,7 @@ impl Endpoint {
                 self.table.wake(id);
                 return Some(sent.into());
             }
+            connection.sent(now);
             // Its pacer may wait for less time than a clock shows, and would for ever where the
             // clock stands still while there is something to do.
             self.settle_from(id, now + TICK);
@@ -507,6 +514,7 @@ impl Endpoint {
     /// The same, where its timer is not due before `least`.
     fn settle_from(&mut self, id: QuicId, least: Instant) {
         let Some(connection) = self.table.get_mut(id) else { return };
+        connection.heard();
         let mut has_news = false;
         while let Some(event) = connection.quinn.poll_endpoint_events() {
             if let Some(event) = self.quinn.handle_event(connection.handle, event) {

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use quinn_proto::ConnectionHandle;
 
 use super::log::Diary;
+use super::silence::Silence;
 use super::{Event, QuicError};
 use crate::arena::Arena;
 use crate::id::QuicId;
@@ -24,6 +25,8 @@ pub(super) struct Connection {
     is_ready: bool,
     /// Server: its early data was told of.
     is_early: bool,
+    /// Client: whether the server still answers.
+    pub(super) silence: Option<Silence>,
     /// Its log, where one is written.
     pub(super) diary: Option<Box<Diary>>,
 }
@@ -43,6 +46,7 @@ impl Connection {
             is_handshaking: true,
             is_ready: false,
             is_early: false,
+            silence: None,
             diary,
         }
     }
@@ -52,6 +56,33 @@ impl Connection {
         let quinn = &self.quinn;
         let takes = quinn.side().is_server() && quinn.has_0rtt() && quinn.is_handshaking();
         !self.is_over && takes && !core::mem::replace(&mut self.is_early, true)
+    }
+
+    /// Client: it says when the server has stopped answering.
+    pub(super) fn listen(mut self) -> Self {
+        self.silence = Some(Silence::default());
+        self
+    }
+
+    /// What there was to send is sent.
+    pub(super) fn sent(&mut self, now: Instant) {
+        if let Some(silence) = self.silence.as_mut().filter(|_| !self.is_handshaking) {
+            let stats = self.quinn.stats();
+            silence.sent(now, &stats.frame_tx, &stats.frame_rx, stats.path.rtt);
+        }
+    }
+
+    /// Something may have come.
+    pub(super) fn heard(&mut self) {
+        if let Some(silence) = self.silence.as_mut().filter(|silence| silence.until().is_some()) {
+            silence.heard(&self.quinn.stats().frame_rx);
+        }
+    }
+
+    /// Whether the server has stopped answering: told once.
+    pub(super) fn is_mute(&mut self, now: Instant) -> bool {
+        let is_mute = self.silence.as_mut().is_some_and(|silence| silence.is_mute(now));
+        is_mute && !self.is_over
     }
 
     /// quinn-proto's event as ours.
@@ -143,10 +174,8 @@ impl Table {
             connection.deadline = None;
             self.handshakes -= 1;
         }
-        let at = match (at, connection.deadline) {
-            (Some(at), Some(deadline)) => Some(at.min(deadline)),
-            (at, deadline) => at.or(deadline),
-        };
+        let silence = connection.silence.as_ref().and_then(Silence::until);
+        let at = [at, connection.deadline, silence].into_iter().flatten().min();
         self.timers.set(id.slot(), at);
     }
 

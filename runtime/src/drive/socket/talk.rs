@@ -124,6 +124,7 @@ impl<P: Party> Talk<P> {
                 }
                 self.engine.receive_end(now, error.cause);
             }
+            Event::Mute => self.lanes.party.on_mute(),
             Event::Datagrams => self.engine.on_datagrams(),
             Event::Drained => self.over = self.over.or(Some(Cause::Closed)),
             _ => {}

@@ -200,6 +200,7 @@ impl Side {
                     self.lost.push(error);
                     words
                 }
+                Event::Mute => "mute".to_owned(),
                 Event::Drained => "drained".to_owned(),
             };
             self.heard.push((now, id, words));
