@@ -28,6 +28,18 @@ pub(crate) const HTTP2: [Case; 4] = [
     case("TLS, 64 at once", true, true, 64),
 ];
 
+/// The way that a word names: `http1`, `http2`, `http1-tls` or `http2-tls`, so many at once.
+pub(crate) fn way(word: &str, at_once: &str) -> Case {
+    let at_once = at_once.parse().expect("how many at once");
+    match word {
+        "http1" => case("HTTP/1.1", false, false, at_once),
+        "http2" => case("HTTP/2", true, false, at_once),
+        "http1-tls" => case("HTTP/1.1, TLS", false, true, at_once),
+        "http2-tls" => case("HTTP/2, TLS", true, true, at_once),
+        other => panic!("{other} is no way: http1, http2, http1-tls and http2-tls are"),
+    }
+}
+
 /// Sends a request, waits for the whole answer and checks it.
 pub(crate) trait Asker: Send + 'static {
     fn ask(&mut self) -> impl Future<Output = ()> + Send;

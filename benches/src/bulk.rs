@@ -17,6 +17,7 @@ use regatta_runtime::Roots;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
 
+use crate::asker::{self, way};
 use crate::hyper_server;
 use crate::measure::{Cost, cpu, median, scheduled, table};
 use crate::secure::{connect, connector};
@@ -40,9 +41,14 @@ type Measure = fn(Case, SocketAddr, &Identity) -> Option<Duration>;
 
 const CLIENTS: [(&str, Measure); 3] = [("hyper", hyper), ("regatta", regatta), ("curl", curl)];
 
-/// Prints the table.
-pub(crate) fn run() {
+/// Prints the table; or does one run of one client for a profiler, as `one regatta http1`.
+pub(crate) fn run(words: &[String]) {
     let identity: &'static Identity = Box::leak(Box::new(Identity::new().expect("a certificate")));
+    if let [word, who, protocol] = words
+        && word == "one"
+    {
+        return one(who, way(protocol, "1"), identity);
+    }
     let mut head = vec!["client"];
     let mut rows = CLIENTS.map(|(name, _)| vec![name.to_owned()]);
     for case in CASES {
@@ -77,6 +83,14 @@ pub(crate) fn run() {
         &head,
         &rows,
     );
+}
+
+fn one(who: &str, way: asker::Case, identity: &'static Identity) {
+    let case = Case(way.name, way.http2, way.tls);
+    let client = CLIENTS.iter().find(|(name, _)| *name == who);
+    let (_, measure) = client.expect("hyper, regatta or curl");
+    let spent = measure(case, origin(case, identity), identity).expect("a whole download");
+    println!("{:.0} MB/s", LENGTH as f64 / 1e6 / spent.as_secs_f64());
 }
 
 fn origin(Case(_, http2, tls): Case, identity: &'static Identity) -> SocketAddr {

@@ -17,7 +17,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::runtime::Builder;
 use tokio::task::JoinHandle;
 
-use crate::asker::{Asker, Case, HTTP1, HTTP2, round};
+use crate::asker::{Asker, Case, HTTP1, HTTP2, round, way};
 use crate::measure::{Cost, begin, median, table};
 use crate::origin;
 use crate::secure::{Peer, client_config, connect, connector};
@@ -56,9 +56,15 @@ const OVER_HTTP2: [(Who, &str); 4] = [
     (Who::Reqwest, "reqwest"),
 ];
 
-/// Prints the tables, or that of the protocol that the words name: `http1` or `http2`.
+/// Prints the tables, or that of the protocol that the words name: `http1` or `http2`; or does one
+/// run of one client for a profiler, as `one regatta http1 64`.
 pub(crate) fn run(words: &[String]) {
     let identity = Identity::new().expect("a certificate");
+    if let [word, who, protocol, at_once] = words
+        && word == "one"
+    {
+        return one(who, way(protocol, at_once), &identity);
+    }
     let wanted = |name: &str| words.is_empty() || words.iter().any(|word| word == name);
     if wanted("http1") {
         print("HTTP/1.1", "as many connections", &HTTP1, &OVER_HTTP1, &identity);
@@ -66,6 +72,20 @@ pub(crate) fn run(words: &[String]) {
     if wanted("http2") {
         print("HTTP/2", "one connection", &HTTP2, &OVER_HTTP2, &identity);
     }
+}
+
+fn one(who: &str, case: Case, identity: &Identity) {
+    let who = match who {
+        "sockets" => Who::Sockets,
+        "hyper" => Who::Bare,
+        "legacy" => Who::Legacy,
+        "reqwest" => Who::Reqwest,
+        "regatta" => Who::Regatta,
+        other => panic!("{other} is no client: sockets, hyper, legacy, reqwest and regatta are"),
+    };
+    let origin = origin::start(case.http2, case.tls.then_some(identity));
+    let cost = measure(who, case, origin, identity);
+    println!("{:.0} ns, {:.1} allocations", cost.nanos, cost.allocations);
 }
 
 fn print(

@@ -33,26 +33,27 @@ static ALLOCATOR: Counting = Counting;
 
 fn main() -> ExitCode {
     let name = std::env::args().nth(1);
+    let words: Vec<String> = std::env::args().skip(2).collect();
     match name.as_deref() {
         Some("pool") => pool::run(),
         Some("tls") => tls::run(),
-        Some("client") => client::run(&std::env::args().skip(2).collect::<Vec<_>>()),
-        Some("server") => server::run(),
-        Some("bulk") => bulk::run(),
-        Some("http3") => http3::run(&std::env::args().skip(2).collect::<Vec<_>>()),
+        Some("client") => client::run(&words),
+        Some("server") => server::run(&words),
+        Some("bulk") => bulk::run(&words),
+        Some("http3") => http3::run(&words),
         Some("qpack") => qpack::run(),
         Some("runtimes") => runtimes::run(),
         Some("sim") => sim::run(),
-        Some("idle") => idle::run(&std::env::args().skip(2).collect::<Vec<_>>()),
+        Some("idle") => idle::run(&words),
         Some("spans") => spans::run(),
-        Some("stream") => stream::run(&std::env::args().skip(2).collect::<Vec<_>>()),
+        Some("stream") => stream::run(&words),
         Some("altsvc") => altsvc::run(),
         Some("all") => {
             pool::run();
             tls::run();
             client::run(&[]);
-            server::run();
-            bulk::run();
+            server::run(&[]);
+            bulk::run(&[]);
             http3::run(&[]);
             qpack::run();
             runtimes::run();

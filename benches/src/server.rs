@@ -15,7 +15,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
 
-use crate::asker::{Asker, Case, HTTP1, HTTP2, round};
+use crate::asker::{Asker, Case, HTTP1, HTTP2, round, way};
 use crate::hyper_server::{self, GREETING, answer, greeting};
 use crate::measure::{Cost, median, scheduled, table};
 use crate::secure::{Peer, connect, connector};
@@ -25,12 +25,27 @@ const RUNS: usize = 5;
 const WARM_UP: u64 = 300;
 const REQUESTS: u64 = 12_800;
 
-/// Prints the tables.
-pub(crate) fn run() {
+/// Prints the tables; or does one run of one server for a profiler, as `one regatta http1 64`.
+pub(crate) fn run(words: &[String]) {
     let identity: &'static Identity = Box::leak(Box::new(Identity::new().expect("a certificate")));
+    if let [word, who, protocol, at_once] = words
+        && word == "one"
+    {
+        return one(who, way(protocol, at_once), identity);
+    }
     let nginx = Nginx::start(identity);
     print("HTTP/1.1", "as many connections", &HTTP1, identity, nginx.as_ref());
     print("HTTP/2", "one connection", &HTTP2, identity, nginx.as_ref());
+}
+
+fn one(who: &str, case: Case, identity: &'static Identity) {
+    let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let server = match who {
+        "hyper" => hyper(case, identity),
+        "regatta" => regatta(case, identity),
+        other => panic!("{other} is no server: hyper and regatta are"),
+    };
+    println!("{:.0} ns", measure(&runtime, case, identity, &server));
 }
 
 fn print(
