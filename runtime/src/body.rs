@@ -298,71 +298,86 @@ impl Upload {
         self.exchange = Arc::clone(exchange);
     }
 
-    fn pipe(&self) -> &Pipe<Error> {
-        match self.side {
-            Side::Client => &self.exchange.up,
-            Side::Server => &self.exchange.down,
-        }
-    }
-
-    /// Moves frames while there is room; ready when all is in the pipe, or nobody reads it. A
-    /// body that has nothing at the moment does not keep its writer from hearing of that.
+    /// As [`poll_into`].
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        for _ in 0..BUDGET {
-            match self.pipe().poll_room(cx) {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(Err(())) => return Poll::Ready(Ok(())),
-                Poll::Ready(Ok(())) => {}
+        poll_into(&mut Pin::new(&mut self.body), &self.exchange, self.side, cx)
+    }
+}
+
+/// Moves frames of a body into its pipe while there is room; ready when all is in the pipe, or
+/// nobody reads it. A body that has nothing at the moment does not keep its writer from hearing
+/// of that. `side` is whose body it is: a client's goes up, a server's down.
+pub(crate) fn poll_into<B>(
+    body: &mut Pin<&mut B>,
+    exchange: &Exchange,
+    side: Side,
+    cx: &mut Context<'_>,
+) -> Poll<Result<(), Error>>
+where
+    B: HttpBody<Error: Into<BoxError>>,
+{
+    let pipe = match side {
+        Side::Client => &exchange.up,
+        Side::Server => &exchange.down,
+    };
+    for _ in 0..BUDGET {
+        match pipe.poll_room(cx) {
+            Poll::Pending => return Poll::Pending,
+            Poll::Ready(Err(())) => return Poll::Ready(Ok(())),
+            Poll::Ready(Ok(())) => {}
+        }
+        if !exchange.charge.may_take(cx) {
+            return pipe.poll_gone(cx).map(Ok);
+        }
+        match body.as_mut().poll_frame(cx) {
+            Poll::Pending => return pipe.poll_gone(cx).map(Ok),
+            Poll::Ready(None) => {
+                pipe.write(Frame::End);
+                return Poll::Ready(Ok(()));
             }
-            if !self.exchange.charge.may_take(cx) {
-                return self.pipe().poll_gone(cx).map(Ok);
+            Poll::Ready(Some(Err(error))) => {
+                let error: BoxError = error.into();
+                let text = error.to_string();
+                pipe.fail(Some(Error::new(Kind::Body(text.clone()))));
+                return Poll::Ready(Err(Error::new(Kind::Body(text))));
             }
-            match Pin::new(&mut self.body).poll_frame(cx) {
-                Poll::Pending => return self.pipe().poll_gone(cx).map(Ok),
-                Poll::Ready(None) => {
-                    self.pipe().write(Frame::End);
+            Poll::Ready(Some(Ok(frame))) => {
+                if write(frame, body.is_end_stream(), exchange, pipe) {
                     return Poll::Ready(Ok(()));
                 }
-                Poll::Ready(Some(Err(error))) => {
-                    let text = error.to_string();
-                    self.pipe().fail(Some(Error::new(Kind::Body(text.clone()))));
-                    return Poll::Ready(Err(Error::new(Kind::Body(text))));
-                }
-                Poll::Ready(Some(Ok(frame))) => {
-                    if self.write(frame) {
-                        return Poll::Ready(Ok(()));
-                    }
-                }
             }
         }
-        // Empty frames fill no pipe: others must have their turn.
-        cx.waker().wake_by_ref();
-        Poll::Pending
     }
+    // Empty frames fill no pipe: others must have their turn.
+    cx.waker().wake_by_ref();
+    Poll::Pending
+}
 
-    /// Writes one frame; true when it was the last.
-    fn write(&self, frame: BodyFrame<Bytes>) -> bool {
-        match frame.into_data() {
-            Ok(bytes) if self.body.is_end_stream() => {
-                self.exchange.charge.take(bytes.len());
-                self.pipe().write_last(Frame::Data(bytes));
+/// Writes one frame, behind which the body has `ended` or not; true when it was the last.
+fn write<D: Buf>(
+    frame: BodyFrame<D>,
+    ended: bool,
+    exchange: &Exchange,
+    pipe: &Pipe<Error>,
+) -> bool {
+    match frame.into_data() {
+        Ok(mut data) => {
+            let bytes = data.copy_to_bytes(data.remaining());
+            exchange.charge.take(bytes.len());
+            if ended {
+                pipe.write_last(Frame::Data(bytes));
+            } else if !bytes.is_empty() {
+                pipe.write(Frame::Data(bytes));
+            }
+            ended
+        }
+        Err(frame) => match frame.into_trailers() {
+            Ok(trailers) => {
+                pipe.write(Frame::Trailers(Box::new(trailers)));
                 true
             }
-            Ok(bytes) => {
-                if !bytes.is_empty() {
-                    self.exchange.charge.take(bytes.len());
-                    self.pipe().write(Frame::Data(bytes));
-                }
-                false
-            }
-            Err(frame) => match frame.into_trailers() {
-                Ok(trailers) => {
-                    self.pipe().write(Frame::Trailers(Box::new(trailers)));
-                    true
-                }
-                Err(_) => false,
-            },
-        }
+            Err(_) => false,
+        },
     }
 }
 

@@ -6,10 +6,11 @@ use std::sync::{Arc, Mutex};
 
 use http::header::CONTENT_LENGTH;
 use http::uri::{Authority, Scheme};
-use http::{HeaderValue, Method, Request, Uri};
+use http::{Method, Request, Uri};
 use http_body::Body as HttpBody;
 use regatta_core::Instant;
 use regatta_core::altsvc::{Clock, FileError, Ledger, Said, Source};
+use regatta_core::engine::Decimal;
 use regatta_core::id::ClusterId;
 use regatta_core::types::{Key, Origin, OriginError};
 use regatta_core::upstream::{Event, Upstream};
@@ -118,7 +119,7 @@ impl<R: Runtime> Client<R> {
             && head.method() != Method::CONNECT
             && !frames_itself(head.headers())
         {
-            head.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
+            head.headers_mut().insert(CONTENT_LENGTH, Decimal::of(length).value());
         }
         let now = inner.hub.runtime.now();
         let exchange = Arc::new(Exchange::held(now, REPLAY_BUFFER));

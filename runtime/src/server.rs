@@ -12,13 +12,13 @@ use http::header::{ALT_SVC, CONTENT_LENGTH, TRAILER, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body::Body as HttpBody;
 use regatta_core::downstream::{self, Advertise};
-use regatta_core::engine::Config as EngineConfig;
 use regatta_core::engine::tls::{Clock, ServerConfig, ServerOptions};
+use regatta_core::engine::{Config as EngineConfig, Decimal};
 #[cfg(feature = "http3")]
 use regatta_core::engine::{qlog, quic};
 use regatta_core::types::Protocol;
 
-use crate::body::{Body, BoxError, Side, Upload};
+use crate::body::{self, Body, BoxError, Side};
 #[cfg(feature = "http3")]
 use crate::datagrams::Datagrams as _;
 use crate::drive::gate::{Draining, Gate, Speaks};
@@ -443,7 +443,7 @@ pub(crate) async fn answer<S: Service>(
         && !has_no_body(head.status())
         && !frames_itself(head.headers())
     {
-        head.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
+        head.headers_mut().insert(CONTENT_LENGTH, Decimal::of(length).value());
     }
     let end = head_only || ended || has_no_body(head.status());
     let frame = Frame::Head(Box::new(head));
@@ -452,9 +452,12 @@ pub(crate) async fn answer<S: Service>(
     } else {
         exchange.down.write(frame);
         if !tunnel {
-            let mut upload = Upload::new(body, &exchange, Side::Server);
+            let mut body = pin!(body);
             // The error is in the pipe already, where the connection resets the stream for it.
-            let _ = poll_fn(|cx| span.scope(|| upload.poll(cx))).await;
+            let _ = poll_fn(|cx| {
+                span.scope(|| body::poll_into(&mut body.as_mut(), &exchange, Side::Server, cx))
+            })
+            .await;
         }
     }
     if tunnel && exchange.begin_tunnel() {
@@ -466,7 +469,7 @@ pub(crate) async fn answer<S: Service>(
 /// Whether the head says by itself how its body ends, or that trailers follow, which HTTP/1 can
 /// only send behind chunks.
 pub(crate) fn frames_itself(headers: &HeaderMap) -> bool {
-    [CONTENT_LENGTH, TRANSFER_ENCODING, TRAILER].iter().any(|name| headers.contains_key(name))
+    headers.keys().any(|name| matches!(*name, CONTENT_LENGTH | TRANSFER_ENCODING | TRAILER))
 }
 
 fn has_no_body(status: StatusCode) -> bool {

@@ -36,6 +36,7 @@ mod authority;
 mod config;
 #[cfg(feature = "http1")]
 pub mod connect;
+mod decimal;
 #[cfg(feature = "http1")]
 pub mod h1;
 #[cfg(feature = "http2")]
@@ -65,6 +66,7 @@ mod watch;
 #[cfg(any(feature = "http1", feature = "http2"))]
 pub use any::Engine;
 pub use config::Config;
+pub use decimal::Decimal;
 pub use output::Output;
 pub use pace::{Meter, Pace};
 #[cfg(all(

@@ -47,7 +47,7 @@ pub(super) fn has_no_body(status: StatusCode) -> bool {
 
 fn declared(version: Version, headers: &HeaderMap) -> Result<Option<Length>, Fault> {
     let length = content_length(headers)?;
-    if !headers.contains_key(header::TRANSFER_ENCODING) {
+    if !headers.keys().any(|name| *name == header::TRANSFER_ENCODING) {
         return Ok(length.map(|length| match length {
             0 => Length::Empty,
             length => Length::Exact(length),
@@ -73,7 +73,10 @@ fn declared(version: Version, headers: &HeaderMap) -> Result<Option<Length>, Fau
 
 /// The one Content-Length, of digits only (RFC 9110 8.6).
 pub(super) fn content_length(headers: &HeaderMap) -> Result<Option<u64>, Fault> {
-    let mut values = headers.get_all(header::CONTENT_LENGTH).iter();
+    // As in `Options::of`: a walk finds sooner that there is none.
+    let mut values = headers
+        .iter()
+        .filter_map(|(name, value)| (*name == header::CONTENT_LENGTH).then_some(value));
     let Some(value) = values.next() else {
         return Ok(None);
     };

@@ -5,12 +5,11 @@ use core::mem::MaybeUninit;
 use std::io::BufRead as _;
 
 use bytes::Bytes;
-use http::uri::Authority;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri, Version, header};
 use httparse::{Error, Header, ParserConfig, Status};
 
 use crate::downstream::Cut;
-use crate::engine::authority::{is_plain, is_target};
+use crate::engine::authority::{is_plain, is_target, names_host};
 use crate::types::ProtocolFault;
 
 /// A broken rule, and the status by which a server answers it.
@@ -276,16 +275,14 @@ fn check_host(
     method: &Method,
     version: Version,
 ) -> Result<(), Fault> {
-    let mut values = headers.get_all(header::HOST).iter();
+    let mut values =
+        headers.iter().filter_map(|(name, value)| (*name == header::HOST).then_some(value));
     let host = values.next();
     if values.next().is_some() || (host.is_none() && version == Version::HTTP_11) {
         return Err(Fault::FIELD);
     }
-    if let Some(host) = host.filter(|host| !host.is_empty()) {
-        let authority = Authority::try_from(host.as_bytes()).map_err(|_| Fault::FIELD)?;
-        if !is_plain(&authority) {
-            return Err(Fault::FIELD);
-        }
+    if host.is_some_and(|host| !host.is_empty() && !names_host(host.as_bytes())) {
+        return Err(Fault::FIELD);
     }
     if let Some(authority) = uri.authority()
         && *method != Method::CONNECT
