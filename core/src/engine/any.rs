@@ -73,6 +73,17 @@ impl Engine {
         each!(self, engine => engine.respond(now, stream, head, end));
     }
 
+    /// As [`Engine::respond`], with a head that is the engine's to take apart: HTTP/2 would copy
+    /// it.
+    pub fn respond_with(&mut self, now: Instant, stream: StreamId, head: Response<()>, end: bool) {
+        match self {
+            #[cfg(feature = "http1")]
+            Self::H1(engine) => engine.respond(now, stream, &head, end),
+            #[cfg(feature = "http2")]
+            Self::H2(engine) => engine.respond_with(now, stream, head, end),
+        }
+    }
+
     /// Sends part of a body or tunnel; `end` finishes this direction.
     pub fn send(&mut self, now: Instant, stream: StreamId, bytes: Bytes, end: bool) {
         each!(self, engine => engine.send(now, stream, bytes, end));

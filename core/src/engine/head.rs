@@ -49,10 +49,16 @@ pub(super) fn is_of_connection(name: &HeaderName) -> bool {
 /// Fields without those of the connection.
 pub(super) fn fields(from: &HeaderMap) -> HeaderMap {
     let mut out = from.clone();
-    if !from.keys().any(is_of_connection) {
-        return out;
+    strip(&mut out);
+    out
+}
+
+/// Takes the fields of the connection out.
+pub(super) fn strip(out: &mut HeaderMap) {
+    if !out.keys().any(is_of_connection) {
+        return;
     }
-    let named: Vec<HeaderName> = from
+    let named: Vec<HeaderName> = out
         .get_all(header::CONNECTION)
         .iter()
         .filter_map(|value| value.to_str().ok())
@@ -67,7 +73,7 @@ pub(super) fn fields(from: &HeaderMap) -> HeaderMap {
     for name in CONNECTION_FIELDS {
         out.remove(name);
     }
-    let trailers = from
+    let trailers = out
         .get_all(header::TE)
         .iter()
         .filter_map(|value| value.to_str().ok())
@@ -76,7 +82,6 @@ pub(super) fn fields(from: &HeaderMap) -> HeaderMap {
     if out.remove(header::TE).is_some() && trailers {
         out.insert(header::TE, HeaderValue::from_static("trailers"));
     }
-    out
 }
 
 /// A request that came is made whole: cookie crumbs are joined (H2-6). `false` when it names no

@@ -13,7 +13,7 @@ use regatta_core::types::Protocol;
 pub(super) trait Http {
     fn protocol(&self) -> Protocol;
     fn open(&mut self, now: Instant, head: &Request<()>, end: bool) -> Result<StreamId, OpenError>;
-    fn respond(&mut self, now: Instant, stream: StreamId, head: &Response<()>, end: bool);
+    fn respond(&mut self, now: Instant, stream: StreamId, head: Response<()>, end: bool);
     fn send(&mut self, now: Instant, stream: StreamId, bytes: Bytes, end: bool);
     fn trailers(&mut self, now: Instant, stream: StreamId, trailers: HeaderMap);
     fn reset(&mut self, now: Instant, stream: StreamId);
@@ -26,7 +26,7 @@ pub(super) trait Http {
 
 /// The engine's own methods, by their names.
 macro_rules! same {
-    ($engine:ty, $protocol:expr) => {
+    ($engine:ty, $protocol:expr, $respond:expr) => {
         impl Http for $engine {
             fn protocol(&self) -> Protocol {
                 $protocol(self)
@@ -41,8 +41,8 @@ macro_rules! same {
                 self.open(now, head, end)
             }
 
-            fn respond(&mut self, now: Instant, stream: StreamId, head: &Response<()>, end: bool) {
-                self.respond(now, stream, head, end);
+            fn respond(&mut self, now: Instant, stream: StreamId, head: Response<()>, end: bool) {
+                $respond(self, now, stream, head, end);
             }
 
             fn send(&mut self, now: Instant, stream: StreamId, bytes: Bytes, end: bool) {
@@ -80,6 +80,8 @@ macro_rules! same {
     };
 }
 
-same!(Engine, Engine::protocol);
+same!(Engine, Engine::protocol, Engine::respond_with);
 #[cfg(feature = "http3")]
-same!(H3, |_: &H3| Protocol::Http3);
+same!(H3, |_: &H3| Protocol::Http3, |engine: &mut H3, now, stream, head, end| {
+    engine.respond(now, stream, &head, end);
+});

@@ -389,7 +389,7 @@ impl<P: Party> Lanes<P> {
                         engine.allow(now, lane.stream, 0);
                     }
                     lane.sent = last && pipe.take_end();
-                    engine.respond(now, lane.stream, &head, lane.sent);
+                    engine.respond(now, lane.stream, *head, lane.sent);
                 }
                 Received::Frame(Frame::Data(bytes)) => {
                     lane.sent = pipe.take_end();

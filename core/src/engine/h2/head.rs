@@ -5,6 +5,8 @@ use http::{Request, Response, Uri, Version};
 
 pub(super) use crate::engine::head::{expects_continue, fields, has_no_content};
 
+use crate::engine::head::strip;
+
 /// A request as h2 takes it: absolute URI without user information, no connection fields, Host
 /// moved into the authority. `None` if scheme or authority is missing.
 pub(super) fn request(head: &Request<()>) -> Option<Request<()>> {
@@ -23,12 +25,10 @@ pub(super) fn request(head: &Request<()>) -> Option<Request<()>> {
 }
 
 /// A response as h2 takes it.
-pub(super) fn response(head: &Response<()>) -> Response<()> {
-    let mut out = Response::new(());
-    *out.status_mut() = head.status();
-    *out.version_mut() = Version::HTTP_2;
-    *out.headers_mut() = fields(head.headers());
-    out
+pub(super) fn response(mut head: Response<()>) -> Response<()> {
+    *head.version_mut() = Version::HTTP_2;
+    strip(head.headers_mut());
+    head
 }
 
 /// A request that came is made whole. `false` when it names no host, or two (H2-5, H-3), and for

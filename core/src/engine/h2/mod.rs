@@ -171,6 +171,12 @@ impl H2 {
 
     /// Server: sends an interim or final head. See [`Engine::respond`](super::Engine::respond).
     pub fn respond(&mut self, now: Instant, stream: StreamId, head: &Response<()>, end: bool) {
+        self.respond_on(now, stream, head.clone(), end);
+    }
+
+    /// Server: sends a head without copying it. See
+    /// [`Engine::respond_with`](super::Engine::respond_with).
+    pub fn respond_with(&mut self, now: Instant, stream: StreamId, head: Response<()>, end: bool) {
         self.respond_on(now, stream, head, end);
     }
 

@@ -140,13 +140,7 @@ impl H2 {
         }
     }
 
-    pub(super) fn respond_on(
-        &mut self,
-        now: Instant,
-        id: StreamId,
-        head: &Response<()>,
-        end: bool,
-    ) {
+    pub(super) fn respond_on(&mut self, now: Instant, id: StreamId, head: Response<()>, end: bool) {
         let Some(stream) = self.streams.get_mut(id) else {
             return;
         };
