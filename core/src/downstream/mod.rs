@@ -24,10 +24,12 @@ mod config;
 mod cut;
 #[cfg(test)]
 mod tests;
+mod trial;
 
 pub use advertise::{Advertise, Advertised};
 pub use config::{Config, WhenFull};
 pub use cut::{Counts, Cut};
+pub use trial::Trial;
 
 /// What happened at the listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 
 use http::header::{CONTENT_LENGTH, EXPECT};
-use regatta_core::downstream::{Cut, Event};
+use regatta_core::downstream::{Cut, Event, Trial};
 use regatta_core::engine::{Engine, Pace, h1::H1, h2::H2};
 use regatta_core::types::{Cause, Limit, Outcome, Protocol};
 use regatta_core::{Duration, Instant};
@@ -204,6 +204,7 @@ pub(super) struct Downward<R: Runtime, S: Service> {
     guest: Guest,
     protocol: Protocol,
     secure: bool,
+    trial: Trial,
     /// What the connection itself holds of the memory of all bodies.
     held: usize,
     /// It is not read because all of that is in use.
@@ -234,6 +235,7 @@ impl<R: Runtime, S: Service> Downward<R, S> {
             guest,
             protocol,
             secure,
+            trial: Trial::default(),
             held: 0,
             paused: false,
             established,
@@ -261,13 +263,26 @@ impl<R: Runtime, S: Service> Downward<R, S> {
         told
     }
 
-    /// Answers a request, in a task of its own. A connection of HTTP/1 has one request at a time
-    /// and nothing else to do: it tries first, and most services answer at once.
-    fn begin(&self, call: impl Future<Output = ()> + Send + 'static) {
-        let runtime = &self.gate.runtime;
-        if self.protocol != Protocol::Http1 {
-            return runtime.spawn(call);
+    /// Answers a request that came in the turn that began at `now`: most services answer at once,
+    /// so the connection tries first; what goes on gets a task of its own. A connection of HTTP/1
+    /// has one request at a time and nothing else to do. What it tries on one of many streams
+    /// must not hold up the others.
+    fn begin(&mut self, now: Instant, call: impl Future<Output = ()> + Send + 'static) {
+        if self.protocol == Protocol::Http1 {
+            return self.attempt(call);
         }
+        if self.trial.is_new(now) {
+            self.trial.begin(now, self.gate.runtime.now());
+        }
+        if !self.trial.may() {
+            return self.gate.runtime.spawn(call);
+        }
+        self.attempt(call);
+        self.trial.tried(self.gate.runtime.now());
+    }
+
+    fn attempt(&self, call: impl Future<Output = ()> + Send + 'static) {
+        let runtime = &self.gate.runtime;
         let mut call = Box::pin(call);
         let tried = catch_unwind(AssertUnwindSafe(|| {
             let mut cx = Context::from_waker(Waker::noop());
@@ -295,12 +310,10 @@ impl<R: Runtime, S: Service> Party for Downward<R, S> {
         let exchange = Arc::new(Exchange::charged(now, &self.gate.budget));
         let told = self.tell(now, &head, Arc::as_ptr(&exchange).addr());
         exchange.down.await_head();
-        if head.headers().contains_key(EXPECT) {
+        if head.headers().keys().any(|name| *name == EXPECT) {
             // 100 (Continue) is sent when the service asks for the body (RFC 9110 10.1.1).
             exchange.up.await_interest();
         }
-        let length = head.headers().get(CONTENT_LENGTH);
-        let length: Option<u64> = length.and_then(|value| value.to_str().ok()?.parse().ok());
         let body = if end && head.method() != http::Method::CONNECT {
             // No end goes into the pipe: after 101 it carries the tunnel's bytes.
             Body::ended(Arc::clone(&exchange), Side::Server)
@@ -308,6 +321,8 @@ impl<R: Runtime, S: Service> Party for Downward<R, S> {
             if end {
                 exchange.up.write(crate::mail::Frame::End);
             }
+            let length = head.headers().get(CONTENT_LENGTH);
+            let length: Option<u64> = length.and_then(|value| value.to_str().ok()?.parse().ok());
             Body::new(Arc::clone(&exchange), Side::Server, None, None, length.into())
         };
         let (mut parts, ()) = head.into_parts();
@@ -322,7 +337,7 @@ impl<R: Runtime, S: Service> Party for Downward<R, S> {
         let alt_svc = self.gate.advertised.on(self.protocol, self.secure).cloned();
         let service = Arc::clone(&self.service);
         let call = answer(service, request, Arc::clone(&exchange), alt_svc, told);
-        self.begin(call);
+        self.begin(now, call);
         Some(exchange)
     }
 
