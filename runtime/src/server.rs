@@ -417,9 +417,7 @@ pub(crate) async fn answer<S: Service>(
     let mut head = Response::from_parts(parts, ());
     if is_interim(head.status()) {
         // An interim response answers nothing: the peer would wait for ever.
-        head = Response::new(());
-        *head.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
-        head.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(0));
+        head = internal_error();
         span.answered(head.status());
         told.answered(head.status());
         exchange.down.write_last(Frame::Head(Box::new(head)));
@@ -464,6 +462,13 @@ pub(crate) async fn answer<S: Service>(
         // The tunnel's own handle ends it.
         unfinished.exchange = None;
     }
+}
+
+fn internal_error() -> Response<()> {
+    let mut head = Response::new(());
+    *head.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+    head.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(0));
+    head
 }
 
 /// Whether the head says by itself how its body ends, or that trailers follow, which HTTP/1 can
