@@ -61,6 +61,11 @@ pub(crate) struct OriginArgs {
     #[arg(long, value_name = "off|VALUE", value_parser = advertise, requires = "tls")]
     pub(crate) alt_svc: Option<Advertise>,
 
+    /// Take requests with the first flight of connections over HTTP/3 that resume an earlier one
+    /// (0-RTT); those that are not safe are answered 425 (Too Early)
+    #[arg(long, requires = "tls")]
+    pub(crate) early_data: bool,
+
     /// Write what each connection of QUIC and HTTP/3 did into this directory, a file of qlog each;
     /// QLOGDIR is the same
     #[arg(long, value_name = "DIR", requires = "tls")]

@@ -45,6 +45,11 @@ pub(crate) struct WayArgs {
     #[arg(long, value_name = "FILE", help_heading = CONNECTION)]
     pub(crate) alt_svc: Option<PathBuf>,
 
+    /// Send GET and HEAD with the first flight of a connection over HTTP/3 that resumes an earlier
+    /// one (0-RTT): whoever records that can send it again
+    #[arg(long, help_heading = CONNECTION)]
+    pub(crate) early_data: bool,
+
     /// Use these addresses for host and port instead of looking the name up
     #[arg(long, value_name = "HOST:PORT:ADDR[,ADDR]", value_parser = value::resolve)]
     #[arg(help_heading = CONNECTION)]

@@ -49,10 +49,13 @@ impl Origin {
         Self::serve(builder).await
     }
 
-    /// Starts one that speaks HTTP/3 as well, and says that it does at another port.
+    /// Starts one that speaks HTTP/3 as well, takes early data, and says that it does at another
+    /// port.
     pub(crate) async fn start_http3(tls: ServerOptions, port: u16) -> Result<Self, Obstacle> {
         let said = Said::Offers(vec![Offer::new(Alternative::http3(port))]);
-        let builder = regatta_tokio::server().tls(tls).http3(quic::ServerOptions::default());
+        let mut quic = quic::ServerOptions::default();
+        quic.early_data = true;
+        let builder = regatta_tokio::server().tls(tls).http3(quic);
         Self::serve(builder.alt_svc(Advertise::Said(said))).await
     }
 

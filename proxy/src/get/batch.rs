@@ -170,6 +170,7 @@ pub(crate) fn client(
         profile.danger_accept_any_certificate = args.proxy.proxy_insecure;
         builder = builder.proxies(proxies.clone()).proxy_profile(profile);
     }
+    let protocols = allowed(&args.way)?;
     builder = builder.profile(|profile| {
         profile.danger_accept_any_certificate = args.tls.insecure;
         profile.key_log = key_log;
@@ -179,7 +180,8 @@ pub(crate) fn client(
         if let Some(pem) = roots {
             profile.roots = Roots::Pem(pem);
         }
-        profile.protocols = protocols(&args.way);
+        profile.protocols = protocols;
+        profile.early_data = args.way.early_data;
     });
     // --parallel-max is the limit that was asked for.
     builder = builder.limits(|limits| {
@@ -196,6 +198,16 @@ pub(crate) fn client(
         };
         Failure::new(exit, text)
     })
+}
+
+/// The protocols, where the other options can be had with them.
+fn allowed(way: &WayArgs) -> Result<Protocols, Failure> {
+    let protocols = protocols(way);
+    if way.early_data && !matches!(protocols, Protocols::AutoHttp3 | Protocols::Http3) {
+        let text = "--early-data is for HTTP/3 alone: add --http3, --http3-only or --alt-svc FILE";
+        return Err(Failure::new(Exit::Usage, text.to_owned()));
+    }
+    Ok(protocols)
 }
 
 const fn protocols(way: &WayArgs) -> Protocols {

@@ -218,6 +218,29 @@ async fn http3_is_tried_learnt_and_remembered() {
     assert_eq!(exit("--http3-only http://a.test/").await, 3);
 }
 
+/// The first connection is told to end, the next one resumes it, and the third that one.
+#[tokio::test]
+async fn early_data_goes_with_the_next_connection() {
+    let made = tls::self_signed(&["a.test".to_owned()]).unwrap();
+    let origin = Origin::start_http3(made.options, 443).await.unwrap();
+    let port = origin.address.port();
+    let roots = Scratch::new();
+    fs::write(&roots.0, &made.authority).unwrap();
+    let at = |path: &str| format!("https://a.test:{port}{path}");
+    let way = format!("--cacert {} --resolve a.test:{port}:127.0.0.1", roots.name());
+    let urls = ["/goaway", "/early", "/goaway", "/early?refuse", "/early"].map(at).join(" ");
+    // Two GOAWAYs: who asks next waits for a connection that resumes the one before.
+    let say = async |options: &str| {
+        let files: [Scratch; 5] = std::array::from_fn(|_| Scratch::new());
+        let outputs = files.each_ref().map(|file| format!("-o {}", file.name())).join(" ");
+        assert_eq!(exit(&format!("--http3-only {options} {way} {outputs} {urls}")).await, 0);
+        files.map(|file| fs::read_to_string(&file.0).unwrap().contains("came early"))
+    };
+    assert_eq!(say("--early-data").await, [false, true, false, false, false]);
+    assert_eq!(say("-g").await, [false; 5]);
+    assert_eq!(exit(&format!("--early-data {way} {}", at("/early"))).await, 2);
+}
+
 #[tokio::test]
 async fn the_last_one_counts_and_the_others_are_fetched() {
     let (origin, base) = plain().await;

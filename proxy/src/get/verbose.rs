@@ -6,7 +6,9 @@ use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version};
 use regatta_core::Instant;
 use regatta_core::engine::tls::Certificate;
 use regatta_core::types::Transport;
-use regatta_tokio::{AttemptOutcome, AttemptTrace, ConnectionTrace, Timeline, TlsTrace};
+use regatta_tokio::{
+    AttemptOutcome, AttemptTrace, ConnectionTrace, EarlyOutcome, Timeline, TlsTrace,
+};
 
 /// How the connection came about: `*` lines.
 pub(crate) fn connection(timeline: &Timeline, host: &str) -> String {
@@ -31,6 +33,15 @@ pub(crate) fn connection(timeline: &Timeline, host: &str) -> String {
     }
     if let Some(used) = &timeline.connection {
         established(used, host, &mut text);
+    }
+    if let Some(early) = &timeline.early {
+        let began = early.sent.saturating_since(timeline.requested).as_secs_f64() * 1e3;
+        let what = match early.outcome {
+            EarlyOutcome::Accepted => "accepted",
+            EarlyOutcome::SentAgain => "not taken",
+            EarlyOutcome::UnderWay => "not answered yet",
+        };
+        let _ = writeln!(text, "* Sent as early data after {began:.1} ms, {what}");
     }
     if timeline.resends > 0 {
         let _ = writeln!(text, "* The request was sent again {} time(s)", timeline.resends);

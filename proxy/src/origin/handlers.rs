@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE, LOCATION, TRAILER};
+use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Empty, Full, Limited};
+use regatta_tokio::EarlyData;
 
 use super::httpbin;
 
@@ -28,6 +30,7 @@ pub(crate) const PATHS: &str = "\
   /goaway            an answer, and the end of this connection (GOAWAY, Connection: close)
   /reset             half an answer, then a reset of the stream
   /limits?streams=N  lowers how many streams this HTTP/2 connection may have at once
+  /early             whether the request came in early data; 425 then with /early?refuse
   /page              an HTML page that asks for much of this and says what came, for browsers
 ";
 
@@ -63,8 +66,14 @@ where
     if let Some(response) = httpbin::answer(&head) {
         return response;
     }
+    let is_early = came_early(&head);
+    if is_early && !head.method.is_safe() {
+        // RFC 8470 3: it may have been recorded by somebody, and sent again.
+        return text(StatusCode::TOO_EARLY, "only what is safe may come early\n");
+    }
     let request = Request::from_parts(head, body);
     match (name, argument) {
+        ("early", None) => early(is_early, request.uri().query() == Some("refuse")),
         ("echo", None) if request.uri().query() == Some("whole") => whole_echo(request).await,
         ("echo", None) => echo(request),
         ("status", Some(code)) => status(code, request.uri().query().unwrap_or("")),
@@ -216,6 +225,20 @@ fn reset() -> Response<Reply> {
         Response::new(Script { parts: parts.into_iter(), fails: true }.boxed_unsync());
     response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("64"));
     response
+}
+
+/// Whether a request came in early data, here or at who has forwarded it (RFC 8470 5.1).
+fn came_early(head: &Parts) -> bool {
+    let said = head.headers.get("early-data");
+    head.extensions.get::<EarlyData>().is_some() || said.is_some_and(|value| value == "1")
+}
+
+fn early(is_early: bool, refuses: bool) -> Response<Reply> {
+    match (is_early, refuses) {
+        (true, true) => text(StatusCode::TOO_EARLY, "this is too early\n"),
+        (true, false) => text(StatusCode::OK, "it came early\n"),
+        (false, _) => text(StatusCode::OK, "it did not come early\n"),
+    }
 }
 
 fn limits(query: &str, connection: &impl Connection) -> Response<Reply> {

@@ -38,7 +38,9 @@ async fn serve(args: OriginArgs) -> Result<(), String> {
     let stop = stop_signal().map_err(|error| format!("cannot listen to signals: {error}"))?;
     let mut builder = args.limits.apply(regatta_tokio::server());
     if let Some(options) = identity(&args)? {
-        builder = builder.tls(options).http3(quic::ServerOptions::default());
+        let mut quic = quic::ServerOptions::default();
+        quic.early_data = args.early_data;
+        builder = builder.tls(options).http3(quic);
         if let Some(sink) = qlog::asked_for(args.qlog.as_deref())? {
             builder = builder.qlog(sink);
         }

@@ -10,7 +10,7 @@ use super::fault::{self, FaultKind, FaultPlan};
 use super::optimum::Expectation;
 use super::policy::ClientPlan;
 use super::workload::{self, RequestPlan};
-use super::{grid, http3};
+use super::{early, grid, http3};
 use crate::net::stack::{Kernel, Stack};
 use crate::peer::Conduct;
 
@@ -247,6 +247,9 @@ impl Case {
         }
         if grid::is_drawn(seed) {
             grid::draw(dice, &mut case);
+        }
+        if case.http3 && early::is_drawn(seed) {
+            early::draw(dice, &mut case);
         }
         case
     }

@@ -1,8 +1,8 @@
 //! What a sweep over the whole stack must have seen.
 
-use regatta_core::record::{Kind, Rule};
 use regatta_models::seen::{Exception, Expected};
 
+use super::early::EARLY_DATA;
 use super::fault;
 use super::grid::{ALT_SVC, RACE};
 use super::http3::HTTP3;
@@ -29,22 +29,14 @@ const SERVERS: [&str; 7] = [
 ];
 
 /// States that the whole stack does not reach although the upstream may.
-const NOT_HERE: [Exception; 12] = [
+const NOT_HERE: [Exception; 6] = [
     never("record", "upstream_cx_destroy_with_active_rq", "the driver ends all streams first"),
     never("refusal", "socket_overflow", "the policies drawn here let a client have a socket"),
     never("attempt failed by", "os", "simulated sockets have no other errors"),
     never("attempt failed by", "protocol", RARELY),
     never("attempt failed by", "stream_reset", "HTTP begins when the attempt has won"),
     never("attempt failed by", "go_away", RARELY),
-    never("state", "early data", NOT_OFFERED),
-    never("rule", Rule::ResendEarly.name(), NOT_OFFERED),
-    never("rule", Rule::EarlyOvertaken.name(), NOT_OFFERED),
-    never("record", Kind::EarlyData.name(), NOT_OFFERED),
-    never("record", Kind::EarlyDataSent.name(), NOT_OFFERED),
-    never("record", Kind::EarlyDataRefused.name(), NOT_OFFERED),
 ];
-
-const NOT_OFFERED: &str = "no driver offers early data yet";
 
 /// Seen in one of twenty thousand worlds.
 const RARELY: &str = "over TCP HTTP begins when the attempt has won, and over QUIC it is rare";
@@ -84,6 +76,7 @@ fn everything() -> Expected {
         .with("http3", &HTTP3)
         .with("race", &RACE)
         .with("alt-svc", &ALT_SVC)
+        .with("early data", &EARLY_DATA)
         .with_always(INVARIANTS)
         .without(&NOT_HERE)
 }

@@ -8,6 +8,7 @@
 mod ask;
 mod book;
 mod case;
+mod early;
 mod expected;
 mod fault;
 mod grid;

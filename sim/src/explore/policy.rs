@@ -26,6 +26,8 @@ pub struct ClientPlan {
     pub whole: Whole,
     /// Which protocols each profile allows.
     pub protocols: [Protocols; 2],
+    /// Whether requests may go in early data, with both profiles.
+    pub early_data: bool,
     /// Every request's time limit, unless it has its own.
     pub timeout: Option<Duration>,
     /// The race between QUIC and TCP.
@@ -90,6 +92,7 @@ impl ClientPlan {
                 dice.usual("protocols", &protocols),
                 dice.tape.pick("other protocols", &protocols),
             ],
+            early_data: false,
             timeout: None,
             race: race::Config::default(),
             alternatives: altsvc::Config::default(),

@@ -431,6 +431,7 @@ fn client(case: &Case, host: Host) -> Client<Host> {
     let mut second = regatta_runtime::Profile::default();
     second.roots = Roots::Der(vec![tls::ROOT.to_vec()]);
     second.protocols = plan.protocols[1];
+    second.early_data = plan.early_data;
     let mut builder = Client::builder(host);
     for (origin, offer) in &plan.known {
         let OriginPlan { name, scheme, .. } = &case.origins[*origin];
@@ -456,6 +457,7 @@ fn client(case: &Case, host: Host) -> Client<Host> {
         .request_timeout(plan.timeout)
         .roots(Roots::Der(vec![tls::ROOT.to_vec()]))
         .profile(|profile| profile.protocols = plan.protocols[0])
+        .early_data(plan.early_data)
         .add_profile(second)
         .build();
     built.expect("the drawn settings are legal")

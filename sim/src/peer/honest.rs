@@ -12,7 +12,7 @@ use http::{HeaderValue, Request, Response, StatusCode, Version};
 use http_body_util::BodyExt as _;
 use regatta_core::downstream::Advertise;
 use regatta_core::engine::tls::ServerOptions;
-use regatta_runtime::{ConnectionHandle, Runtime as _, Server};
+use regatta_runtime::{ConnectionHandle, EarlyData, Runtime as _, Server};
 
 use super::body::{Pattern, byte_at};
 use super::plan::{AltSvc, Answer, Certificate, Conduct, Deed, ServerPlan, Start};
@@ -149,6 +149,7 @@ struct Shown {
     at: SocketAddr,
     /// Its certificate is not the origin's, or not valid.
     misleads: bool,
+    finds_it_too_early: bool,
     alt_svc: Option<(HeaderValue, &'static str)>,
 }
 
@@ -160,7 +161,8 @@ impl Shown {
             }
             _ => None,
         };
-        Self { at, misleads: tls && plan.certificate != Certificate::Good, alt_svc }
+        let misleads = tls && plan.certificate != Certificate::Good;
+        Self { at, misleads, finds_it_too_early: plan.finds_it_too_early, alt_svc }
     }
 
     /// Where a request came, and what it says of that.
@@ -208,6 +210,16 @@ async fn answer(
     };
     if request.method() != script.method {
         scene.complain(format!("request {n} came as {}", request.method()));
+    }
+    if request.extensions().get::<EarlyData>().is_some() {
+        scene.meet("early data", "came");
+        if !request.method().is_safe() || script.upload > 0 {
+            scene.complain(format!("request {n}, a {}, came early", request.method()));
+        }
+        if shown.finds_it_too_early {
+            scene.meet("early data", "too early");
+            return plain(StatusCode::TOO_EARLY).map(|()| Pattern::new(&host, 0, 0, None));
+        }
     }
     scene.note(n, |fate| fate.processed += 1);
     shown.look(&scene, n, script, &request);

@@ -35,6 +35,8 @@ pub struct ServerPlan {
     pub rests: Vec<(Duration, Duration)>,
     /// How it speaks HTTP/3, if it does, where it speaks TLS.
     pub http3: Option<quic::ServerOptions>,
+    /// It answers 425 (Too Early) to what comes in early data.
+    pub finds_it_too_early: bool,
     /// What its answers say of where else it is.
     pub alt_svc: AltSvc,
 }
@@ -216,6 +218,7 @@ impl Default for ServerPlan {
             certificate: Certificate::Good,
             rests: Vec::new(),
             http3: None,
+            finds_it_too_early: false,
             alt_svc: AltSvc::Itself,
         }
     }

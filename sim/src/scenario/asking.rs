@@ -38,6 +38,7 @@ pub(super) fn client(
         .profile(|profile| {
             profile.protocols = policy.protocols.into();
             profile.versions = policy.tls_versions.into();
+            profile.early_data = policy.early_data;
             profile.danger_accept_any_certificate = policy.accept_any_certificate;
             profile.qlog = qlog.cloned();
         })

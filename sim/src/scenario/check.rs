@@ -98,6 +98,9 @@ fn check_http3(path: &str, server: &Server) -> Result<(), Wrong> {
     if server.quic_idle_timeout.is_some() && !has_http3 {
         return wrong(&format!("{path}.quic_idle_timeout"), "expected \"h3\" in `protocols`");
     }
+    if server.early_data && !has_http3 {
+        return wrong(&format!("{path}.early_data"), "expected \"h3\" in `protocols`");
+    }
     let said = server.alt_svc.as_deref();
     if said.is_some() && server.behaviour != Behaviour::Answers {
         return wrong(&format!("{path}.alt_svc"), "a script says nothing of the kind");
@@ -109,6 +112,11 @@ fn check_http3(path: &str, server: &Server) -> Result<(), Wrong> {
 }
 
 fn check_alternatives(client: &Client) -> Result<(), Wrong> {
+    let has_http3 = matches!(client.protocols, Protocols::Http3 | Protocols::AutoHttp3);
+    if client.early_data && !has_http3 {
+        let says = "it is of use with `protocols` \"http3\" and \"auto-http3\" alone";
+        return wrong("client.early_data", says);
+    }
     for (origin, said) in &client.alt_svc {
         let path = format!("client.alt_svc.{origin}");
         if asking::origin(origin).is_none_or(|origin| origin.scheme != Scheme::Https) {

@@ -144,6 +144,7 @@ async fn listen(state: &Arc<State>, at: SocketAddr) -> Result<ServerHandle<Host>
         if let Some(time) = server.quic_idle_timeout {
             options.connection.idle_timeout = time.0;
         }
+        options.early_data = server.early_data;
         builder = builder.http3(options);
     }
     if let Some(sink) = &state.qlog {

@@ -245,6 +245,9 @@ pub struct Client {
     /// Which versions of TLS.
     #[serde(default)]
     pub tls_versions: Versions,
+    /// Whether requests may go in early data.
+    #[serde(default)]
+    pub early_data: bool,
     /// Whether it trusts every certificate.
     #[serde(default)]
     pub accept_any_certificate: bool,

@@ -32,6 +32,9 @@ pub struct Server {
     pub alt_svc: Option<String>,
     /// A QUIC connection of which nothing was heard for so long is dead, for both sides.
     pub quic_idle_timeout: Option<TimeOrNone>,
+    /// Whether it takes early data over HTTP/3.
+    #[serde(default)]
+    pub early_data: bool,
     /// How many tickets a connection gets.
     pub tickets: Option<u8>,
     /// What kind of server it is.
