@@ -257,6 +257,15 @@ impl Drop for Body {
         if self.finished && self.upload.is_none() {
             return;
         }
+        let Some(exchange) = &self.exchange else { return };
+        if self.side == Side::Client && exchange.down.is_whole() {
+            // All of the response is here: nothing is given up but what is left of the upload.
+            exchange.down.close();
+            if self.upload.is_some() {
+                exchange.up.fail(None);
+            }
+            return;
+        }
         if let Some(pipe) = self.incoming() {
             pipe.close();
         }

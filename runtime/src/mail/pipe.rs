@@ -233,6 +233,12 @@ impl<E> Pipe<E> {
         self.put(frame, true)
     }
 
+    /// Whether the end has come, whatever was read before it.
+    pub(crate) fn is_whole(&self) -> bool {
+        let state = lock(&self.state);
+        state.finished != Finished::No && state.failed.is_none()
+    }
+
     /// Takes the end if it is next, so that it can travel with what came before it.
     pub(crate) fn take_end(&self) -> bool {
         let mut state = lock(&self.state);

@@ -199,6 +199,11 @@ impl H2 {
         let Some(found) = self.streams.get_mut(stream) else {
             return;
         };
+        if found.lingers() {
+            // The answer is complete: what becomes of the rest of the request is no loss.
+            found.reset(h2::Reason::CANCEL);
+            return self.remove(now, stream, Event::Ended { stream });
+        }
         // A stream may not be reset before it was opened (RFC 9113 6.4), so a head that waits to
         // be sent still goes out in front of the RST_STREAM: it is never unsent.
         let retry = if found.answered { RetrySafe::Answered } else { RetrySafe::Unknown };

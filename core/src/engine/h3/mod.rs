@@ -264,6 +264,10 @@ impl H3 {
     /// Gives a stream up. See [`Engine::reset`](super::Engine::reset).
     pub fn reset(&mut self, _now: Instant, stream: StreamId) {
         let Some(found) = self.streams.get(stream) else { return };
+        if !self.is_server && found.is_received && !found.is_connect {
+            // The answer is complete: what becomes of the rest of the request is no loss.
+            return self.end(stream, code::REQUEST_CANCELLED, Event::Ended { stream });
+        }
         let retry = match (found.answered, found.was_written) {
             (true, _) => RetrySafe::Answered,
             (false, true) => RetrySafe::Unknown,
