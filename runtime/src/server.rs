@@ -24,7 +24,6 @@ use crate::datagrams::Datagrams as _;
 use crate::drive::gate::{Draining, Gate, Speaks};
 use crate::drive::letter::Letter;
 use crate::drive::listener;
-#[cfg(feature = "http3")]
 use crate::error::{Error, Kind};
 use crate::exchange::Exchange;
 use crate::hooks::{
