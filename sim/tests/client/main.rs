@@ -1,9 +1,8 @@
 //! What a client promises beside the single request, on virtual time.
 
-use std::pin::Pin;
 use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll};
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -20,6 +19,8 @@ use regatta_runtime::{
 use regatta_sim::net::fault::Fault;
 use regatta_sim::net::nat::Nat;
 use regatta_sim::{Host, Link, Net};
+
+mod dropped;
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -555,90 +556,4 @@ fn bodies_that_nobody_reads_end_at_twice_what_all_may_hold() {
         assert_eq!(get(client.clone(), "").await.unwrap().len(), LONG, "the next is served");
     })
     .unwrap();
-}
-
-/// How often requests were completed, and how often given up.
-fn counted(client: &Client<Host>) -> (u64, u64) {
-    let stats = client.stats();
-    (stats.count(Kind::Completed), stats.count(Kind::Cancelled))
-}
-
-/// What has come whole is no loss: neither where nobody reads it, nor where the server has not
-/// taken all of the request.
-#[test]
-fn a_body_dropped_behind_the_responses_end_is_not_given_up() {
-    for protocols in [Protocols::Http1, Protocols::Http2PriorKnowledge] {
-        let net = Net::seeded(1);
-        let (server, host) = two_hosts(&net);
-        net.run(async {
-            serve_late(&server).await;
-            let client = client(&host, protocols);
-            let ask = || Request::get("http://www.test/20").body(Empty::<Bytes>::new()).unwrap();
-            // Nobody reads it.
-            let response = client.request(ask()).await.unwrap();
-            sleep(&host, 100 * MS).await;
-            drop(response);
-            // Nobody reads even its head.
-            let mut asked = Box::pin(client.request(ask()));
-            let pending = std::future::poll_fn(|cx| Poll::Ready(asked.as_mut().poll(cx))).await;
-            assert!(pending.is_pending());
-            sleep(&host, 200 * MS).await;
-            drop(asked);
-            sleep(&host, 100 * MS).await;
-            assert_eq!(counted(&client), (2, 0), "{protocols:?}");
-
-            // It was on its way: who drops it in time gives it up.
-            let response = client.request(ask()).await.unwrap();
-            drop(response);
-            let mut asked = Box::pin(client.request(ask()));
-            let _pending = std::future::poll_fn(|cx| Poll::Ready(asked.as_mut().poll(cx))).await;
-            drop(asked);
-            sleep(&host, 200 * MS).await;
-            assert_eq!(counted(&client).1, 1, "{protocols:?}");
-            client.check();
-        })
-        .unwrap();
-    }
-}
-
-/// A body that says nothing and does not end.
-struct Endless;
-
-impl http_body::Body for Endless {
-    type Data = Bytes;
-    type Error = std::convert::Infallible;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<http_body::Frame<Bytes>, Self::Error>>> {
-        Poll::Pending
-    }
-}
-
-/// A server that answers before it has all of an upload: the answer counts, read or not.
-#[test]
-fn an_upload_dropped_behind_the_responses_end_is_not_given_up() {
-    for is_read in [true, false] {
-        let net = Net::seeded(1);
-        let (server, host) = two_hosts(&net);
-        net.run(async {
-            serve_late(&server).await;
-            let client = client(&host, Protocols::Http2PriorKnowledge);
-            // It never ends.
-            let body = Endless;
-            let ask = Request::post("http://www.test/20").body(body).unwrap();
-            let mut response = client.request(ask).await.unwrap();
-            if is_read {
-                let read = response.body_mut().frame().await.unwrap().unwrap();
-                assert_eq!(read.into_data().unwrap(), "late");
-            }
-            sleep(&host, 100 * MS).await;
-            drop(response);
-            sleep(&host, 100 * MS).await;
-            assert_eq!(counted(&client), (1, 0), "read: {is_read}");
-            client.check();
-        })
-        .unwrap();
-    }
 }
