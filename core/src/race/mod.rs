@@ -193,6 +193,8 @@ pub enum Event {
         /// Whether a request had gone with its first flight.
         early_data: bool,
     },
+    /// A leg was not made: there was no room for it. Nothing was tried, so that nothing is learnt.
+    Denied(LegId),
     /// A connection that a leg had become is gone.
     Closed {
         /// Which.
@@ -220,8 +222,8 @@ pub enum Mark {
 /// What is to be done outside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Make a connection; `Connected` or `Failed` follows, unless it is aborted, and `Closed`
-    /// follows `Connected`.
+    /// Make a connection; `Connected`, `Failed` or `Denied` follows, unless it is aborted, and
+    /// `Closed` follows `Connected`.
     Start {
         /// Its id from now on.
         leg: LegId,
@@ -305,8 +307,9 @@ struct Round {
     quic_ok: bool,
     /// The second family was started.
     second: bool,
-    /// A QUIC leg had carried early data and failed: that makes it suspect, not broken.
-    early: bool,
+    /// QUIC is not broken whatever else fails: a leg of it had carried early data, which makes it
+    /// suspect, or was not made at all.
+    spared: bool,
     broken: bool,
     /// Those under way, in the order of their start.
     legs: SmallVec<[LegId; 4]>,
@@ -396,6 +399,7 @@ impl Machine for Race {
             Event::BothFamilies(both) => self.both_families = both,
             Event::Connected(leg) => self.on_connected(leg, out),
             Event::Failed { leg, early_data } => self.on_failed(leg, early_data, out),
+            Event::Denied(leg) => self.on_denied(leg),
             Event::Closed { leg, silent } => self.on_closed(leg, silent, out),
             Event::NetworkChanged => self.on_network_changed(),
             Event::Drain => self.on_drain(),

@@ -53,7 +53,7 @@ impl Race {
                 round.tcp_ok,
                 round.quic_ok,
                 round.second,
-                round.early,
+                round.spared,
                 round.broken,
             ],
         });

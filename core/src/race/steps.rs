@@ -22,7 +22,7 @@ impl Round {
             tcp_ok: false,
             quic_ok: false,
             second: false,
-            early: false,
+            spared: false,
             broken: false,
             legs: SmallVec::new(),
         }
@@ -143,20 +143,37 @@ impl Race {
     }
 
     pub(super) fn on_failed(&mut self, id: LegId, early: bool, out: &mut Outbox<Action>) {
-        let under_way = self.legs.get(id).is_some_and(|leg| !leg.established);
-        let (true, Some(round)) = (under_way, &mut self.round) else {
-            self.stale += 1;
-            return;
-        };
-        round.legs.retain(|other| *other != id);
-        let Some(leg) = self.legs.remove(id) else { return };
+        let Some(leg) = self.take_running(id) else { return };
         if leg.runner.is_quic() && early {
-            round.early = true;
+            self.spare();
             if leg.network == self.network {
                 // RACE-SUSPECT-DEAD
                 out.push(Action::Mark { target: leg.target, mark: Mark::Suspect });
             }
         }
+    }
+
+    pub(super) fn on_denied(&mut self, id: LegId) {
+        if self.take_running(id).is_some_and(|leg| leg.runner.is_quic()) {
+            self.spare();
+        }
+    }
+
+    fn spare(&mut self) {
+        if let Some(round) = &mut self.round {
+            round.spared = true;
+        }
+    }
+
+    /// A leg under way, which is not one any more.
+    fn take_running(&mut self, id: LegId) -> Option<Runner> {
+        let under_way = self.legs.get(id).is_some_and(|leg| !leg.established);
+        let (true, Some(round)) = (under_way, &mut self.round) else {
+            self.stale += 1;
+            return None;
+        };
+        round.legs.retain(|other| *other != id);
+        self.legs.remove(id)
     }
 
     pub(super) fn on_closed(&mut self, id: LegId, silent: bool, out: &mut Outbox<Action>) {
@@ -239,7 +256,7 @@ impl Race {
         let none_left = !self.runs_quic() && !self.has_second_left();
         let Some(round) = &mut self.round else { return };
         let Some(target) = round.target else { return };
-        let failed = none_left && !round.quic_ok && !round.early;
+        let failed = none_left && !round.quic_ok && !round.spared;
         if failed && round.tcp_ok && !round.broken && round.network == self.network {
             round.broken = true;
             out.push(Action::Mark { target, mark: Mark::Broken });

@@ -273,7 +273,7 @@ impl Upstream {
                 }
             }
             Some(pool::Leg::Denied) | None => {
-                self.tell_grid(pool, race::Event::Failed { leg, early_data: false }, false);
+                self.tell_grid(pool, race::Event::Denied(leg), false);
             }
         }
     }

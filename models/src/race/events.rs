@@ -23,6 +23,11 @@ impl Grid {
             Input::Event(Event::Failed { leg, early_data }) => {
                 self.fail(leg, early_data, &mut deeds);
             }
+            Input::Event(Event::Denied(leg)) => {
+                if let Some(leg) = self.find(leg, Fate::UnderWay) {
+                    leg.fate = Fate::Denied;
+                }
+            }
             Input::Event(Event::Closed { leg, silent }) => self.close(leg, silent, &mut deeds),
             Input::Event(Event::NetworkChanged) => self.network += 1,
             Input::Event(Event::Drain) => {
@@ -290,6 +295,7 @@ impl Grid {
             ("another network under way", under_way),
             ("nobody waits", last.is_some_and(|begun| begun.quiet)),
             ("early data failed", early),
+            ("not made", is(|event| matches!(event, Event::Denied(_)))),
         ];
         for (item, _) in reached.into_iter().filter(|(_, is)| *is) {
             seen.sometimes("race", item);
@@ -346,7 +352,11 @@ impl Subject for Grid {
             1 => Event::Connected(self.pick(tape, &self.running())),
             2 => {
                 let leg = self.pick(tape, &self.running());
-                Event::Failed { leg, early_data: tape.one_in("early", 6) }
+                match tape.weighted("end", &[4, 1, 1]) {
+                    0 => Event::Failed { leg, early_data: false },
+                    1 => Event::Denied(leg),
+                    _ => Event::Failed { leg, early_data: true },
+                }
             }
             3 => {
                 let leg = self.pick(tape, &self.up());

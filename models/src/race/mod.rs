@@ -22,6 +22,7 @@ enum Fate {
     UnderWay,
     Up,
     Failed { early: bool },
+    Denied,
     Aborted,
     Closed,
 }
@@ -109,7 +110,10 @@ pub fn expected() -> Expected {
         .with("rule", &RULES)
         .with("next", &["quic", "tcp", "wait", "full", "draining"])
         .with("race", &["quic came after tcp", "the second family won", "quic beside tcp in use"])
-        .with("race", &["another network under way", "nobody waits", "early data failed"])
+        .with(
+            "race",
+            &["another network under way", "nobody waits", "early data failed", "not made"],
+        )
         .with_always(&harness::INVARIANTS)
         .with_always(&[ACTIONS, DEADLINE, NEXT, STALE, END, BROKEN])
 }
