@@ -74,6 +74,9 @@ impl<O: Out> Turn<'_, O> {
                 self.refuse(request, Refusal::Deadline(Phase::Answering), None);
             }
             (_, Some(Ending::Closed)) => self.refuse(request, Refusal::Closed, None),
+            (Outcome::Reset, Some(Ending::Recalled)) if self.is_late(request) => {
+                self.refuse(request, self.tables.late(Phase::Answering), None);
+            }
             (Outcome::Reset, Some(Ending::Recalled)) => {
                 let cause = Cause::Cancelled;
                 self.on_stream_failed(connection, request, cause, free, (retry, body));

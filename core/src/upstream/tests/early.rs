@@ -150,6 +150,31 @@ fn tcp_that_is_ready_first_calls_early_data_back() {
     assert_eq!(race.ask(MethodClass::Early), ["r2 on 0"]);
 }
 
+/// What was called back and ends behind its deadline has run out of time, also where the driver is
+/// late to tell of the time.
+#[test]
+fn what_comes_back_behind_its_deadline_has_run_out_of_time() {
+    let late = Refusal::Deadline(Phase::Answering);
+    for (after, retry, expected) in [
+        (9, RetrySafe::Answered, Refusal::StreamFailed(Cause::Cancelled)),
+        (10, RetrySafe::Answered, late),
+        (10, RetrySafe::Unknown, late),
+    ] {
+        let mut race = allowed(V4);
+        let deadline = Some(Instant::from_millis(310));
+        let request = race.rig.up.request(race.rig.at(), &https(), MethodClass::Early, deadline);
+        race.requests.push(request);
+        let actions = race.rig.take();
+        race.tell(&actions);
+        assert_eq!(race.early(0), ["r0 on 0"]);
+        race.pass(300);
+        race.connected(1);
+        race.rig.now += after;
+        let actions = race.rig.ended(request, Outcome::Reset, retry);
+        assert_eq!(actions, [Action::Refuse { request, reason: expected, failed: None }]);
+    }
+}
+
 #[test]
 fn a_handshake_that_takes_too_long_is_given_up() {
     let only_quic = |config: &mut Config| {
