@@ -151,8 +151,9 @@ impl<const RACES: bool> World<RACES> {
         }
     }
 
-    /// Finds out which pools lost their last connecting connection in this call.
-    fn notice_failures(&mut self, after: &[PoolView], won: Option<usize>) {
+    /// Finds out which pools lost their last connecting connection in this call; where it is not
+    /// `done`, the next may only not have been begun yet.
+    fn notice_failures(&mut self, after: &[PoolView], won: Option<usize>, done: bool) {
         for view in &self.before {
             let Some(pool) = self.keys.iter().position(|key| *key == view.key) else { continue };
             // What QUIC has beaten was given up, and has not failed.
@@ -176,7 +177,7 @@ impl<const RACES: bool> World<RACES> {
             if races && (!left.is_empty() || now.is_some_and(|now| now.awaits_turn)) {
                 continue;
             }
-            let is_certain = left.is_empty() && !self.books.has_granting(pool);
+            let is_certain = (done || !races) && left.is_empty() && !self.books.has_granting(pool);
             self.books.doom(pool, if is_certain { Doom::Yes } else { Doom::Perhaps });
         }
     }
@@ -323,13 +324,13 @@ impl<const RACES: bool> Subject for World<RACES> {
                 self.books.tally.held(sights::STALE);
             }
         }
-        self.notice_failures(&after, won);
+        let done = Machine::poll_timeout(machine).is_none_or(|at| at > now);
+        self.notice_failures(&after, won, done);
         for action in actions {
             self.obey(action);
         }
         self.notice_bad_addresses(failing, &after);
         self.sweep(&after);
-        let done = Machine::poll_timeout(machine).is_none_or(|at| at > now);
         self.room_is_made(machine, &after, done);
         self.books.close();
         self.books.no_pool_left = false;
