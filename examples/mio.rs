@@ -316,8 +316,7 @@ impl Client {
                     self.upstream.handle_event(now, unsent);
                 }
             }
-            // Over TCP no peer is mute.
-            Action::Recall { .. } => {}
+            Action::Recall { .. } => {} // Over TCP no peer is mute.
             Action::Resend(request) => {
                 if let Some(exchange) = self.exchanges.get_mut(&request) {
                     exchange.rest = exchange.body.clone();
