@@ -3,8 +3,9 @@
 use std::path::Path;
 use std::process::Command;
 
-use super::site::{Settings, Site, Way};
+use super::site::{Served, Settings, Site, Way};
 use super::{Peer, Start};
+use crate::peers::program::get;
 
 const SMALL: &str = "its library brings no such thing";
 
@@ -39,3 +40,18 @@ fn commands(program: &Path, site: &Site, settings: &Settings) -> Vec<Start> {
 }
 
 tests_of!(tests, PEER);
+
+/// The second connection's request goes with its first flight, and is answered out of it.
+#[test]
+fn takes_early_data() {
+    let Some(served) = Served::start(&PEER, &Settings::default()) else { return };
+    let url = format!("{}/epoch", served.site.at(Way::Quic));
+    let ask = |words: &[&str]| {
+        let words = [&served.site.options(Way::Quic), words, &[url.as_str(), &url]].concat();
+        get(&words)
+    };
+    assert_eq!(ask(&[]).well(), "full\nfull\n");
+    let early = ask(&["--early-data", "-v"]);
+    assert!(early.err.contains("* Sent as early data"), "{}", early.err);
+    assert_eq!(early.well(), "full\nearly\n");
+}

@@ -57,6 +57,10 @@ class Server(QuicConnectionProtocol):
             hint = (b"link", b"</style.css>; rel=preload")
             self.http.send_headers(stream, [(b":status", b"103"), hint])
             body = b"hello\n"
+        elif path.path == "/epoch":
+            # The next request needs another connection.
+            body = b"full\n" if self._quic._handshake_complete else b"early\n"
+            asyncio.get_running_loop().call_soon(self.close)
         elif path.path == "/trailers":
             body, trailers = b"hello\n", [(b"x-trailer", b"behind the body")]
         elif path.path == "/headers":
@@ -85,7 +89,15 @@ async def main():
         alpn_protocols=H3_ALPN, is_client=False, idle_timeout=IDLE, max_datagram_frame_size=65536
     )
     settings.load_cert_chain(FOLDER / "cert.pem", FOLDER / "key.pem")
-    await serve("127.0.0.1", PORT, configuration=settings, create_protocol=Server)
+    tickets = {}
+    await serve(
+        "127.0.0.1",
+        PORT,
+        configuration=settings,
+        create_protocol=Server,
+        session_ticket_fetcher=lambda label: tickets.pop(label, None),
+        session_ticket_handler=lambda ticket: tickets.__setitem__(ticket.ticket, ticket),
+    )
     await asyncio.Future()
 
 
