@@ -22,7 +22,8 @@
 //! - RACE-SUSPECT: TCP starts together with QUIC where QUIC failed lately.
 //! - RACE-BEHIND: while QUIC is behind, more connections are made over TCP.
 //! - RACE-LEARNT: QUIC starts beside a TCP connection in use, so that later requests find it.
-//! - RACE-SECOND-KNOWN: the second family starts with the first when it has won last.
+//! - RACE-SECOND-KNOWN: the second family starts as soon as its addresses are known when it has won
+//!   last.
 //! - A QUIC leg that becomes ready aborts all others that are under way; a TCP leg aborts none,
 //!   so that QUIC can serve what comes later.
 //! - RACE-BROKEN: QUIC is broken when TCP connected and every QUIC leg of the race failed.
@@ -181,8 +182,8 @@ pub enum Event {
         /// As with `Wanted`.
         rtt: Option<Duration>,
     },
-    /// The origin has addresses of both families, or has not; so long as nothing is said it has
-    /// not.
+    /// Where the first leg over QUIC goes there are addresses of both families, or there are not;
+    /// so long as nothing is said since that leg began there are not.
     BothFamilies(bool),
     /// A leg's handshakes are complete.
     Connected(LegId),
@@ -321,6 +322,7 @@ pub struct Race {
     config: Config,
     legs: Arena<LegId, Runner>,
     round: Option<Round>,
+    /// Where the first leg over QUIC of this race goes there are addresses of both.
     both_families: bool,
     /// The second family has won last, on this network.
     second_won: bool,
@@ -396,7 +398,7 @@ impl Machine for Race {
             Event::Wanted { quic, rtt } => self.on_wanted(now, quic, rtt, out),
             Event::Unwanted => self.on_unwanted(out),
             Event::Served { quic, rtt } => self.on_served(now, quic, rtt, out),
-            Event::BothFamilies(both) => self.both_families = both,
+            Event::BothFamilies(both) => self.on_both_families(both, out),
             Event::Connected(leg) => self.on_connected(leg, out),
             Event::Failed { leg, early_data } => self.on_failed(leg, early_data, out),
             Event::Denied(leg) => self.on_denied(leg),

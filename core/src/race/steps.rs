@@ -81,10 +81,22 @@ impl Race {
         self.round = Some(round);
         if runs {
             // RACE-QUIC-FIRST
-            self.start(Leg::Quic, Rule::RaceQuicFirst, out);
-            if self.second_won && self.may_start_second() {
-                self.start(Leg::QuicFallback, Rule::RaceSecondKnown, out);
-            }
+            self.start_first(Rule::RaceQuicFirst, out);
+        }
+    }
+
+    /// QUIC goes ahead, and of which families its addresses are is told when they are known: what
+    /// the last race heard of others proves nothing about these.
+    fn start_first(&mut self, rule: Rule, out: &mut Outbox<Action>) {
+        self.both_families = false;
+        self.start(Leg::Quic, rule, out);
+    }
+
+    pub(super) fn on_both_families(&mut self, both: bool, out: &mut Outbox<Action>) {
+        self.both_families = both;
+        if self.second_won && self.runs_quic() && self.may_start_second() {
+            // RACE-SECOND-KNOWN
+            self.start(Leg::QuicFallback, Rule::RaceSecondKnown, out);
         }
     }
 
@@ -106,7 +118,7 @@ impl Race {
         let round = self.round.get_or_insert_with(|| Round::new(None, network));
         (round.target, round.until, round.network) = (Some(quic.target), until, network);
         (round.tcp, round.tcp_ok, round.quiet) = (true, true, false);
-        self.start(Leg::Quic, Rule::RaceLearnt, out);
+        self.start_first(Rule::RaceLearnt, out);
     }
 
     pub(super) fn on_unwanted(&mut self, out: &mut Outbox<Action>) {

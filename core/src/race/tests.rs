@@ -77,7 +77,8 @@ fn usual(rows: &[Row<'_>]) -> Race {
     play(&Config::default(), rows)
 }
 
-const BOTH: Row<'_> = (0, Some(Event::BothFamilies(true)), "");
+const BOTH_FAMILIES: Option<Event> = Some(Event::BothFamilies(true));
+const BOTH: Row<'_> = (0, BOTH_FAMILIES, "");
 const QUIC_FIRST: Row<'_> = (0, Some(QUIC), "l0.0 quic QUIC-FIRST");
 
 // rule: H3-6
@@ -142,8 +143,8 @@ fn a_quic_leg_that_lost_goes_on() {
 #[test]
 fn the_second_family_starts_before_tcp() {
     usual(&[
-        BOTH,
         QUIC_FIRST,
+        BOTH,
         (300, None, "l1.0 quic fallback DELAY, l2.0 tcp DELAY"),
         (350, connected(2, 0), ""),
         (400, failed(0, 0), ""),
@@ -154,21 +155,70 @@ fn the_second_family_starts_before_tcp() {
 #[test]
 fn the_second_family_starts_at_once_on_failure_and_tcp_keeps_its_delay() {
     usual(&[
-        BOTH,
         QUIC_FIRST,
+        BOTH,
         (50, failed(0, 0), "l0.1 quic fallback QUIC-FAILED"),
         (299, None, ""),
         (300, None, "l1.0 tcp DELAY"),
         (340, connected(0, 1), "confirmed, abort l1.0"),
         // It has won: the next race begins with both.
-        (900, Some(QUIC), "l1.1 quic QUIC-FIRST, l2.0 quic fallback SECOND-KNOWN"),
+        (900, Some(QUIC), "l1.1 quic QUIC-FIRST"),
+        (900, BOTH_FAMILIES, "l2.0 quic fallback SECOND-KNOWN"),
         (910, connected(1, 1), "confirmed, abort l2.0"),
     ]);
     usual(&[
-        BOTH,
         QUIC_FIRST,
+        BOTH,
         (50, failed(0, 0), "l0.1 quic fallback QUIC-FAILED"),
         (60, failed(0, 1), "l0.2 tcp QUIC-FAILED"),
+    ]);
+}
+
+/// What one race heard of the families, another must not go by: its addresses may have to be looked
+/// up again, and a leg to a family without an address fails and is not started again.
+#[test]
+fn which_families_there_are_is_heard_anew_in_each_race() {
+    let first = [
+        QUIC_FIRST,
+        BOTH,
+        (50, failed(0, 0), "l0.1 quic fallback QUIC-FAILED"),
+        (90, connected(0, 1), "confirmed"),
+        (900, silent(0, 1), "suspect"),
+    ];
+    let again = |rows: &[Row<'_>]| usual(&[&first, rows].concat());
+    // The second family has won: it starts as soon as there are addresses.
+    again(&[
+        (1_000, Some(QUIC), "l0.2 quic QUIC-FIRST"),
+        (1_000, Some(Event::BothFamilies(false)), ""),
+        (1_040, BOTH_FAMILIES, "l1.0 quic fallback SECOND-KNOWN"),
+        (1_040, BOTH_FAMILIES, ""),
+        (1_080, connected(1, 0), "confirmed, abort l0.2"),
+    ]);
+    // Beside TCP in use as well.
+    again(&[
+        (1_000, Some(SERVED), "l0.2 quic LEARNT"),
+        (1_000, BOTH_FAMILIES, "l1.0 quic fallback SECOND-KNOWN"),
+    ]);
+    // No address comes in time, or ever: TCP does not wait for a second family.
+    again(&[
+        (1_000, Some(QUIC), "l0.2 quic QUIC-FIRST"),
+        (1_300, None, "l1.0 tcp DELAY"),
+        (1_400, BOTH_FAMILIES, "l2.0 quic fallback SECOND-KNOWN"),
+    ]);
+    again(&[
+        (1_000, Some(QUIC), "l0.2 quic QUIC-FIRST"),
+        (1_010, failed(0, 2), "l0.3 tcp QUIC-FAILED"),
+    ]);
+    // Nobody waits any more, or nothing may start.
+    again(&[
+        (1_000, Some(QUIC), "l0.2 quic QUIC-FIRST"),
+        (1_010, Some(Event::Unwanted), ""),
+        (1_020, BOTH_FAMILIES, ""),
+    ]);
+    again(&[
+        (1_000, Some(QUIC), "l0.2 quic QUIC-FIRST"),
+        (1_010, Some(Event::Drain), ""),
+        (1_020, BOTH_FAMILIES, ""),
     ]);
 }
 
@@ -177,7 +227,7 @@ fn suspect_starts_tcp_together_with_quic() {
     let suspect = (0, Some(SUSPECT), "l0.0 quic QUIC-FIRST, l1.0 tcp SUSPECT");
     usual(&[suspect, (40, connected(1, 0), ""), (90, failed(0, 0), "broken")]);
     usual(&[suspect, (40, connected(0, 0), "confirmed, abort l1.0")]);
-    usual(&[BOTH, suspect, (300, None, "l2.0 quic fallback DELAY")]);
+    usual(&[suspect, BOTH, (300, None, "l2.0 quic fallback DELAY")]);
     let config = Config { tcp_at_once_when_unknown: true, ..Config::default() };
     play(&config, &[(0, Some(QUIC), "l0.0 quic QUIC-FIRST, l1.0 tcp SUSPECT")]);
 }
@@ -221,8 +271,8 @@ fn what_was_not_made_is_not_broken() {
         (100, connected(2, 0), ""),
     ]);
     usual(&[
-        BOTH,
         QUIC_FIRST,
+        BOTH,
         (50, failed(0, 0), "l0.1 quic fallback QUIC-FAILED"),
         (50, denied(0, 1), "l0.2 tcp QUIC-FAILED"),
         (90, connected(0, 2), ""),
@@ -250,7 +300,8 @@ fn quic_starts_beside_tcp_in_use() {
     ]);
     let learnt = (50, Some(SERVED), "l0.0 quic LEARNT");
     usual(&[learnt, (99, failed(0, 0), "broken")]);
-    usual(&[BOTH, learnt, (350, None, "l1.0 quic fallback DELAY"), (351, failed(0, 0), "")]);
+    let both = (50, BOTH_FAMILIES, "");
+    usual(&[learnt, both, (350, None, "l1.0 quic fallback DELAY"), (351, failed(0, 0), "")]);
 }
 
 #[test]

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use regatta_core::race::{Action, Config, Event, Health, Offer, Race, Target};
-use regatta_core::{Duration, Instant, Machine, Outbox};
+use regatta_core::race::{Action, Config, Event, Health, Leg, Offer, Race, Target};
+use regatta_core::{Duration, Instant, Machine};
 
 use super::menu::{Menu, Move};
 use super::met::Fingerprint;
@@ -66,6 +66,8 @@ pub(super) enum Choice {
     Timeout,
     Wanted,
     Served,
+    /// The addresses that QUIC goes to are known, of both families.
+    Families,
     Connected(u8),
     Failed {
         leg: u8,
@@ -90,6 +92,8 @@ pub(super) struct Around {
     now: Instant,
     wanted: u8,
     served: u8,
+    /// Whether both families are still to be told to the race under way.
+    untold: bool,
     drains: bool,
     /// How much more may go wrong.
     faults: u8,
@@ -97,23 +101,17 @@ pub(super) struct Around {
 
 impl Around {
     pub(super) fn new(setting: Setting) -> Self {
-        let mut around = Self {
+        Self {
             machine: Grid::of(setting.config.clone()).machine(),
             model: Grid::of(setting.config.clone()),
             now: Instant::EPOCH,
             wanted: 0,
             served: 0,
+            untold: false,
             drains: false,
             faults: setting.faults,
             setting: Arc::new(setting),
-        };
-        if around.setting.both {
-            let (event, mut out) = (Event::BothFamilies(true), Outbox::new());
-            around.machine.handle_event(around.now, event, &mut out);
-            let input = Input::Event(event);
-            around.model.observe(around.now, &input, &[], &around.machine);
         }
-        around
     }
 
     fn input(&self, choice: Choice) -> Input<Event> {
@@ -123,6 +121,7 @@ impl Around {
             Choice::Tick | Choice::Timeout => return Input::Timeout,
             Choice::Wanted => Event::Wanted { quic: self.setting.quic.map(offer), rtt: None },
             Choice::Served => Event::Served { quic: offer(Health::Unknown), rtt: None },
+            Choice::Families => Event::BothFamilies(true),
             Choice::Connected(leg) => Event::Connected(running(leg)),
             Choice::Failed { leg, early } => Event::Failed { leg: running(leg), early_data: early },
             Choice::Closed { leg, silent } => {
@@ -163,6 +162,9 @@ impl World for Around {
         for (leg, _) in (0..).zip(self.model.up()) {
             menu.free(Choice::Closed { leg, silent: false });
             menu.fault(Choice::Closed { leg, silent: true });
+        }
+        if self.untold {
+            menu.free(Choice::Families);
         }
         if self.wanted < self.setting.wishes.0 {
             menu.free(Choice::Wanted);
@@ -205,9 +207,13 @@ impl World for Around {
             Choice::Tick => return self.now = self.now + TICK,
             Choice::Wanted => self.wanted += 1,
             Choice::Served => self.served += 1,
+            Choice::Families => self.untold = false,
             Choice::Drain => self.drains = true,
             _ => {}
         }
+        let quic = |action: &Action| matches!(action, Action::Start { runner: Leg::Quic, .. });
+        self.untold |= self.setting.both && actions.iter().any(quic);
+        self.untold &= self.machine.is_about_quic();
         self.machine.check();
         self.model.observe(self.now, &input, actions, &self.machine);
         // It is copied with every state, and nobody reads it here.
@@ -234,7 +240,7 @@ impl World for Around {
     }
 
     fn fingerprint(&self) -> u128 {
-        let around = (self.wanted, self.served, self.drains, self.faults);
+        let around = (self.wanted, self.served, self.untold, self.drains, self.faults);
         Fingerprint::of(&(self.machine.snapshot(self.now), around))
     }
 }

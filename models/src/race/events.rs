@@ -18,7 +18,7 @@ impl Grid {
             Input::Event(Event::Wanted { quic, rtt }) => self.want(now, quic, rtt, &mut deeds),
             Input::Event(Event::Unwanted) => self.unwant(&mut deeds),
             Input::Event(Event::Served { quic, rtt }) => self.serve(now, quic, rtt, &mut deeds),
-            Input::Event(Event::BothFamilies(both)) => self.both = both,
+            Input::Event(Event::BothFamilies(both)) => self.hear_of_families(both, &mut deeds),
             Input::Event(Event::Connected(id)) => self.connect(id, &mut deeds),
             Input::Event(Event::Failed { leg, early_data }) => {
                 self.fail(leg, early_data, &mut deeds);
@@ -89,11 +89,9 @@ impl Grid {
             if !begun.failed_before {
                 begun.until = Some(until);
                 begun.at_once = health == Health::Suspect || health == Health::Unknown && unknown;
+                // Nobody has said yet where this leg goes.
+                self.both = false;
                 self.start(Leg::Quic, Rule::RaceQuicFirst, deeds);
-                let race = self.races.len() - 1;
-                if self.second_won() && self.second_left(race) && !self.is_full() {
-                    self.start(Leg::QuicFallback, Rule::RaceSecondKnown, deeds);
-                }
             }
             return;
         };
@@ -147,7 +145,17 @@ impl Grid {
         };
         (begun.target, begun.until, begun.network) = (Some(quic.target), Some(until), network);
         (begun.served, begun.quiet) = (true, false);
+        self.both = false;
         self.start(Leg::Quic, Rule::RaceLearnt, deeds);
+    }
+
+    fn hear_of_families(&mut self, both: bool, deeds: &mut Vec<Deed>) {
+        self.both = both;
+        let Some(race) = self.race().filter(|race| self.runs_quic(*race)) else { return };
+        let may = !self.draining && !self.is_full() && !self.races[race].quiet;
+        if may && self.second_won() && self.second_left(race) {
+            self.start(Leg::QuicFallback, Rule::RaceSecondKnown, deeds);
+        }
     }
 
     fn find(&mut self, id: LegId, fate: Fate) -> Option<&mut Past> {

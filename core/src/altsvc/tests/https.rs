@@ -76,6 +76,60 @@ fn records_become_alternatives() {
     }
 }
 
+/// RFC 9460 appendix D, in the bytes that stand there.
+// rule: SV-5 SV-6 SV-8
+#[test]
+fn the_vectors_of_the_standard_are_read() {
+    const FOO: &[u8] = b"\x03foo\x07example\x03com\0";
+    const FOO_ORG: &[u8] = b"\x03foo\x07example\x03org\0";
+    let rows: [(&[&[u8]], &str); 10] = [
+        // D.1 Figure 2; D.2 Figures 3 to 10.
+        (&[b"\0\0", FOO], "ask foo.example.com"),
+        (&[b"\0\x01\0"], r#"http%2F1.1=":443""#),
+        (&[b"\0\x10", FOO, b"\0\x03\0\x02\0\x35"], r#"http%2F1.1="foo.example.com:53""#),
+        (&[b"\0\x01", FOO, b"\x02\x9b\0\x05hello"], r#"http%2F1.1="foo.example.com:443""#),
+        (&[b"\0\x01", FOO, b"\x02\x9b\0\x09hello\xd2qoo"], r#"http%2F1.1="foo.example.com:443""#),
+        (
+            &[
+                b"\0\x01",
+                FOO,
+                b"\0\x06\0\x20",
+                b"\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x01",
+                b"\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\x53\0\x01",
+            ],
+            r#"http%2F1.1="foo.example.com:443""#,
+        ),
+        (
+            &[
+                b"\0\x01\x07example\x03com\0\0\x06\0\x10",
+                b"\x20\x01\x0d\xb8\x01\x22\x03\x44\0\0\0\0\xc0\0\x02\x21",
+            ],
+            r#"http%2F1.1="example.com:443""#,
+        ),
+        (
+            &[
+                b"\0\x10",
+                FOO_ORG,
+                b"\0\0\0\x04\0\x01\0\x04\0\x01\0\x09\x02h2\x05h3-19",
+                b"\0\x04\0\x04\xc0\0\x02\x01",
+            ],
+            r#"h2="foo.example.org:443", http%2F1.1="foo.example.org:443""#,
+        ),
+        (
+            &[b"\0\x10", FOO_ORG, b"\0\x01\0\x0c\x08f\\oo,bar\x02h2"],
+            r#"h2="foo.example.org:443", http%2F1.1="foo.example.org:443""#,
+        ),
+        // D.3: what must be refused and has bytes. `mandatory` names a key twice.
+        (
+            &[b"\0\x01", FOO, b"\0\0\0\x04\0\x7b\0\x7b\0\x7b\0\x01x"],
+            "HTTPS record 0: expected keys in order as `mandatory`",
+        ),
+    ];
+    for (parts, expected) in rows {
+        assert_eq!(read(&[parts.concat()]), expected);
+    }
+}
+
 // rule: SV-1
 #[test]
 fn one_malformed_record_spoils_all() {

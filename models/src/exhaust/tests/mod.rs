@@ -75,12 +75,12 @@ fn every_order_of_quic_against_tcp() {
     let walks: Vec<_> = settings.map(|it| alike(it.name, race::Around::new(it))).collect();
     let table = [
         ("QUIC first", [475, 2_118, 3, 13, 6]),
-        ("two families", [1_536, 7_599, 6, 14, 6]),
-        ("suspect", [2_630, 14_669, 6, 12, 8]),
+        ("two families", [3_460, 18_245, 12, 14, 8]),
+        ("suspect", [3_848, 21_659, 12, 14, 8]),
         ("failed before", [54, 164, 3, 5, 6]),
         ("no alternative", [52, 159, 3, 5, 6]),
-        ("two legs at most", [811, 3_271, 6, 13, 6]),
-        ("learnt beside TCP", [7_281, 41_932, 6, 17, 9]),
+        ("two legs at most", [1_940, 8_669, 12, 13, 8]),
+        ("learnt beside TCP", [15_272, 92_877, 12, 18, 11]),
     ];
     compare(&walks, &table);
 }
