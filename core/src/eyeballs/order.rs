@@ -6,7 +6,12 @@
 use core::net::{IpAddr, Ipv6Addr};
 use std::collections::VecDeque;
 
+use smallvec::SmallVec;
+
 use super::config::{Config, Family};
+
+/// So many addresses are sorted without an allocation: more than most names have.
+const INLINE: usize = 8;
 
 /// The family of an address.
 pub(super) const fn family(address: IpAddr) -> Family {
@@ -19,16 +24,16 @@ pub(super) const fn family(address: IpAddr) -> Family {
 /// Sorts by RFC 6724 and lets the families take turns, the first one `first_family_count`
 /// addresses at a time (as Envoy does).
 pub(super) fn order(answers: &[IpAddr], config: &Config) -> VecDeque<IpAddr> {
-    let mut sorted = answers.to_vec();
+    let mut sorted: SmallVec<[IpAddr; INLINE]> = SmallVec::from_slice(answers);
     sorted.sort_by_key(|&address| rank(address));
-    let (mut first, mut second): (VecDeque<_>, VecDeque<_>) =
-        sorted.into_iter().partition(|&address| family(address) == config.first_family);
+    let is_first = |address: &&IpAddr| family(**address) == config.first_family;
+    let mut first = sorted.iter().filter(is_first);
+    let mut second = sorted.iter().filter(|address| !is_first(address));
     let count = config.first_family_count.max(1) as usize;
     let mut ordered = VecDeque::with_capacity(answers.len());
-    while !first.is_empty() || !second.is_empty() {
-        let turn = count.min(first.len());
-        ordered.extend(first.drain(..turn));
-        ordered.extend(second.pop_front());
+    while ordered.len() < answers.len() {
+        ordered.extend(first.by_ref().take(count));
+        ordered.extend(second.next());
     }
     ordered
 }

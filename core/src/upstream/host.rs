@@ -3,6 +3,8 @@
 use core::net::IpAddr;
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use crate::arena::Arena;
 use crate::id::{ConnectionId, HostId};
 use crate::origins::OriginTable;
@@ -29,7 +31,7 @@ pub(super) struct Host {
     lookup: Lookup,
     pub(super) addresses: Vec<IpAddr>,
     /// The connections whose race is under way.
-    pub(super) racing: Vec<ConnectionId>,
+    pub(super) racing: SmallVec<[ConnectionId; 2]>,
 }
 
 /// What a race that begins finds.
@@ -136,7 +138,7 @@ impl Hosts {
             pools: 1,
             lookup: Lookup::Unknown,
             addresses: Vec::new(),
-            racing: Vec::new(),
+            racing: SmallVec::new(),
         });
         self.names.insert(hash, id);
         id

@@ -2,6 +2,8 @@
 
 use core::net::IpAddr;
 
+use smallvec::SmallVec;
+
 use super::Upstream;
 use crate::altsvc::{Clock, Heard, Ledger, Said};
 use crate::eyeballs;
@@ -48,7 +50,7 @@ impl Upstream {
         }
     }
 
-    fn racing(&self, host: HostId) -> Vec<ConnectionId> {
+    fn racing(&self, host: HostId) -> SmallVec<[ConnectionId; 2]> {
         self.hosts.get(host).map(|host| host.racing.clone()).unwrap_or_default()
     }
 
