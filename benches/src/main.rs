@@ -43,7 +43,7 @@ fn main() -> ExitCode {
         Some("http3") => http3::run(&words),
         Some("qpack") => qpack::run(),
         Some("runtimes") => runtimes::run(),
-        Some("sim") => sim::run(),
+        Some("sim") => sim::run(&words),
         Some("idle") => idle::run(&words),
         Some("spans") => spans::run(),
         Some("stream") => stream::run(&words),
@@ -57,7 +57,7 @@ fn main() -> ExitCode {
             http3::run(&[]);
             qpack::run();
             runtimes::run();
-            sim::run();
+            sim::run(&[]);
             idle::run(&[]);
             stream::run(&[]);
             spans::run();

@@ -21,18 +21,39 @@ const RACES: u64 = 3_000;
 const REQUESTS: u64 = 3_000;
 const BATCH: u64 = 50;
 
-/// Prints the table.
-pub(crate) fn run() {
-    let (mut decisions, mut races) = (Vec::new(), Vec::new());
+/// Prints the table; or does one run for a profiler, as `one decisions`.
+pub(crate) fn run(words: &[String]) {
+    if let [word, what] = words
+        && word == "one"
+    {
+        let cost = match what.as_str() {
+            "decisions" => decisions(),
+            "scripted" => drive(Peer::Script),
+            "races" => drive(Peer::Server),
+            "requests" => ask(),
+            other => panic!("{other} is not: decisions, scripted, races and requests are"),
+        };
+        println!("{:.0} ns, {:.1} allocations", cost.nanos, cost.allocations);
+        return;
+    }
+    table_of_all();
+}
+
+fn decisions() -> Cost {
+    cost(DECISIONS, || (0..DECISIONS).for_each(|_| decide()))
+}
+
+fn table_of_all() {
+    let (mut decided, mut races) = (Vec::new(), Vec::new());
     let (mut both, mut requests) = (Vec::new(), Vec::new());
     for _ in 0..RUNS {
-        decisions.push(cost(DECISIONS, || (0..DECISIONS).for_each(|_| decide())));
+        decided.push(decisions());
         races.push(drive(Peer::Script));
         both.push(drive(Peer::Server));
         requests.push(ask());
     }
     let rows = [
-        ("races, decisions only", decisions, 3_000_000),
+        ("races, decisions only", decided, 3_000_000),
         ("races, full driver, a scripted server", races, 100_000),
         ("races, full driver, the driver's own server", both, 100_000),
         ("requests, full stack, TLS, HTTP/2, both ends", requests, 10_000),
