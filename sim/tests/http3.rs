@@ -1,6 +1,7 @@
 //! Requests over HTTP/3 through the production driver of both sides, on virtual time.
 
-use core::net::SocketAddr;
+mod stage;
+
 use core::sync::atomic::{AtomicUsize, Ordering};
 use core::time::Duration;
 use std::sync::Arc;
@@ -11,42 +12,26 @@ use http_body_util::{BodyExt as _, Full};
 use regatta_core::engine::quic;
 use regatta_core::engine::tls::ServerOptions;
 use regatta_core::types::{Cause, Refusal};
-use regatta_core::upstream::Protocols;
 use regatta_models::tape::Tape;
-use regatta_runtime::{
-    Body, Client, Error, ErrorKind, Roots, Runtime as _, Server, ServerHandle, Timer as _,
-};
+use regatta_runtime::{Body, Client, Error, ErrorKind, Runtime as _, Server, ServerHandle};
 use regatta_sim::choice::Choices;
 use regatta_sim::{Host, Link, Net, tls};
 
-const MS: Duration = Duration::from_millis(1);
-const AT: &str = "192.0.2.1:443";
-
-/// A server and a client, 20 ms apart.
-fn hosts(net: &Net, link: Link) -> (Host, Host) {
-    let server = net.host("server", ["192.0.2.1".parse().unwrap()]);
-    let client = net.host("client", ["192.0.2.9".parse().unwrap()]);
-    net.link(&client, &server, link);
-    net.name("www.test", ["192.0.2.1".parse().unwrap()]);
-    (server, client)
-}
+use self::stage::{AT, MS, NEAR, hosts, linked, only_http3};
 
 /// Sends every request's body back, over TCP and UDP.
 async fn serve(server: &Host, options: ServerOptions) -> ServerHandle<Host> {
-    let at: SocketAddr = AT.parse().unwrap();
     let builder = Server::builder(server.clone()).tls(options);
-    let listening = builder.http3(quic::ServerOptions::default()).bind(at).await.unwrap();
-    let handle = listening.handle();
-    server.spawn(listening.serve(|request: Request<Body>| async {
-        let body = request.into_body().collect().await.map(|all| all.to_bytes());
-        Response::new(Full::new(body.unwrap_or_default()))
-    }));
-    handle
-}
-
-fn client(host: &Host) -> Client<Host> {
-    let builder = Client::builder(host.clone()).roots(Roots::Der(vec![tls::ROOT.to_vec()]));
-    builder.profile(|profile| profile.protocols = Protocols::Http3).build().unwrap()
+    stage::serve(
+        server,
+        AT,
+        builder.http3(quic::ServerOptions::default()),
+        |request: Request<Body>| async {
+            let body = request.into_body().collect().await.map(|all| all.to_bytes());
+            Response::new(Full::new(body.unwrap_or_default()))
+        },
+    )
+    .await
 }
 
 async fn echo(client: &Client<Host>, bytes: Bytes) -> Result<(), Error> {
@@ -57,17 +42,12 @@ async fn echo(client: &Client<Host>, bytes: Bytes) -> Result<(), Error> {
     Ok(())
 }
 
-async fn sleep(host: &Host, time: Duration) {
-    let mut timer = host.timer(host.now() + time);
-    core::future::poll_fn(|cx| timer.poll_expired(cx)).await;
-}
-
 /// Asks `count` times in turn and gives the net's digest.
 fn echoes(net: &Net, link: Link, count: usize) -> u64 {
-    let (server, host) = hosts(net, link);
+    let (server, host) = linked(net, link);
     net.run(async {
         serve(&server, tls::good()).await;
-        let client = client(&host);
+        let client = only_http3(&host);
         for n in 0..count {
             echo(&client, Bytes::from(vec![n as u8; n * 5_000])).await.unwrap();
         }
@@ -80,7 +60,7 @@ fn echoes(net: &Net, link: Link, count: usize) -> u64 {
 #[test]
 fn a_request_takes_two_round_trips() {
     let net = Net::seeded(1);
-    echoes(&net, Link::delay(20 * MS), 1);
+    echoes(&net, NEAR, 1);
     assert_eq!(net.now().as_nanos(), 2 * 40_000_000);
 }
 
@@ -90,10 +70,10 @@ fn the_same_tape_gives_the_same_steps() {
         let net = || Net::new(Choices::new(Tape::seeded(seed)), seed);
         let (first, second) = (net(), net());
         first.steps(|steps| steps.log());
-        let digest = echoes(&first, Link::delay(20 * MS), 8);
+        let digest = echoes(&first, NEAR, 8);
         let log = first.steps(|steps| steps.take_log());
         second.steps(|steps| steps.expect(log));
-        let again = echoes(&second, Link::delay(20 * MS), 8);
+        let again = echoes(&second, NEAR, 8);
         assert_eq!(second.steps(|steps| steps.divergence()), None, "seed {seed}");
         assert_eq!(digest, again, "seed {seed}");
     }
@@ -102,17 +82,17 @@ fn the_same_tape_gives_the_same_steps() {
 #[test]
 fn what_the_network_loses_is_sent_again() {
     for seed in 0..10 {
-        echoes(&Net::seeded(seed), Link::delay(20 * MS).loss_ppm(50_000), 20);
+        echoes(&Net::seeded(seed), NEAR.loss_ppm(50_000), 20);
     }
 }
 
 #[test]
 fn ninety_requests_share_one_connection() {
     let net = Net::seeded(1);
-    let (server, host) = hosts(&net, Link::delay(20 * MS));
+    let (server, host) = hosts(&net);
     net.run(async {
         let handle = serve(&server, tls::good()).await;
-        let client = client(&host);
+        let client = only_http3(&host);
         echo(&client, Bytes::new()).await.unwrap();
         let done = Arc::new(AtomicUsize::new(0));
         for n in 0..90 {
@@ -122,7 +102,7 @@ fn ninety_requests_share_one_connection() {
                 done.fetch_add(1, Ordering::Relaxed);
             });
         }
-        sleep(&host, Duration::from_secs(5)).await;
+        host.sleep(Duration::from_secs(5)).await;
         assert_eq!(done.load(Ordering::Relaxed), 90);
         assert_eq!(handle.accepted_connections(), 1);
         client.check();
@@ -134,10 +114,10 @@ fn ninety_requests_share_one_connection() {
 fn bad_certificates_are_refused() {
     for options in [tls::expired(), tls::stranger()] {
         let net = Net::seeded(1);
-        let (server, host) = hosts(&net, Link::delay(20 * MS));
+        let (server, host) = hosts(&net);
         net.run(async {
             serve(&server, options).await;
-            let error = echo(&client(&host), Bytes::new()).await.unwrap_err();
+            let error = echo(&only_http3(&host), Bytes::new()).await.unwrap_err();
             let is_tls =
                 matches!(error.kind(), ErrorKind::Refused(Refusal::ConnectFailed(Cause::Tls(_))));
             assert!(is_tls, "{error}");
@@ -151,15 +131,15 @@ fn bad_certificates_are_refused() {
 #[test]
 fn a_server_drains_what_is_idle() {
     let net = Net::seeded(1);
-    let (server, host) = hosts(&net, Link::delay(20 * MS));
+    let (server, host) = hosts(&net);
     net.run(async {
         let handle = serve(&server, tls::good()).await;
-        let client = client(&host);
+        let client = only_http3(&host);
         echo(&client, Bytes::from_static(b"once")).await.unwrap();
         assert_eq!(handle.active_connections(), 1);
         let drained = handle.drain().await;
         assert_eq!((drained.connections, drained.requests), (0, 0));
-        sleep(&host, 100 * MS).await;
+        host.sleep(100 * MS).await;
         assert_eq!(client.inspect(|upstream| upstream.sockets()), 0);
         let error = echo(&client, Bytes::new()).await.unwrap_err();
         let nobody = ErrorKind::Refused(Refusal::ConnectFailed(Cause::Refused));
@@ -171,13 +151,13 @@ fn a_server_drains_what_is_idle() {
 #[test]
 fn a_client_that_closes_leaves_nothing_at_the_server() {
     let net = Net::seeded(1);
-    let (server, host) = hosts(&net, Link::delay(20 * MS));
+    let (server, host) = hosts(&net);
     net.run(async {
         let handle = serve(&server, tls::good()).await;
-        let client = client(&host);
+        let client = only_http3(&host);
         echo(&client, Bytes::from_static(b"once")).await.unwrap();
         assert_eq!(client.close(Duration::from_secs(5)).await.cut, 0);
-        sleep(&host, 100 * MS).await;
+        host.sleep(100 * MS).await;
         assert_eq!(handle.active_connections(), 0);
     })
     .unwrap();
@@ -187,10 +167,10 @@ fn a_client_that_closes_leaves_nothing_at_the_server() {
 #[test]
 fn an_origin_without_tls_is_refused() {
     let net = Net::seeded(1);
-    let (_, host) = hosts(&net, Link::delay(20 * MS));
+    let (_, host) = hosts(&net);
     net.run(async {
         let request = Request::get("http://www.test/").body(Full::new(Bytes::new())).unwrap();
-        let error = client(&host).request(request).await.unwrap_err();
+        let error = only_http3(&host).request(request).await.unwrap_err();
         assert!(error.to_string().contains("HTTP/3 is for https alone"), "{error}");
     })
     .unwrap();

@@ -2,10 +2,10 @@
 //! and one sentence for the caller.
 
 mod raw3;
+mod stage;
 
 use core::future::poll_fn;
 use core::net::SocketAddr;
-use core::time::Duration;
 use std::io::IoSliceMut;
 use std::sync::{Arc, Mutex};
 
@@ -14,32 +14,12 @@ use http::{Request, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use quinn_proto::Dir;
 use regatta_core::engine::quic::ServerOptions;
-use regatta_core::upstream::Protocols;
-use regatta_runtime::{
-    Body, Client, Datagrams as _, Error, Received, Roots, Runtime as _, Transmit,
-};
+use regatta_runtime::{Body, Client, Datagrams as _, Error, Received, Runtime as _, Transmit};
 use regatta_sim::net::rule::{Action, Rule, Transport};
-use regatta_sim::{Host, Link, Net, tls};
+use regatta_sim::{Host, Net, tls};
 
 use self::raw3::{CONTROL, DATA, ENCODER, HEADERS, Peer, SETTINGS, frame, integer, ok, settings};
-
-const MS: Duration = Duration::from_millis(1);
-const SECOND: Duration = Duration::from_secs(1);
-const AT: &str = "192.0.2.1:443";
-
-/// A server and a client, 20 ms apart.
-fn hosts(net: &Net) -> (Host, Host) {
-    let server = net.host("server", ["192.0.2.1".parse().unwrap()]);
-    let client = net.host("client", ["192.0.2.9".parse().unwrap()]);
-    net.link(&client, &server, Link::delay(20 * MS));
-    net.name("www.test", ["192.0.2.1".parse().unwrap()]);
-    (server, client)
-}
-
-fn client(host: &Host) -> Client<Host> {
-    let builder = Client::builder(host.clone()).roots(Roots::Der(vec![tls::ROOT.to_vec()]));
-    builder.profile(|profile| profile.protocols = Protocols::Http3).build().unwrap()
-}
+use self::stage::{AT, MS, SECOND, hosts, only_http3};
 
 /// How a request has ended, once it has.
 type Ended = Arc<Mutex<Option<Result<StatusCode, Error>>>>;
@@ -74,7 +54,7 @@ fn sentence(ended: &Ended) -> String {
 async fn asked(net: &Net) -> (Peer, Ended, Client<Host>) {
     let (server, host) = hosts(net);
     let mut peer = Peer::server(&server, AT, &ServerOptions::default()).await;
-    let client = client(&host);
+    let client = only_http3(&host);
     let ended = ask(&host, &client);
     peer.until("a request", |peer| peer.streams(Dir::Bi).next().is_some()).await;
     (peer, ended, client)
@@ -190,7 +170,7 @@ fn a_firewall_that_drops_all_but_three_datagrams_ends_by_silence() {
         let (server, host) = hosts(&net);
         net.rule(Rule::new(Action::PassFirst(3)).transport(Transport::Udp));
         let mut peer = Peer::server(&server, AT, &ServerOptions::default()).await;
-        let client = client(&host);
+        let client = only_http3(&host);
         let ended = ask(&host, &client);
         peer.run(200 * SECOND).await;
         let said = sentence(&ended);
@@ -242,7 +222,7 @@ fn no_version_in_common_is_said() {
                 let _ = socket.try_send(&Transmit::new(received[0].source, &answer));
             }
         });
-        let client = client(&host);
+        let client = only_http3(&host);
         let ended = ask(&host, &client);
         host.sleep(5 * SECOND).await;
         let said = sentence(&ended);
@@ -263,7 +243,7 @@ fn a_retry_is_followed_and_a_refusal_is_told() {
             options.retry = regatta_core::engine::quic::Retry::Always;
             options.max_connections = most;
             let mut peer = Peer::server(&server, AT, &options).await;
-            let client = client(&host);
+            let client = only_http3(&host);
             let ended = ask(&host, &client);
             peer.run(SECOND).await;
             match words {
@@ -303,7 +283,7 @@ fn a_burst_survives_goaway() {
             }
             async { http::Response::new(Full::new(Bytes::from_static(b"well"))) }
         }));
-        let client = client(&host);
+        let client = only_http3(&host);
         let mut all = Vec::new();
         for _ in 0..10 {
             all.extend([(); 20].map(|()| ask(&host, &client)));

@@ -1,39 +1,25 @@
 //! A server of HTTP/3 that grants no stream at first, or never, on virtual time.
 
 mod raw3;
+mod stage;
 
 use core::net::SocketAddr;
-use core::time::Duration;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use http::{Request, Response, Version};
 use http_body_util::{BodyExt as _, Full};
 use quinn_proto::{Dir, VarInt};
-use regatta_core::altsvc::{Alternative, Offer};
 use regatta_core::engine::quic::ServerOptions;
-use regatta_core::types::{Origin, Scheme};
 use regatta_core::upstream::Protocols;
-use regatta_runtime::{Body, Builder, Client, Error, Roots, Runtime as _, Server};
-use regatta_sim::{Host, Link, Net, tls};
+use regatta_runtime::{Body, Builder, Client, Error, Runtime as _, Server};
+use regatta_sim::{Host, Net, tls};
 
 use self::raw3::{Peer, ok, settings};
-
-const MS: Duration = Duration::from_millis(1);
-const SECOND: Duration = Duration::from_secs(1);
-const AT: &str = "192.0.2.1:443";
-
-/// A server and a client, 20 ms apart.
-fn hosts(net: &Net) -> (Host, Host) {
-    let server = net.host("server", ["192.0.2.1".parse().unwrap()]);
-    let client = net.host("client", ["192.0.2.9".parse().unwrap()]);
-    net.link(&client, &server, Link::delay(20 * MS));
-    net.name("www.test", ["192.0.2.1".parse().unwrap()]);
-    (server, client)
-}
+use self::stage::{AT, SECOND, hosts, offer, origin, trusting};
 
 fn builder(host: &Host) -> Builder<Host> {
-    Client::builder(host.clone()).roots(Roots::Der(vec![tls::ROOT.to_vec()]))
+    trusting(host)
 }
 
 /// A server that grants no stream.
@@ -113,9 +99,7 @@ fn a_connection_without_streams_leaves_requests_to_tcp() {
         server.spawn(listening.serve(|_: Request<Body>| async {
             Response::new(Full::new(Bytes::from_static(b"over TCP")))
         }));
-        let origin = Origin { scheme: Scheme::Https, host: "www.test".into(), port: 443 };
-        let offer = Offer::new(Alternative::http3(443));
-        let client = builder(&host).http3().alternative(origin, offer).build().unwrap();
+        let client = builder(&host).http3().alternative(origin(), offer()).build().unwrap();
         let ended = ask(&host, &client, 6);
         peer.run(SECOND).await;
         assert_eq!(versions(&ended), [Version::HTTP_2; 6]);

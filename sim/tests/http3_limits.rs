@@ -1,38 +1,26 @@
 //! What a server of HTTP/3 lets clients take of its time, on virtual time.
 
 mod raw3;
+mod stage;
 
-use core::net::SocketAddr;
 use core::num::NonZeroU32;
-use core::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt as _, Full};
 use quinn_proto::Dir;
 use regatta_core::downstream::Cut;
-use regatta_core::engine::quic::{Options, ServerOptions};
+use regatta_core::engine::quic::Options;
 use regatta_core::engine::{Pace, h3::code};
-use regatta_runtime::{Body, Runtime as _, Server, ServerBuilder, ServerHandle};
-use regatta_sim::{Host, Link, Net, tls};
+use regatta_runtime::{Body, Runtime as _, ServerBuilder, ServerHandle};
+use regatta_sim::{Host, Net};
 
 use self::raw3::{GOAWAY, HEADERS, Peer, frame, request, settings};
-
-const MS: Duration = Duration::from_millis(1);
-const SECOND: Duration = Duration::from_secs(1);
-const AT: &str = "192.0.2.1:443";
-
-/// A server and a client, 20 ms apart.
-fn hosts(net: &Net) -> (Host, Host) {
-    let server = net.host("server", ["192.0.2.1".parse().unwrap()]);
-    let client = net.host("client", ["192.0.2.9".parse().unwrap()]);
-    net.link(&client, &server, Link::delay(20 * MS));
-    (server, client)
-}
+use self::stage::{AT, MS, SECOND, hosts, server};
 
 /// Waits a second for a head, ten for somebody who asks, and for 1,000 bytes in two seconds.
 fn brisk(host: &Host) -> ServerBuilder<Host> {
-    let builder = Server::builder(host.clone()).tls(tls::good()).http3(ServerOptions::default());
+    let builder = server(host);
     builder.engine(|engine| {
         engine.head_timeout = SECOND;
         engine.idle_timeout = Some(10 * SECOND);
@@ -42,16 +30,13 @@ fn brisk(host: &Host) -> ServerBuilder<Host> {
 
 /// Answers a whole request with a megabyte.
 async fn serve(host: &Host, builder: ServerBuilder<Host>) -> ServerHandle<Host> {
-    let at: SocketAddr = AT.parse().unwrap();
-    let listening = builder.bind(at).await.unwrap();
-    let handle = listening.handle();
-    host.spawn(listening.serve(|request: Request<Body>| async {
+    stage::serve(host, AT, builder, |request: Request<Body>| async {
         match request.into_body().collect().await {
             Ok(_) => Response::new(Full::new(Bytes::from(vec![7; 1 << 20]))),
             Err(_) => Response::new(Full::new(Bytes::new())),
         }
-    }));
-    handle
+    })
+    .await
 }
 
 /// A client that has said its settings.

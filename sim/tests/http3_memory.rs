@@ -1,5 +1,7 @@
 //! What unread bodies of HTTP/3 hold, and whom they hold up, on virtual time.
 
+mod stage;
+
 use core::net::SocketAddr;
 use core::sync::atomic::{AtomicUsize, Ordering};
 use core::time::Duration;
@@ -12,44 +14,30 @@ use regatta_core::Instant;
 use regatta_core::downstream::Cut;
 use regatta_core::engine::quic;
 use regatta_core::upstream::Protocols;
-use regatta_runtime::{Body, Client, Roots, Runtime as _, Server, ServerHandle, Timer as _};
-use regatta_sim::{Host, Link, Net, tls};
+use regatta_runtime::{Body, Client, Runtime as _, Server, ServerHandle};
+use regatta_sim::{Host, Net, tls};
 
-const MS: Duration = Duration::from_millis(1);
-const AT: &str = "192.0.2.1:443";
+use self::stage::{AT, MS, hosts, trusting};
+
 const LENGTH: usize = 1_000_000;
 const BODIES: usize = 40;
 
-/// A server and a client, 20 ms apart.
-fn hosts(net: &Net) -> (Host, Host) {
-    let server = net.host("server", ["192.0.2.1".parse().unwrap()]);
-    let client = net.host("client", ["192.0.2.9".parse().unwrap()]);
-    net.link(&client, &server, Link::delay(20 * MS));
-    net.name("www.test", ["192.0.2.1".parse().unwrap()]);
-    (server, client)
-}
-
 fn client(host: &Host, memory: Option<usize>) -> Client<Host> {
-    let builder = Client::builder(host.clone()).roots(Roots::Der(vec![tls::ROOT.to_vec()]));
+    let builder = trusting(host);
     let builder = builder.body_memory(memory);
     builder.profile(|profile| profile.protocols = Protocols::Http3).build().unwrap()
 }
 
 /// Answers with a megabyte.
 async fn serve(server: &Host) -> ServerHandle<Host> {
-    let at: SocketAddr = AT.parse().unwrap();
     let builder = Server::builder(server.clone()).tls(tls::good());
-    let listening = builder.http3(quic::ServerOptions::default()).bind(at).await.unwrap();
-    let handle = listening.handle();
-    server.spawn(listening.serve(|_: Request<Body>| async {
-        Response::new(Full::new(Bytes::from(vec![7; LENGTH])))
-    }));
-    handle
-}
-
-async fn sleep(host: &Host, time: Duration) {
-    let mut timer = host.timer(host.now() + time);
-    core::future::poll_fn(|cx| timer.poll_expired(cx)).await;
+    stage::serve(
+        server,
+        AT,
+        builder.http3(quic::ServerOptions::default()),
+        |_: Request<Body>| async { Response::new(Full::new(Bytes::from(vec![7; LENGTH]))) },
+    )
+    .await
 }
 
 async fn begin(client: &Client<Host>) -> Body {
@@ -76,7 +64,7 @@ fn unread_bodies_stay_within_the_bound_and_stop_nobody() {
             for _ in 0..BODIES {
                 bodies.push(begin(&client).await);
             }
-            sleep(&host, Duration::from_secs(20)).await;
+            host.sleep(Duration::from_secs(20)).await;
             let (held, peak) = client.body_memory();
             println!("{memory:?}: {held} bytes, at most {peak}");
             assert!(held >= BODIES * (16 << 10), "{memory:?}: {held} bytes are held");
@@ -114,7 +102,7 @@ fn unread_uploads_stay_within_the_servers_bound() {
                 // All begin to read at the same time.
                 let begin = Instant::from_millis(20_000);
                 if clock.now() < begin {
-                    sleep(&clock, begin.saturating_since(clock.now())).await;
+                    clock.sleep(begin.saturating_since(clock.now())).await;
                 }
                 let all = request.into_body().collect().await.unwrap().to_bytes();
                 Response::new(Full::new(Bytes::from(all.len().to_string())))
@@ -136,14 +124,14 @@ fn unread_uploads_stay_within_the_servers_bound() {
             });
         }
         for _ in 0..190 {
-            sleep(&host, 100 * MS).await;
+            host.sleep(100 * MS).await;
             peak = peak.max(handle.buffered());
         }
         println!("at most {peak} bytes were buffered");
         // What comes on top is what one connection's window lets come before it is not read.
         assert!(peak <= MOST + (1 << 20), "{peak} bytes were buffered, {MOST} may be");
         assert!(handle.counts().count(Cut::MemoryPaused) > 0);
-        sleep(&host, Duration::from_secs(60)).await;
+        host.sleep(Duration::from_secs(60)).await;
         assert_eq!(answered.load(Ordering::Relaxed), BODIES);
         assert_eq!(handle.buffered(), 0);
     })

@@ -1,21 +1,20 @@
 //! A client of HTTP/3 whose host's address changes under way, on virtual time.
 
+mod stage;
+
 use core::net::{IpAddr, SocketAddr};
-use core::time::Duration;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt as _, Full};
 use regatta_core::engine::quic;
-use regatta_core::upstream::Protocols;
-use regatta_runtime::{Body, Client, Roots, Runtime as _, Server, ServerHandle};
+use regatta_runtime::{Body, Client, Runtime as _, Server, ServerHandle};
 use regatta_sim::net::fault::Fault;
-use regatta_sim::{Host, Link, Net, tls};
+use regatta_sim::{Host, Net, tls};
 
-const MS: Duration = Duration::from_millis(1);
-const SECOND: Duration = Duration::from_secs(1);
-const AT: &str = "192.0.2.1:443";
+use self::stage::{AT, NEAR, SECOND, only_http3};
+
 const LENGTH: usize = 3_000_000;
 
 fn old() -> IpAddr {
@@ -30,24 +29,26 @@ fn new() -> IpAddr {
 fn hosts(net: &Net) -> (Host, Host) {
     let server = net.host("server", ["192.0.2.1".parse().unwrap()]);
     let client = net.host("client", [old()]);
-    net.link(&client, &server, Link::delay(20 * MS).bandwidth(10_000_000));
+    net.link(&client, &server, NEAR.bandwidth(10_000_000));
     net.name("www.test", ["192.0.2.1".parse().unwrap()]);
     (server, client)
 }
 
 /// Sends back what came, and a body of its own behind it.
 async fn serve(server: &Host) -> ServerHandle<Host> {
-    let at: SocketAddr = AT.parse().unwrap();
     let builder = Server::builder(server.clone()).tls(tls::good());
-    let listening = builder.http3(quic::ServerOptions::default()).bind(at).await.unwrap();
-    let handle = listening.handle();
-    server.spawn(listening.serve(|request: Request<Body>| async {
-        let came = request.into_body().collect().await.map_or(0, |all| all.to_bytes().len());
-        let mut all = came.to_be_bytes().to_vec();
-        all.resize(LENGTH, 7);
-        Response::new(Full::new(Bytes::from(all)))
-    }));
-    handle
+    stage::serve(
+        server,
+        AT,
+        builder.http3(quic::ServerOptions::default()),
+        |request: Request<Body>| async {
+            let came = request.into_body().collect().await.map_or(0, |all| all.to_bytes().len());
+            let mut all = came.to_be_bytes().to_vec();
+            all.resize(LENGTH, 7);
+            Response::new(Full::new(Bytes::from(all)))
+        },
+    )
+    .await
 }
 
 /// Asks with a body of so many bytes in a task of its own; how it ended, once it has.
@@ -61,11 +62,6 @@ fn ask(host: &Host, client: &Client<Host>, length: usize) -> Arc<Mutex<Option<By
         *told.lock().unwrap() = Some(response.into_body().collect().await.unwrap().to_bytes());
     });
     ended
-}
-
-fn client(host: &Host) -> Client<Host> {
-    let builder = Client::builder(host.clone()).roots(Roots::Der(vec![tls::ROOT.to_vec()]));
-    builder.profile(|profile| profile.protocols = Protocols::Http3).build().unwrap()
 }
 
 /// What happens to the network in the middle of a body, and whether anybody says so.
@@ -104,7 +100,7 @@ fn bodies_go_on_from_another_address() {
             let (server, host) = hosts(&net);
             net.run(async {
                 let handle = serve(&server).await;
-                let client = client(&host);
+                let client = only_http3(&host);
                 let all = [ask(&host, &client, upload), ask(&host, &client, upload)];
                 host.sleep(SECOND).await;
                 let under_way = all.iter().all(|one| one.lock().unwrap().is_none());
@@ -144,7 +140,7 @@ fn where_the_server_forbids_it_the_next_connection_serves() {
         server.spawn(listening.serve(|_: Request<Body>| async {
             Response::new(Full::new(Bytes::from_static(b"here")))
         }));
-        let client = client(&host);
+        let client = only_http3(&host);
         let get = async || {
             let request = Request::get("https://www.test/").body(Full::new(Bytes::new()));
             let response = client.request(request.unwrap()).await?;

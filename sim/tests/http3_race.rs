@@ -1,8 +1,9 @@
 //! HTTP/3 where an origin offers it: how that is learnt, who wins the race, and what becomes of
 //! requests where UDP does not get through. The production driver of both sides, on virtual time.
 
+mod stage;
+
 use core::net::{IpAddr, SocketAddr};
-use core::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, Version};
@@ -11,18 +12,18 @@ use regatta_core::altsvc::{Alternative, Offer, Said, Source};
 use regatta_core::engine::quic;
 use regatta_core::engine::tls::ServerOptions;
 use regatta_core::record::Kind;
-use regatta_core::types::{Cause, Origin, Scheme, Transport};
+use regatta_core::types::{Cause, Transport};
 use regatta_models::tape::Tape;
 use regatta_runtime::{
     AttemptOutcome, AttemptTrace, Body, Builder, Client, Error, Roots, Runtime as _, Server,
-    ServerHandle, TimelineHandle, Timer as _,
+    ServerHandle, TimelineHandle,
 };
 use regatta_sim::choice::Choices;
 use regatta_sim::net::rule::{self, Action, Rule};
 use regatta_sim::{Host, Link, Net, tls};
 
-const MS: Duration = Duration::from_millis(1);
-const SECOND: Duration = Duration::from_secs(1);
+use self::stage::{MS, NEAR, SECOND, offer, origin};
+
 const V4: &str = "192.0.2.1";
 const V6: &str = "2001:db8::1";
 
@@ -45,9 +46,14 @@ impl Scene {
     fn on(net: Net, addresses: &[&str]) -> Self {
         let server = net.host("server", addresses.iter().map(|text| ip(text)));
         let host = net.host("client", [ip("192.0.2.9"), ip("2001:db8::9")]);
-        net.link(&host, &server, Link::delay(20 * MS));
+        net.link(&host, &server, NEAR);
         net.name("www.test", addresses.iter().map(|text| ip(text)));
         Self { net, server, host }
+    }
+
+    /// Plays to the end.
+    fn play(self, body: impl AsyncFnOnce(&Self)) {
+        self.net.run(body(&self)).unwrap();
     }
 
     /// Drops UDP, to this address alone where there is one.
@@ -67,7 +73,7 @@ impl Scene {
 
     /// One that knows beforehand that the server speaks HTTP/3.
     fn knowing(&self) -> Client<Host> {
-        self.client(|builder| builder.alternative(origin(), Offer::new(Alternative::http3(443))))
+        self.client(|builder| builder.alternative(origin(), offer()))
     }
 
     /// What the client knows of how well HTTP/3 works there.
@@ -78,37 +84,30 @@ impl Scene {
             known.next().map_or_else(|| "none".to_owned(), |known| format!("{:?}", known.state))
         })
     }
-
-    async fn sleep(&self, time: Duration) {
-        let mut timer = self.host.timer(self.host.now() + time);
-        core::future::poll_fn(|cx| timer.poll_expired(cx)).await;
-    }
-}
-
-fn origin() -> Origin {
-    Origin { scheme: Scheme::Https, host: "www.test".into(), port: 443 }
 }
 
 /// Serves HTTP/3 and, on the same port, what else there is; answers say what Alt-Used said. Who
 /// comes for `stranger.test:8443` is told that nobody here speaks for the origin.
 async fn serve(host: &Host, at: &str, options: ServerOptions) -> ServerHandle<Host> {
-    let at: SocketAddr = at.parse().unwrap();
     let builder = Server::builder(host.clone()).tls(options);
-    let listening = builder.http3(quic::ServerOptions::default()).bind(at).await.unwrap();
-    let handle = listening.handle();
-    host.spawn(listening.serve(|request: Request<Body>| async move {
-        let used = request.headers().get("alt-used").cloned();
-        let body = request.into_body().collect().await.map(|all| all.to_bytes());
-        let mut response = Response::new(Full::new(body.unwrap_or_default()));
-        if let Some(used) = used {
-            if used == "stranger.test:8443" {
-                *response.status_mut() = StatusCode::MISDIRECTED_REQUEST;
+    stage::serve(
+        host,
+        at,
+        builder.http3(quic::ServerOptions::default()),
+        |request: Request<Body>| async move {
+            let used = request.headers().get("alt-used").cloned();
+            let body = request.into_body().collect().await.map(|all| all.to_bytes());
+            let mut response = Response::new(Full::new(body.unwrap_or_default()));
+            if let Some(used) = used {
+                if used == "stranger.test:8443" {
+                    *response.status_mut() = StatusCode::MISDIRECTED_REQUEST;
+                }
+                response.headers_mut().insert("seen", used);
             }
-            response.headers_mut().insert("seen", used);
-        }
-        response
-    }));
-    handle
+            response
+        },
+    )
+    .await
 }
 
 /// An answer: its version, what Alt-Used said, and the attempts that it waited for.
@@ -137,158 +136,129 @@ async fn get(client: &Client<Host>) -> Result<Answer, Error> {
 
 #[test]
 fn the_first_request_teaches_and_later_ones_go_over_quic() {
-    let scene = Scene::new(&[V4]);
-    scene
-        .net
-        .run(async {
-            serve(&scene.server, "192.0.2.1:443", tls::good()).await;
-            let client = scene.client(|builder| builder);
-            let first = get(&client).await.unwrap();
-            assert_eq!((first.version, first.used), (Version::HTTP_2, None));
-            assert_eq!(scene.state(&client), "Unknown");
-            // QUIC starts beside it, and the request waits for nothing.
-            assert_eq!(get(&client).await.unwrap().version, Version::HTTP_2);
-            scene.sleep(100 * MS).await;
-            let third = get(&client).await.unwrap();
-            assert_eq!(third.version, Version::HTTP_3);
-            assert_eq!(third.used.as_deref(), Some("www.test"));
-            assert_eq!(scene.state(&client), "Confirmed");
-        })
-        .unwrap();
+    Scene::new(&[V4]).play(async |scene| {
+        serve(&scene.server, "192.0.2.1:443", tls::good()).await;
+        let client = scene.client(|builder| builder);
+        let first = get(&client).await.unwrap();
+        assert_eq!((first.version, first.used), (Version::HTTP_2, None));
+        assert_eq!(scene.state(&client), "Unknown");
+        // QUIC starts beside it, and the request waits for nothing.
+        assert_eq!(get(&client).await.unwrap().version, Version::HTTP_2);
+        scene.host.sleep(100 * MS).await;
+        let third = get(&client).await.unwrap();
+        assert_eq!(third.version, Version::HTTP_3);
+        assert_eq!(third.used.as_deref(), Some("www.test"));
+        assert_eq!(scene.state(&client), "Confirmed");
+    });
 }
 
 #[test]
 fn a_client_that_was_not_asked_to_learns_nothing_and_sends_nothing_over_udp() {
-    let scene = Scene::new(&[V4]);
-    scene
-        .net
-        .run(async {
-            let handle = serve(&scene.server, "192.0.2.1:443", tls::good()).await;
-            let client = Client::builder(scene.host.clone());
-            let client = client.roots(Roots::Der(vec![tls::ROOT.to_vec()])).build().unwrap();
-            for _ in 0..3 {
-                assert_eq!(get(&client).await.unwrap().version, Version::HTTP_2);
-                scene.sleep(SECOND).await;
-            }
-            assert_eq!(scene.state(&client), "none");
-            assert_eq!(handle.accepted_connections(), 1);
-        })
-        .unwrap();
+    Scene::new(&[V4]).play(async |scene| {
+        let handle = serve(&scene.server, "192.0.2.1:443", tls::good()).await;
+        let client = Client::builder(scene.host.clone());
+        let client = client.roots(Roots::Der(vec![tls::ROOT.to_vec()])).build().unwrap();
+        for _ in 0..3 {
+            assert_eq!(get(&client).await.unwrap().version, Version::HTTP_2);
+            scene.host.sleep(SECOND).await;
+        }
+        assert_eq!(scene.state(&client), "none");
+        assert_eq!(handle.accepted_connections(), 1);
+    });
 }
 
 #[test]
 fn quic_that_is_known_beforehand_serves_the_first_request_in_two_round_trips() {
-    let scene = Scene::new(&[V4]);
-    scene
-        .net
-        .run(async {
-            serve(&scene.server, "192.0.2.1:443", tls::good()).await;
-            let answer = get(&scene.knowing()).await.unwrap();
-            assert_eq!(answer.version, Version::HTTP_3);
-            assert_eq!(answer.attempts(), [(Transport::Quic, AttemptOutcome::Won)]);
-            assert_eq!(scene.host.now().as_nanos(), 80_000_000);
-        })
-        .unwrap();
+    Scene::new(&[V4]).play(async |scene| {
+        serve(&scene.server, "192.0.2.1:443", tls::good()).await;
+        let answer = get(&scene.knowing()).await.unwrap();
+        assert_eq!(answer.version, Version::HTTP_3);
+        assert_eq!(answer.attempts(), [(Transport::Quic, AttemptOutcome::Won)]);
+        assert_eq!(scene.host.now().as_nanos(), 80_000_000);
+    });
 }
 
 #[test]
 fn where_udp_is_swallowed_tcp_wins_300_ms_later_and_quic_is_broken_when_it_has_failed() {
-    let scene = Scene::new(&[V4]);
-    scene
-        .net
-        .run(async {
-            serve(&scene.server, "192.0.2.1:443", tls::good()).await;
-            let rule = scene.block(None);
-            let client = scene.knowing();
-            let answer = get(&client).await.unwrap();
-            assert_eq!((answer.version, answer.used.as_deref()), (Version::HTTP_2, None));
-            let (under_way, won) = (AttemptOutcome::UnderWay, AttemptOutcome::Won);
-            let both = [(Transport::Quic, under_way), (Transport::Tcp, won)];
-            assert_eq!(answer.attempts(), both);
-            // The delay, and a round trip each of TCP, TLS and HTTP.
-            assert_eq!(scene.host.now().as_nanos(), 300_000_000 + 3 * 40_000_000);
-            assert_eq!(scene.state(&client), "Unknown");
+    Scene::new(&[V4]).play(async |scene| {
+        serve(&scene.server, "192.0.2.1:443", tls::good()).await;
+        let rule = scene.block(None);
+        let client = scene.knowing();
+        let answer = get(&client).await.unwrap();
+        assert_eq!((answer.version, answer.used.as_deref()), (Version::HTTP_2, None));
+        let (under_way, won) = (AttemptOutcome::UnderWay, AttemptOutcome::Won);
+        let both = [(Transport::Quic, under_way), (Transport::Tcp, won)];
+        assert_eq!(answer.attempts(), both);
+        // The delay, and a round trip each of TCP, TLS and HTTP.
+        assert_eq!(scene.host.now().as_nanos(), 300_000_000 + 3 * 40_000_000);
+        assert_eq!(scene.state(&client), "Unknown");
 
-            scene.sleep(5 * SECOND).await;
-            assert!(scene.state(&client).starts_with("Broken"), "{}", scene.state(&client));
-            assert_eq!(client.stats().count(Kind::Http3Broken), 1);
-            assert_eq!(get(&client).await.unwrap().version, Version::HTTP_2);
+        scene.host.sleep(5 * SECOND).await;
+        assert!(scene.state(&client).starts_with("Broken"), "{}", scene.state(&client));
+        assert_eq!(client.stats().count(Kind::Http3Broken), 1);
+        assert_eq!(get(&client).await.unwrap().version, Version::HTTP_2);
 
-            // Five minutes later it is tried again, beside TCP; by now it gets through.
-            scene.net.apply(regatta_sim::net::fault::Fault::RemoveRule(rule));
-            scene.sleep(301 * SECOND).await;
-            assert_eq!(scene.state(&client), "Suspect");
-            get(&client).await.unwrap();
-            scene.sleep(SECOND).await;
-            assert_eq!(get(&client).await.unwrap().version, Version::HTTP_3);
-            assert_eq!(scene.state(&client), "Confirmed");
-        })
-        .unwrap();
+        // Five minutes later it is tried again, beside TCP; by now it gets through.
+        scene.net.apply(regatta_sim::net::fault::Fault::RemoveRule(rule));
+        scene.host.sleep(301 * SECOND).await;
+        assert_eq!(scene.state(&client), "Suspect");
+        get(&client).await.unwrap();
+        scene.host.sleep(SECOND).await;
+        assert_eq!(get(&client).await.unwrap().version, Version::HTTP_3);
+        assert_eq!(scene.state(&client), "Confirmed");
+    });
 }
 
 #[test]
 fn where_udp_is_refused_tcp_starts_at_once() {
-    let scene = Scene::new(&[V4]);
-    scene
-        .net
-        .run(async {
-            let at: SocketAddr = "192.0.2.1:443".parse().unwrap();
-            let builder = Server::builder(scene.server.clone()).tls(tls::good());
-            let listening = builder.bind(at).await.unwrap();
-            scene.server.spawn(
-                listening
-                    .serve(|_: Request<Body>| async { Response::new(Full::new(Bytes::new())) }),
-            );
-            let client = scene.knowing();
-            let answer = get(&client).await.unwrap();
-            assert_eq!(answer.version, Version::HTTP_2);
-            let refused = AttemptOutcome::Failed(Cause::Refused);
-            let both = [(Transport::Quic, refused), (Transport::Tcp, AttemptOutcome::Won)];
-            assert_eq!(answer.attempts(), both);
-            assert_eq!(scene.host.now().as_nanos(), 4 * 40_000_000);
-            assert!(scene.state(&client).starts_with("Broken"));
-        })
-        .unwrap();
+    Scene::new(&[V4]).play(async |scene| {
+        let at: SocketAddr = "192.0.2.1:443".parse().unwrap();
+        let builder = Server::builder(scene.server.clone()).tls(tls::good());
+        let listening = builder.bind(at).await.unwrap();
+        scene.server.spawn(
+            listening.serve(|_: Request<Body>| async { Response::new(Full::new(Bytes::new())) }),
+        );
+        let client = scene.knowing();
+        let answer = get(&client).await.unwrap();
+        assert_eq!(answer.version, Version::HTTP_2);
+        let refused = AttemptOutcome::Failed(Cause::Refused);
+        let both = [(Transport::Quic, refused), (Transport::Tcp, AttemptOutcome::Won)];
+        assert_eq!(answer.attempts(), both);
+        assert_eq!(scene.host.now().as_nanos(), 4 * 40_000_000);
+        assert!(scene.state(&client).starts_with("Broken"));
+    });
 }
 
 #[test]
 fn where_udp_dies_later_the_request_goes_again_over_tcp_and_quic_is_suspect() {
-    let scene = Scene::new(&[V4]);
-    scene
-        .net
-        .run(async {
-            serve(&scene.server, "192.0.2.1:443", tls::good()).await;
-            let client = scene.knowing();
-            assert_eq!(get(&client).await.unwrap().version, Version::HTTP_3);
-            scene.block(None);
-            assert_eq!(get(&client).await.unwrap().version, Version::HTTP_2);
-            assert_eq!(client.stats().count(Kind::Http3Suspect), 1);
-        })
-        .unwrap();
+    Scene::new(&[V4]).play(async |scene| {
+        serve(&scene.server, "192.0.2.1:443", tls::good()).await;
+        let client = scene.knowing();
+        assert_eq!(get(&client).await.unwrap().version, Version::HTTP_3);
+        scene.block(None);
+        assert_eq!(get(&client).await.unwrap().version, Version::HTTP_2);
+        assert_eq!(client.stats().count(Kind::Http3Suspect), 1);
+    });
 }
 
 #[test]
 fn where_one_familys_udp_is_swallowed_the_other_ones_wins() {
-    let scene = Scene::new(&[V6, V4]);
-    scene
-        .net
-        .run(async {
-            serve(&scene.server, "[2001:db8::1]:443", tls::good()).await;
-            serve(&scene.server, "192.0.2.1:443", tls::good()).await;
-            scene.block(Some(V6));
-            let answer = get(&scene.knowing()).await.unwrap();
-            assert_eq!(answer.version, Version::HTTP_3);
-            let won: Vec<_> = answer
-                .attempts
-                .iter()
-                .filter(|attempt| attempt.outcome == AttemptOutcome::Won)
-                .map(|attempt| attempt.address.to_string())
-                .collect();
-            assert_eq!(won, ["192.0.2.1:443"]);
-            // The second family waits for the delay, too.
-            assert_eq!(scene.host.now().as_nanos(), 300_000_000 + 2 * 40_000_000);
-        })
-        .unwrap();
+    Scene::new(&[V6, V4]).play(async |scene| {
+        serve(&scene.server, "[2001:db8::1]:443", tls::good()).await;
+        serve(&scene.server, "192.0.2.1:443", tls::good()).await;
+        scene.block(Some(V6));
+        let answer = get(&scene.knowing()).await.unwrap();
+        assert_eq!(answer.version, Version::HTTP_3);
+        let won: Vec<_> = answer
+            .attempts
+            .iter()
+            .filter(|attempt| attempt.outcome == AttemptOutcome::Won)
+            .map(|attempt| attempt.address.to_string())
+            .collect();
+        assert_eq!(won, ["192.0.2.1:443"]);
+        // The second family waits for the delay, too.
+        assert_eq!(scene.host.now().as_nanos(), 300_000_000 + 2 * 40_000_000);
+    });
 }
 
 /// An alternative on another host and port proves the origin's name, and requests name it.
@@ -350,40 +320,32 @@ fn an_alternative_that_answers_421_is_forgotten() {
 
 #[test]
 fn what_was_said_for_a_second_holds_for_a_second() {
-    let scene = Scene::new(&[V4]);
-    scene
-        .net
-        .run(async {
-            serve(&scene.server, "192.0.2.1:443", tls::good()).await;
-            let client = scene.client(|builder| builder);
-            let offer = Offer { max_age: SECOND, ..Offer::new(Alternative::http3(443)) };
-            client.learn(&origin(), Said::Offers(vec![offer]), Source::Field);
-            assert_eq!(scene.state(&client), "Unknown");
-            scene.sleep(SECOND).await;
-            assert_eq!(scene.state(&client), "none");
-            let answer = get(&client).await.unwrap();
-            assert_eq!(answer.attempts(), [(Transport::Tcp, AttemptOutcome::Won)]);
-        })
-        .unwrap();
+    Scene::new(&[V4]).play(async |scene| {
+        serve(&scene.server, "192.0.2.1:443", tls::good()).await;
+        let client = scene.client(|builder| builder);
+        let offer = Offer { max_age: SECOND, ..offer() };
+        client.learn(&origin(), Said::Offers(vec![offer]), Source::Field);
+        assert_eq!(scene.state(&client), "Unknown");
+        scene.host.sleep(SECOND).await;
+        assert_eq!(scene.state(&client), "none");
+        let answer = get(&client).await.unwrap();
+        assert_eq!(answer.attempts(), [(Transport::Tcp, AttemptOutcome::Won)]);
+    });
 }
 
 #[test]
 fn what_one_client_has_learnt_another_may_know() {
-    let scene = Scene::new(&[V4]);
-    scene
-        .net
-        .run(async {
-            serve(&scene.server, "192.0.2.1:443", tls::good()).await;
-            let first = scene.client(|builder| builder);
-            get(&first).await.unwrap();
-            let second = scene.client(|builder| builder);
-            second.restore(&first.alternatives()).unwrap();
-            assert_eq!(get(&second).await.unwrap().version, Version::HTTP_3);
-            let error = second.restore("regatta-altsvc 1\nnonsense").unwrap_err().to_string();
-            assert!(error.starts_with("line 2: expected "), "{error}");
-            assert_eq!(scene.state(&second), "Confirmed");
-        })
-        .unwrap();
+    Scene::new(&[V4]).play(async |scene| {
+        serve(&scene.server, "192.0.2.1:443", tls::good()).await;
+        let first = scene.client(|builder| builder);
+        get(&first).await.unwrap();
+        let second = scene.client(|builder| builder);
+        second.restore(&first.alternatives()).unwrap();
+        assert_eq!(get(&second).await.unwrap().version, Version::HTTP_3);
+        let error = second.restore("regatta-altsvc 1\nnonsense").unwrap_err().to_string();
+        assert!(error.starts_with("line 2: expected "), "{error}");
+        assert_eq!(scene.state(&second), "Confirmed");
+    });
 }
 
 /// A race, a break, and more, from one tape twice.
@@ -391,22 +353,21 @@ fn what_one_client_has_learnt_another_may_know() {
 fn the_same_tape_gives_the_same_race() {
     for seed in 0..20 {
         let run = || {
-            let scene = Scene::on(Net::new(Choices::new(Tape::seeded(seed)), seed), &[V6, V4]);
-            scene
-                .net
-                .run(async {
-                    serve(&scene.server, "[2001:db8::1]:443", tls::good()).await;
-                    serve(&scene.server, "192.0.2.1:443", tls::good()).await;
-                    let client = scene.knowing();
-                    for round in 0..8 {
-                        if round == seed % 8 {
-                            scene.block((seed % 2 == 0).then_some(V6));
-                        }
-                        get(&client).await.unwrap();
-                        scene.sleep(100 * MS).await;
+            let net = Net::new(Choices::new(Tape::seeded(seed)), seed);
+            let scene = Scene::on(net, &[V6, V4]);
+            let played = scene.net.run(async {
+                serve(&scene.server, "[2001:db8::1]:443", tls::good()).await;
+                serve(&scene.server, "192.0.2.1:443", tls::good()).await;
+                let client = scene.knowing();
+                for round in 0..8 {
+                    if round == seed % 8 {
+                        scene.block((seed % 2 == 0).then_some(V6));
                     }
-                })
-                .unwrap();
+                    get(&client).await.unwrap();
+                    scene.host.sleep(100 * MS).await;
+                }
+            });
+            played.unwrap();
             scene.net.steps(|steps| steps.digest())
         };
         assert_eq!(run(), run(), "seed {seed}");

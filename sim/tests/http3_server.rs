@@ -1,51 +1,33 @@
 //! What a server of HTTP/3 owes its clients and itself, on virtual time.
 
-use core::net::SocketAddr;
-use core::time::Duration;
+mod stage;
 
 use bytes::Bytes;
 use http::header::ALT_SVC;
 use http::{HeaderMap, Request, Response, Version};
 use http_body_util::{BodyExt as _, Full};
 use regatta_core::downstream::Advertise;
-use regatta_core::engine::quic;
 use regatta_core::upstream::Protocols;
-use regatta_runtime::{Body, Client, Roots, Runtime as _, Server, ServerBuilder, ServerHandle};
-use regatta_sim::{Host, Link, Net, tls};
+use regatta_runtime::{Body, Client, ServerBuilder, ServerHandle};
+use regatta_sim::{Host, Net};
 
-const MS: Duration = Duration::from_millis(1);
-
-/// A server and a client, 20 ms apart.
-fn hosts(net: &Net) -> (Host, Host) {
-    let server = net.host("server", ["192.0.2.1".parse().unwrap()]);
-    let client = net.host("client", ["192.0.2.9".parse().unwrap()]);
-    net.link(&client, &server, Link::delay(20 * MS));
-    net.name("www.test", ["192.0.2.1".parse().unwrap()]);
-    (server, client)
-}
+use self::stage::{hosts, server, trusting};
 
 /// Sends every request's body back.
 async fn serve(server: &Host, port: u16, builder: ServerBuilder<Host>) -> ServerHandle<Host> {
-    let at: SocketAddr = ([192, 0, 2, 1], port).into();
-    let listening = builder.bind(at).await.unwrap();
-    let handle = listening.handle();
-    server.spawn(listening.serve(|request: Request<Body>| async {
+    let at = format!("192.0.2.1:{port}");
+    stage::serve(server, &at, builder, |request: Request<Body>| async {
         let own = request.headers().get("say").cloned();
         let body = request.into_body().collect().await.map(|all| all.to_bytes());
         let mut response = Response::new(Full::new(body.unwrap_or_default()));
         response.headers_mut().extend(own.map(|own| (ALT_SVC, own)));
         response
-    }));
-    handle
-}
-
-/// Over TCP with TLS, and over QUIC.
-fn server(host: &Host) -> ServerBuilder<Host> {
-    Server::builder(host.clone()).tls(tls::good()).http3(quic::ServerOptions::default())
+    })
+    .await
 }
 
 fn client(host: &Host, protocols: Protocols) -> Client<Host> {
-    let builder = Client::builder(host.clone()).roots(Roots::Der(vec![tls::ROOT.to_vec()]));
+    let builder = trusting(host);
     builder.profile(|profile| profile.protocols = protocols).build().unwrap()
 }
 

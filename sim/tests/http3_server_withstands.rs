@@ -2,51 +2,35 @@
 //! and the next client is served.
 
 mod raw3;
-
-use core::net::SocketAddr;
-use core::time::Duration;
+mod stage;
 
 use http::{Request, Response};
 use http_body_util::{BodyExt as _, Full};
 use quinn_proto::Dir;
 use regatta_core::downstream::Cut;
 use regatta_core::engine::h3::code;
-use regatta_core::engine::quic::{Options, ServerOptions};
-use regatta_runtime::{Body, Runtime as _, Server, ServerHandle};
-use regatta_sim::{Host, Link, Net, tls};
+use regatta_core::engine::quic::Options;
+use regatta_runtime::{Body, ServerHandle};
+use regatta_sim::{Host, Net};
 
 use self::raw3::{
     CONTROL, DATA, DECODER, ENCODER, GOAWAY, HEADERS, Peer, SETTINGS, frame, integer, request,
     settings,
 };
-
-const MS: Duration = Duration::from_millis(1);
-const SECOND: Duration = Duration::from_secs(1);
-const AT: &str = "192.0.2.1:443";
-
-/// A server and a client, 20 ms apart.
-fn hosts(net: &Net) -> (Host, Host) {
-    let server = net.host("server", ["192.0.2.1".parse().unwrap()]);
-    let client = net.host("client", ["192.0.2.9".parse().unwrap()]);
-    net.link(&client, &server, Link::delay(20 * MS));
-    (server, client)
-}
+use self::stage::{AT, MS, SECOND, hosts, server};
 
 /// Sends bodies back. Its table of fields holds 4,096 bytes, and two streams may wait for it.
 async fn serve(host: &Host) -> ServerHandle<Host> {
-    let at: SocketAddr = AT.parse().unwrap();
-    let builder = Server::builder(host.clone()).tls(tls::good()).http3(ServerOptions::default());
+    let builder = server(host);
     let builder = builder.engine(|engine| {
         (engine.qpack_table, engine.qpack_blocked) = (4_096, 2);
         engine.head_timeout = SECOND;
     });
-    let listening = builder.bind(at).await.unwrap();
-    let handle = listening.handle();
-    host.spawn(listening.serve(|request: Request<Body>| async {
+    stage::serve(host, AT, builder, |request: Request<Body>| async {
         let body = request.into_body().collect().await.map(|all| all.to_bytes());
         Response::new(Full::new(body.unwrap_or_default()))
-    }));
-    handle
+    })
+    .await
 }
 
 async fn client(host: &Host) -> Peer {

@@ -1,5 +1,7 @@
 //! What becomes of HTTP/3 when the system's UDP sockets fail, on virtual time.
 
+mod stage;
+
 use core::future::Future;
 use core::net::SocketAddr;
 use core::task::{Context, Poll};
@@ -20,9 +22,9 @@ use regatta_runtime::{
     Address, Body, Client, Datagrams, Error, Received, Roots, Runtime, Server, ServerHandle,
     Transmit,
 };
-use regatta_sim::{Host, Link, Net, tls};
+use regatta_sim::{Host, Net, tls};
 
-const MS: Duration = Duration::from_millis(1);
+use self::stage::{AT, MS};
 
 /// How reading a host's UDP sockets fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -165,16 +167,13 @@ impl Datagrams for FaultySocket {
 
 /// A server and a client, 20 ms apart.
 fn hosts(net: &Net) -> (Faulty, Faulty) {
-    let server = net.host("server", ["192.0.2.1".parse().unwrap()]);
-    let client = net.host("client", ["192.0.2.9".parse().unwrap()]);
-    net.link(&client, &server, Link::delay(20 * MS));
-    net.name("www.test", ["192.0.2.1".parse().unwrap()]);
+    let (server, client) = stage::hosts(net);
     (Faulty::new(server), Faulty::new(client))
 }
 
 /// Sends every request's body back, over TCP and UDP.
 async fn serve(server: &Faulty) -> ServerHandle<Faulty> {
-    let at: SocketAddr = "192.0.2.1:443".parse().unwrap();
+    let at: SocketAddr = AT.parse().unwrap();
     let builder = Server::builder(server.clone()).tls(tls::good());
     let listening = builder.http3(quic::ServerOptions::default()).bind(at).await.unwrap();
     let handle = listening.handle();

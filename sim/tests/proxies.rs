@@ -10,7 +10,7 @@ use http_body_util::{BodyExt as _, Empty};
 use regatta_core::types::{Cause, Refusal};
 use regatta_runtime::{
     AttemptOutcome, Body, Client, Error, ErrorKind, Proxies, Proxy, Runtime as _, Server, Timeline,
-    TimelineHandle, Timer as _, Tunnel,
+    TimelineHandle, Tunnel,
 };
 use regatta_sim::{Host, Link, Net};
 
@@ -25,11 +25,6 @@ fn two_hosts(net: &Net) -> (Host, Host) {
     net.link(&client, &proxy, Link::delay(10 * MS));
     net.name("proxy.test", addresses);
     (proxy, client)
-}
-
-async fn sleep(host: &Host, time: Duration) {
-    let mut timer = host.timer(host.now() + time);
-    std::future::poll_fn(|cx| timer.poll_expired(cx)).await;
 }
 
 /// Opens tunnels after `delay`, and is the origin in each; how often it was asked.
@@ -49,7 +44,7 @@ async fn serve(proxy: &Host, at: &[&str], delay: Duration) -> Arc<AtomicU32> {
                     return response;
                 }
                 let tunnel = Tunnel::from_body(request.into_body()).unwrap();
-                sleep(&host, delay).await;
+                host.sleep(delay).await;
                 host.spawn(answer(tunnel));
                 response
             }

@@ -13,7 +13,7 @@ use regatta_core::upstream::Protocols;
 use regatta_runtime::Client;
 use regatta_sim::{Host, Net};
 
-use super::{MS, client, serve_late, sleep, two_hosts};
+use super::{MS, client, serve_late, two_hosts};
 
 /// How often requests were completed, and how often given up.
 fn counted(client: &Client<Host>) -> (u64, u64) {
@@ -34,15 +34,15 @@ fn a_body_dropped_behind_the_responses_end_is_not_given_up() {
             let ask = || Request::get("http://www.test/20").body(Empty::<Bytes>::new()).unwrap();
             // Nobody reads it.
             let response = client.request(ask()).await.unwrap();
-            sleep(&host, 100 * MS).await;
+            host.sleep(100 * MS).await;
             drop(response);
             // Nobody reads even its head.
             let mut asked = Box::pin(client.request(ask()));
             let pending = poll_fn(|cx| Poll::Ready(asked.as_mut().poll(cx))).await;
             assert!(pending.is_pending());
-            sleep(&host, 200 * MS).await;
+            host.sleep(200 * MS).await;
             drop(asked);
-            sleep(&host, 100 * MS).await;
+            host.sleep(100 * MS).await;
             assert_eq!(counted(&client), (2, 0), "{protocols:?}");
 
             // It was on its way: who drops it in time gives it up.
@@ -51,7 +51,7 @@ fn a_body_dropped_behind_the_responses_end_is_not_given_up() {
             let mut asked = Box::pin(client.request(ask()));
             let _pending = poll_fn(|cx| Poll::Ready(asked.as_mut().poll(cx))).await;
             drop(asked);
-            sleep(&host, 200 * MS).await;
+            host.sleep(200 * MS).await;
             assert_eq!(counted(&client).1, 1, "{protocols:?}");
             client.check();
         })
@@ -91,9 +91,9 @@ fn an_upload_dropped_behind_the_responses_end_is_not_given_up() {
                 let read = response.body_mut().frame().await.unwrap().unwrap();
                 assert_eq!(read.into_data().unwrap(), "late");
             }
-            sleep(&host, 100 * MS).await;
+            host.sleep(100 * MS).await;
             drop(response);
-            sleep(&host, 100 * MS).await;
+            host.sleep(100 * MS).await;
             assert_eq!(counted(&client), (1, 0), "read: {is_read}");
             client.check();
         })

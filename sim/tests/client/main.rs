@@ -33,14 +33,6 @@ fn two_hosts(net: &Net) -> (Host, Host) {
     (server, client)
 }
 
-async fn sleep(host: &Host, time: Duration) {
-    if time.is_zero() {
-        return;
-    }
-    let mut timer = host.timer(host.now() + time);
-    std::future::poll_fn(|cx| timer.poll_expired(cx)).await;
-}
-
 /// Answers `/N` after N milliseconds.
 async fn serve_late(server: &Host) {
     let at: std::net::SocketAddr = "192.0.2.1:80".parse().unwrap();
@@ -50,7 +42,7 @@ async fn serve_late(server: &Host) {
         let host = host.clone();
         async move {
             let millis = request.uri().path().trim_start_matches('/').parse().unwrap();
-            sleep(&host, Duration::from_millis(millis)).await;
+            host.sleep(Duration::from_millis(millis)).await;
             Response::new(Full::new(Bytes::from("late")))
         }
     }));
@@ -94,7 +86,7 @@ fn a_close_waits_for_what_is_under_way_and_cuts_the_rest_off_at_its_deadline() {
             let client = client(&host, protocols);
             let quick = begin(&host, &client, "50");
             let slow = begin(&host, &client, "60000");
-            sleep(&host, 45 * MS).await;
+            host.sleep(45 * MS).await;
             let before = host.now();
             let closing = client.close(500 * MS);
             let refused = get(client.clone(), "0").await.unwrap_err();
@@ -282,7 +274,7 @@ fn no_connection_and_a_broken_one_are_tried_again_and_the_error_says_so() {
         // Somebody does at the second try.
         let asked = ask();
         let (said, ()) = both(asked, async {
-            sleep(&host, 21 * MS).await;
+            host.sleep(21 * MS).await;
             serve_script(&server, &[]).await;
         })
         .await;
@@ -337,7 +329,7 @@ fn the_budget_bounds_how_many_are_tried_again_at_once() {
                 *place.lock().unwrap() = Some(verdict);
             });
         }
-        sleep(&host, Duration::from_secs(5)).await;
+        host.sleep(Duration::from_secs(5)).await;
         let told = all.iter().map(|place| place.lock().unwrap().take().unwrap());
         let (over, tried): (Vec<_>, Vec<_>) =
             told.partition(|verdict| *verdict == Verdict::NotRetried { why: Why::Budget });
@@ -370,7 +362,7 @@ fn a_future_dropped_at_any_moment_of_its_tries_leaves_nothing() {
                 })
                 .await;
                 drop(asked);
-                sleep(&host, Duration::from_secs(1)).await;
+                host.sleep(Duration::from_secs(1)).await;
                 client.check();
                 assert_eq!(client.inspect(|upstream| upstream.requests()), 0, "{after}");
                 // What was retried has given its place back.
@@ -411,7 +403,7 @@ fn after_idle(idle: Duration, peer: Peer) -> (Duration, u64) {
         }
         let client = client(&host, Protocols::Http2PriorKnowledge);
         get(client.clone(), "").await.unwrap();
-        sleep(&host, idle).await;
+        host.sleep(idle).await;
         if peer == Peer::Moved {
             net.apply(Fault::RemoveAddress(server.id(), addresses[0]));
         }
@@ -459,7 +451,7 @@ fn bodies_held(protocols: Protocols, origins: u16, most: Option<usize>) -> (usiz
             let request = Request::get(url).body(Empty::<Bytes>::new()).unwrap();
             bodies.push(client.request(request).await.unwrap().into_body());
         }
-        sleep(&host, Duration::from_secs(5)).await;
+        host.sleep(Duration::from_secs(5)).await;
         let unread = client.body_memory().0;
         // Each goes on as soon as somebody reads it, whatever the others hold.
         for body in bodies.into_iter().rev() {
@@ -534,7 +526,7 @@ fn bodies_that_nobody_reads_end_at_twice_what_all_may_hold() {
                 bodies.lock().unwrap().push(body);
             });
         }
-        sleep(&host, Duration::from_secs(5)).await;
+        host.sleep(Duration::from_secs(5)).await;
         let (unread, _) = client.body_memory();
         let (mut whole, mut cut) = (0, 0);
         let bodies = core::mem::take(&mut *bodies.lock().unwrap());
