@@ -364,6 +364,9 @@ impl Books {
             }
             (Place::Waiting, Refusal::ConnectFailed(_)) => {
                 assert!(request.doomed != Doom::No, "{id} had a connection to wait for");
+                if request.doomed == Doom::Undecided {
+                    self.decide(pool, Doom::Yes);
+                }
             }
             (Place::Judged(end), Refusal::StreamFailed(cause)) => {
                 // It was called back when its answer had begun.

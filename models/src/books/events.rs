@@ -215,6 +215,15 @@ impl Books {
         }
     }
 
+    /// What a call that was cut short has left undecided is known now.
+    pub(crate) fn decide(&mut self, pool: usize, doom: Doom) {
+        for request in self.requests.values_mut() {
+            if request.pool == pool && request.doomed == Doom::Undecided {
+                request.doomed = doom;
+            }
+        }
+    }
+
     /// Nothing that is established takes anything new.
     pub(crate) fn stop_all(&mut self, pool: usize, why: &'static str) {
         for connection in self.connections.values_mut() {

@@ -108,6 +108,8 @@ pub(crate) enum Doom {
     No,
     /// An open connection may be draining, unseen.
     Perhaps,
+    /// The call was cut short: the next one tells of the failure, or begins another leg.
+    Undecided,
     Yes,
 }
 

@@ -113,7 +113,7 @@ impl Books {
     /// Whether the true state of a connection or request cannot be known outside.
     pub(super) fn is_uncertain(&self, pool: usize) -> bool {
         let mine = self.connections.iter().filter(|(_, c)| c.pool == pool && c.is_open());
-        let perhaps = |id| self.request(id).doomed == Doom::Perhaps;
+        let perhaps = |id| matches!(self.request(id).doomed, Doom::Perhaps | Doom::Undecided);
         mine.map(|(id, _)| *id).any(|id| self.is_aged(id))
             || self.waiting(|other| other == pool).any(perhaps)
     }

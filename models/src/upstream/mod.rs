@@ -152,7 +152,7 @@ impl<const RACES: bool> World<RACES> {
     }
 
     /// Finds out which pools lost their last connecting connection in this call; where it is not
-    /// `done`, the next may only not have been begun yet.
+    /// `done`, another leg may only not have been begun yet.
     fn notice_failures(&mut self, after: &[PoolView], won: Option<usize>, done: bool) {
         for view in &self.before {
             let Some(pool) = self.keys.iter().position(|key| *key == view.key) else { continue };
@@ -177,8 +177,27 @@ impl<const RACES: bool> World<RACES> {
             if races && (!left.is_empty() || now.is_some_and(|now| now.awaits_turn)) {
                 continue;
             }
-            let is_certain = (done || !races) && left.is_empty() && !self.books.has_granting(pool);
-            self.books.doom(pool, if is_certain { Doom::Yes } else { Doom::Perhaps });
+            let may_be_served = !left.is_empty() || self.books.has_granting(pool);
+            let doom = match may_be_served {
+                true => Doom::Perhaps,
+                false if races && !done => Doom::Undecided,
+                false => Doom::Yes,
+            };
+            self.books.doom(pool, doom);
+        }
+    }
+
+    /// Finds out what a call that was cut short had left undecided: where another leg has followed
+    /// nobody is told of a failure, and where all work is done everybody was.
+    fn decide(&mut self, after: &[PoolView], done: bool) {
+        for pool in 0..self.keys.len() {
+            let view = after.iter().find(|view| view.key == self.keys[pool]);
+            let follows = view.is_some_and(|v| v.awaits_turn || connecting(v).next().is_some());
+            if follows {
+                self.books.decide(pool, Doom::No);
+            } else if done {
+                self.books.decide(pool, Doom::Yes);
+            }
         }
     }
 
@@ -329,6 +348,7 @@ impl<const RACES: bool> Subject for World<RACES> {
         for action in actions {
             self.obey(action);
         }
+        self.decide(&after, done);
         self.notice_bad_addresses(failing, &after);
         self.sweep(&after);
         self.room_is_made(machine, &after, done);
