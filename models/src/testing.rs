@@ -1,6 +1,6 @@
 //! How the tests of this crate get their tapes.
 
-use core::any::type_name;
+use core::any::{TypeId, type_name};
 use core::hash::{Hash as _, Hasher as _};
 use std::fs;
 use std::hash::DefaultHasher;
@@ -11,6 +11,7 @@ use proptest::prelude::any;
 use proptest::test_runner::{Config, RngAlgorithm, TestError, TestRng, TestRunner};
 
 use crate::harness::{Subject, run};
+use crate::{altsvc, eyeballs, pool, race, upstream};
 
 /// Runs the harness over `share` per cent of `REGATTA_CASES` tapes of up to `length` bytes.
 ///
@@ -48,7 +49,7 @@ fn rng() -> TestRng {
 }
 
 /// Runs every tape that once failed, and the one in `REGATTA_TAPE` (numbers, commas between).
-pub(crate) fn regressions<S: Subject>(tapes: &[&[u8]]) {
+pub(crate) fn regressions<S: Subject + 'static>(tapes: &[&[u8]]) {
     for tape in tapes {
         harvest::<S>(tape);
         run::<S>(tape);
@@ -60,16 +61,30 @@ pub(crate) fn regressions<S: Subject>(tapes: &[&[u8]]) {
 }
 
 /// With `REGATTA_HARVEST` set to a folder, `cargo xtask corpus` collects there what once failed.
-fn harvest<S: Subject>(tape: &[u8]) {
+fn harvest<S: Subject + 'static>(tape: &[u8]) {
     let Some(folder) = std::env::var_os("REGATTA_HARVEST") else { return };
-    // `regatta_models::pool::World` is the subject of the target `pool`.
-    let mut path = type_name::<S>().rsplit("::");
-    let target = path.nth(1).expect("the subject lies in a module");
+    let Some(target) = target::<S>() else { return };
     let folder = Path::new(&folder).join(target);
     fs::create_dir_all(&folder).expect("a folder for what is harvested");
     let mut hasher = DefaultHasher::new();
     tape.hash(&mut hasher);
     fs::write(folder.join(format!("{:016x}", hasher.finish())), tape).expect("a file for it");
+}
+
+/// The target that is fuzzed with this subject, if there is one.
+fn target<S: 'static>() -> Option<&'static str> {
+    let targets = [
+        (TypeId::of::<eyeballs::Race>(), "eyeballs"),
+        (TypeId::of::<pool::World>(), "pool"),
+        (TypeId::of::<upstream::World>(), "upstream"),
+        (TypeId::of::<upstream::World<true>>(), "raced"),
+        (TypeId::of::<upstream::Anarchy>(), "anarchy"),
+        (TypeId::of::<upstream::Anarchy<true>>(), "raced_journaled"),
+        (TypeId::of::<altsvc::World>(), "altsvc"),
+        (TypeId::of::<race::Grid>(), "race"),
+    ];
+    let known = targets.iter().find(|(subject, _)| *subject == TypeId::of::<S>());
+    known.map(|(_, target)| *target)
 }
 
 /// Event sequences in all, where `REGATTA_CASES` says nothing.

@@ -112,4 +112,10 @@ mod tests {
     fn anarchy_is_had_again() {
         tapes::<Journaled<Anarchy>>(3, 300);
     }
+
+    #[test]
+    fn races_are_had_again() {
+        tapes::<Journaled<World<true>>>(3, 400);
+        tapes::<Journaled<Anarchy<true>>>(3, 300);
+    }
 }
