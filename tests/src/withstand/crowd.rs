@@ -37,15 +37,11 @@ const MOST: u64 = 48 << 20;
 /// How long it may take on sockets; it takes as long as connections are made.
 const PATIENCE: Duration = Duration::from_secs(600);
 
-/// How many requests, to how many origins.
-#[derive(Clone, Copy)]
-struct Crowd {
-    requests: usize,
-    origins: usize,
-}
+/// How many requests there are, all together.
+const REQUESTS: usize = 100_000;
 
-const SMALL: Crowd = Crowd { requests: 10_000, origins: 1_000 };
-const WHOLE: Crowd = Crowd { requests: 100_000, origins: 10_000 };
+/// To how many origins.
+const ORIGINS: usize = 10_000;
 
 fn name(n: usize) -> String {
     format!("o{n}.test")
@@ -55,7 +51,6 @@ fn name(n: usize) -> String {
 async fn play<R: Runtime>(
     (serving, asking): (R, R),
     at: SocketAddr,
-    crowd: Crowd,
     address: impl Fn(usize) -> IpAddr,
 ) {
     let server = Server::builder(serving.clone()).bind(at).await.unwrap();
@@ -64,7 +59,7 @@ async fn play<R: Runtime>(
     serving.spawn(server.serve(answer));
     let mut builder =
         Client::builder(asking.clone()).upstream(|upstream| upstream.max_sockets = SOCKETS);
-    for n in 0..crowd.origins {
+    for n in 0..ORIGINS {
         builder = builder.resolve(&name(n), vec![address(n)]);
     }
     let client = builder.build().unwrap();
@@ -73,8 +68,8 @@ async fn play<R: Runtime>(
     for asker in 0..ASKERS {
         let (client, most, done) = (client.clone(), Arc::clone(&most), done.clone());
         asking.spawn(async move {
-            for n in (asker..crowd.requests).step_by(ASKERS) {
-                let url = format!("http://{}:{port}/", name(n / TOGETHER % crowd.origins));
+            for n in (asker..REQUESTS).step_by(ASKERS) {
+                let url = format!("http://{}:{port}/", name(n / TOGETHER % ORIGINS));
                 let request = Request::get(url).body(Empty::<Bytes>::new()).unwrap();
                 let answer = client.request(request).await.unwrap();
                 let body = answer.into_body().collect().await.unwrap();
@@ -94,20 +89,22 @@ async fn play<R: Runtime>(
     let gave_way = stats.count(Kind::MadeRoom);
     let grown = memory().saturating_sub(before);
     println!(
-        "{} requests to {} origins: {made} connections, {most} at a time, {gave_way} gave way, \
-         {} KiB more",
-        crowd.requests,
-        crowd.origins,
+        "{REQUESTS} requests to {ORIGINS} origins: {made} connections, {most} at a time, \
+         {gave_way} gave way, {} KiB more",
         grown >> 10
     );
     assert!(most <= SOCKETS as usize, "{most} sockets");
-    assert!(made < crowd.requests as u64, "{made} connections: none was of use twice");
+    assert!(made < REQUESTS as u64, "{made} connections: none was of use twice");
     assert!(gave_way > 0 && gave_way < made, "{gave_way} of {made} gave way");
     assert_eq!(client.inspect(|upstream| upstream.requests()), 0);
-    assert!(grown < MOST, "{grown} bytes more");
+    // Where others run in the same process it is their memory, too.
+    if std::env::var_os("NEXTEST").is_some() {
+        assert!(grown < MOST, "{grown} bytes more");
+    }
 }
 
-fn on_sockets(crowd: Crowd) {
+#[test]
+fn hundred_thousand_on_sockets() {
     run_for(PATIENCE, async {
         let any = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
         // An address of its own each: ports that were used lately are used up otherwise.
@@ -115,37 +112,16 @@ fn on_sockets(crowd: Crowd) {
             let n = u32::try_from(n).unwrap();
             IpAddr::V4(Ipv4Addr::from(u32::from(Ipv4Addr::LOCALHOST) + n))
         };
-        play((Tokio::new(), Tokio::new()), any, crowd, address).await;
+        play((Tokio::new(), Tokio::new()), any, address).await;
     });
 }
 
-fn simulated(crowd: Crowd) {
+#[test]
+fn hundred_thousand_simulated() {
     let net = Net::seeded(1);
     let server = net.host("server", ["192.0.2.1".parse().unwrap()]);
     let asking = net.host("client", ["192.0.2.9".parse().unwrap()]);
     net.link(&asking, &server, Link::delay(Duration::from_millis(5)));
     let at: SocketAddr = "192.0.2.1:80".parse().unwrap();
-    net.run(play((server, asking), at, crowd, |_| at.ip())).unwrap();
-}
-
-#[test]
-fn ten_thousand_on_sockets() {
-    on_sockets(SMALL);
-}
-
-#[test]
-fn ten_thousand_simulated() {
-    simulated(SMALL);
-}
-
-#[test]
-#[ignore = "it is the same ten times as often: for a build with optimisation"]
-fn hundred_thousand_on_sockets() {
-    on_sockets(WHOLE);
-}
-
-#[test]
-#[ignore = "it is the same ten times as often: for a build with optimisation"]
-fn hundred_thousand_simulated() {
-    simulated(WHOLE);
+    net.run(play((server, asking), at, |_| at.ip())).unwrap();
 }
