@@ -175,4 +175,14 @@ pub const TARGETS: &[Target] = &[
         oracle: "QUIC races TCP as its model says, and HTTP/3 is broken only by its rule",
         run: altsvc::race,
     },
+    Target {
+        name: "raced",
+        oracle: "nobody is lost or told of a failure while another leg of a race follows",
+        run: machines::raced,
+    },
+    Target {
+        name: "raced_journaled",
+        oracle: "the journal of any run in which QUIC and TCP race gives the same actions again",
+        run: machines::raced_journaled,
+    },
 ];

@@ -26,3 +26,14 @@ pub fn anarchy(bytes: &[u8]) {
 pub fn journaled(bytes: &[u8]) {
     harness::run::<upstreams::Journaled<upstreams::Anarchy>>(bytes);
 }
+
+/// The whole upstream where QUIC and TCP race, in a world that keeps books.
+pub fn raced(bytes: &[u8]) {
+    harness::run::<upstreams::World<true>>(bytes);
+}
+
+/// The whole upstream where QUIC and TCP race, without any law, its run written down and read
+/// again.
+pub fn raced_journaled(bytes: &[u8]) {
+    harness::run::<upstreams::Journaled<upstreams::Anarchy<true>>>(bytes);
+}

@@ -137,7 +137,9 @@ targets!(
     altsvc,
     altsvc_field,
     altsvc_file,
-    race
+    race,
+    raced,
+    raced_journaled
 );
 
 fn target(name: &str) -> &'static Target {
