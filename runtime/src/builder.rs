@@ -3,7 +3,7 @@
 use core::net::IpAddr;
 use core::time::Duration;
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, OnceLock};
 
 use regatta_core::altsvc::{Offer, Said, Source};
 use regatta_core::engine::Config as EngineConfig;
@@ -25,6 +25,7 @@ use crate::mail::Account;
 use crate::recording::{Journaled, Recording};
 use crate::roads::Roads;
 use crate::runtime::Runtime;
+use crate::sessions::Sessions;
 use crate::settings::{Profile, Roots, Settings};
 
 /// Bytes that all bodies may hold together.
@@ -362,11 +363,11 @@ impl<R: Runtime> Builder<R> {
             bodies: Arc::new(Account::new(Memory::new(body_memory.unwrap_or(usize::MAX)))),
             clock: Clock::new(runtime.unix_at_epoch()),
             provider: runtime.tls_provider(),
-            tls: Mutex::default(),
+            tls: Sessions::default(),
             #[cfg(feature = "http3")]
             quic_options: quic,
             #[cfg(feature = "http3")]
-            quic: Mutex::default(),
+            quic: Sessions::default(),
             bases,
         };
         let journal = match recording.map(|recording| recording.begin(&config)) {

@@ -44,6 +44,7 @@ mod response;
 mod roads;
 mod runtime;
 mod server;
+mod sessions;
 mod settings;
 mod slots;
 mod spans;

@@ -3,7 +3,7 @@
 use core::net::IpAddr;
 use core::time::Duration;
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 
 use http::Method;
 use regatta_core::engine::Config as EngineConfig;
@@ -23,9 +23,7 @@ use rustls_pki_types::pem::PemObject as _;
 
 use crate::mail::Account;
 use crate::roads::Roads;
-
-/// Most origins whose TLS sessions are kept.
-const MOST_SESSIONS: usize = 1_024;
+use crate::sessions::Sessions;
 
 /// Which certificates are trusted.
 #[derive(Clone, Debug)]
@@ -163,13 +161,13 @@ pub(crate) struct Settings {
     /// The runtime's.
     pub(crate) provider: Provider,
     /// Sessions belong to one origin and one profile.
-    pub(crate) tls: Mutex<BTreeMap<(ProfileId, Origin), ClientConfig>>,
+    pub(crate) tls: Sessions<ClientConfig>,
     /// Of QUIC, before it is known what all bodies hold.
     #[cfg(feature = "http3")]
     pub(crate) quic_options: quic::Options,
     /// As `tls` for QUIC, with the tokens that servers gave.
     #[cfg(feature = "http3")]
-    pub(crate) quic: Mutex<BTreeMap<(ProfileId, Origin), quic::ClientConfig>>,
+    pub(crate) quic: Sessions<quic::ClientConfig>,
     /// By profile, a tunnel's by that of its origins; made without a lock, because roots are
     /// loaded by a caller's function.
     pub(crate) bases: Vec<OnceLock<Result<ClientConfig, Arc<str>>>>,
@@ -205,18 +203,8 @@ impl Settings {
         profile: ProfileId,
         origin: &Origin,
     ) -> Result<ClientConfig, Arc<str>> {
-        let key = (profile, origin.clone());
         let base = self.base(profile)?;
-        let mut known = self.tls.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(config) = known.get(&key) {
-            return Ok(config.clone());
-        }
-        let config = base.for_origin();
-        if known.len() >= MOST_SESSIONS {
-            known.pop_first();
-        }
-        known.insert(key, config.clone());
-        Ok(config)
+        self.tls.of(profile, origin, || Ok(base.for_origin()))
     }
 
     /// The QUIC settings of one origin, with its sessions.
@@ -226,21 +214,13 @@ impl Settings {
         profile: ProfileId,
         origin: &Origin,
     ) -> Result<quic::ClientConfig, Arc<str>> {
-        let key = (profile, origin.clone());
         let base = self.base(profile)?;
-        let mut known = self.quic.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(config) = known.get(&key) {
-            return Ok(config.clone());
-        }
-        let profile = self.profiles.get(self.roads.base(profile));
-        let config = quic::ClientConfig::new(base, &self.quic_options)
-            .map_err(|error| error.to_string())?
-            .with_qlog(profile.and_then(|profile| profile.qlog.clone()));
-        if known.len() >= MOST_SESSIONS {
-            known.pop_first();
-        }
-        known.insert(key, config.clone());
-        Ok(config)
+        self.quic.of(profile, origin, || {
+            let profile = self.profiles.get(self.roads.base(profile));
+            let config = quic::ClientConfig::new(base, &self.quic_options);
+            let config = config.map_err(|error| error.to_string())?;
+            Ok(config.with_qlog(profile.and_then(|profile| profile.qlog.clone())))
+        })
     }
 
     /// The settings of a QUIC connection that begins now, and of HTTP/3 on it, by what all bodies

@@ -1,0 +1,83 @@
+//! Settings that belong to one origin of one profile, because its sessions are kept in them.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use regatta_core::id::ProfileId;
+use regatta_core::types::Origin;
+
+/// Most origins whose sessions are kept.
+const MOST: usize = 1_024;
+
+/// Settings of TLS or QUIC by profile and origin.
+#[derive(Debug)]
+pub(crate) struct Sessions<C> {
+    known: Mutex<BTreeMap<(ProfileId, Origin), C>>,
+}
+
+impl<C: Clone> Sessions<C> {
+    /// Those of one origin, made where it has none; the first in order makes room.
+    pub(crate) fn of<E>(
+        &self,
+        profile: ProfileId,
+        origin: &Origin,
+        make: impl FnOnce() -> Result<C, E>,
+    ) -> Result<C, E> {
+        let key = (profile, origin.clone());
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(config) = known.get(&key) {
+            return Ok(config.clone());
+        }
+        let config = make()?;
+        if known.len() >= MOST {
+            known.pop_first();
+        }
+        known.insert(key, config.clone());
+        Ok(config)
+    }
+}
+
+impl<C> Default for Sessions<C> {
+    fn default() -> Self {
+        Self { known: Mutex::default() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use core::convert::Infallible;
+
+    use regatta_core::types::Scheme;
+
+    use super::*;
+
+    fn origin(host: usize) -> Origin {
+        Origin { scheme: Scheme::Https, host: format!("{host:05}.test").into(), port: 443 }
+    }
+
+    #[test]
+    fn each_origin_of_a_profile_has_its_own_and_not_too_many_are_kept() {
+        let sessions = Sessions::default();
+        let mut made = 0;
+        let mut ask = |profile, host| {
+            sessions.of(ProfileId(profile), &origin(host), || {
+                made += 1;
+                Ok::<_, Infallible>(made)
+            })
+        };
+        assert_eq!([ask(0, 1), ask(1, 1), ask(0, 2), ask(0, 1)], [Ok(1), Ok(2), Ok(3), Ok(1)]);
+        for host in 3..=MOST {
+            ask(0, host).unwrap();
+        }
+        assert_eq!(ask(0, 1), Ok(MOST as i32 + 2), "it has made room");
+        assert_eq!(ask(1, 1), Ok(2));
+        assert_eq!(sessions.known.lock().unwrap().len(), MOST);
+    }
+
+    #[test]
+    fn what_cannot_be_made_is_not_kept() {
+        let sessions = Sessions::<u32>::default();
+        assert_eq!(sessions.of(ProfileId(0), &origin(1), || Err("no roots")), Err("no roots"));
+        assert_eq!(sessions.of(ProfileId(0), &origin(1), || Ok::<_, Infallible>(1)), Ok(1));
+    }
+}
