@@ -17,6 +17,7 @@ use regatta_core::types::{Origin, Scheme};
 use regatta_core::upstream::{self, Protocols, Upstream};
 use regatta_core::{eyeballs, limits, pool, race, retry};
 
+use crate::by_origin::ByOrigin;
 use crate::client::Client;
 use crate::error::{Error, Kind};
 use crate::hooks::{ConnectionEvent, ConnectionFacts, Hooks, RequestEvent, RequestFacts};
@@ -25,7 +26,6 @@ use crate::mail::Account;
 use crate::recording::{Journaled, Recording};
 use crate::roads::Roads;
 use crate::runtime::Runtime;
-use crate::sessions::Sessions;
 use crate::settings::{Profile, Roots, Settings};
 
 /// Bytes that all bodies may hold together.
@@ -363,11 +363,11 @@ impl<R: Runtime> Builder<R> {
             bodies: Arc::new(Account::new(Memory::new(body_memory.unwrap_or(usize::MAX)))),
             clock: Clock::new(runtime.unix_at_epoch()),
             provider: runtime.tls_provider(),
-            tls: Sessions::default(),
+            tls: ByOrigin::default(),
             #[cfg(feature = "http3")]
             quic_options: quic,
             #[cfg(feature = "http3")]
-            quic: Sessions::default(),
+            quic: ByOrigin::default(),
             bases,
         };
         let journal = match recording.map(|recording| recording.begin(&config)) {

@@ -25,6 +25,7 @@
 mod body;
 mod budget;
 mod builder;
+mod by_origin;
 mod client;
 mod closing;
 #[cfg(feature = "conformance")]
@@ -44,7 +45,6 @@ mod response;
 mod roads;
 mod runtime;
 mod server;
-mod sessions;
 mod settings;
 mod slots;
 mod spans;

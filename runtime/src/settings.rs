@@ -21,9 +21,9 @@ use regatta_core::upstream::Protocols;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 
+use crate::by_origin::ByOrigin;
 use crate::mail::Account;
 use crate::roads::Roads;
-use crate::sessions::Sessions;
 
 /// Which certificates are trusted.
 #[derive(Clone, Debug)]
@@ -161,13 +161,13 @@ pub(crate) struct Settings {
     /// The runtime's.
     pub(crate) provider: Provider,
     /// Sessions belong to one origin and one profile.
-    pub(crate) tls: Sessions<ClientConfig>,
+    pub(crate) tls: ByOrigin<ClientConfig>,
     /// Of QUIC, before it is known what all bodies hold.
     #[cfg(feature = "http3")]
     pub(crate) quic_options: quic::Options,
     /// As `tls` for QUIC, with the tokens that servers gave.
     #[cfg(feature = "http3")]
-    pub(crate) quic: Sessions<quic::ClientConfig>,
+    pub(crate) quic: ByOrigin<quic::ClientConfig>,
     /// By profile, a tunnel's by that of its origins; made without a lock, because roots are
     /// loaded by a caller's function.
     pub(crate) bases: Vec<OnceLock<Result<ClientConfig, Arc<str>>>>,

@@ -1,4 +1,4 @@
-//! Settings that belong to one origin of one profile, because its sessions are kept in them.
+//! Settings that belong to one origin of one profile, because they keep what it resumes by.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -6,16 +6,16 @@ use std::sync::{Mutex, PoisonError};
 use regatta_core::id::ProfileId;
 use regatta_core::types::Origin;
 
-/// Most origins whose sessions are kept.
+/// Most origins that can be resumed to.
 const MOST: usize = 1_024;
 
 /// Settings of TLS or QUIC by profile and origin.
 #[derive(Debug)]
-pub(crate) struct Sessions<C> {
+pub(crate) struct ByOrigin<C> {
     known: Mutex<BTreeMap<(ProfileId, Origin), C>>,
 }
 
-impl<C: Clone> Sessions<C> {
+impl<C: Clone> ByOrigin<C> {
     /// Those of one origin, made where it has none; the first in order makes room.
     pub(crate) fn of<E>(
         &self,
@@ -37,7 +37,7 @@ impl<C: Clone> Sessions<C> {
     }
 }
 
-impl<C> Default for Sessions<C> {
+impl<C> Default for ByOrigin<C> {
     fn default() -> Self {
         Self { known: Mutex::default() }
     }
@@ -57,10 +57,10 @@ mod tests {
 
     #[test]
     fn each_origin_of_a_profile_has_its_own_and_not_too_many_are_kept() {
-        let sessions = Sessions::default();
+        let kept = ByOrigin::default();
         let mut made = 0;
         let mut ask = |profile, host| {
-            sessions.of(ProfileId(profile), &origin(host), || {
+            kept.of(ProfileId(profile), &origin(host), || {
                 made += 1;
                 Ok::<_, Infallible>(made)
             })
@@ -71,13 +71,13 @@ mod tests {
         }
         assert_eq!(ask(0, 1), Ok(MOST as i32 + 2), "it has made room");
         assert_eq!(ask(1, 1), Ok(2));
-        assert_eq!(sessions.known.lock().unwrap().len(), MOST);
+        assert_eq!(kept.known.lock().unwrap().len(), MOST);
     }
 
     #[test]
     fn what_cannot_be_made_is_not_kept() {
-        let sessions = Sessions::<u32>::default();
-        assert_eq!(sessions.of(ProfileId(0), &origin(1), || Err("no roots")), Err("no roots"));
-        assert_eq!(sessions.of(ProfileId(0), &origin(1), || Ok::<_, Infallible>(1)), Ok(1));
+        let kept = ByOrigin::<u32>::default();
+        assert_eq!(kept.of(ProfileId(0), &origin(1), || Err("no roots")), Err("no roots"));
+        assert_eq!(kept.of(ProfileId(0), &origin(1), || Ok::<_, Infallible>(1)), Ok(1));
     }
 }
