@@ -325,10 +325,7 @@ pub(crate) fn poll_into<B>(
 where
     B: HttpBody<Error: Into<BoxError>>,
 {
-    let pipe = match side {
-        Side::Client => &exchange.up,
-        Side::Server => &exchange.down,
-    };
+    let pipe = outgoing(exchange, side);
     for _ in 0..BUDGET {
         match pipe.poll_room(cx) {
             Poll::Pending => return Poll::Pending,
@@ -344,15 +341,9 @@ where
                 pipe.write(Frame::End);
                 return Poll::Ready(Ok(()));
             }
-            Poll::Ready(Some(Err(error))) => {
-                let error: BoxError = error.into();
-                let text = error.to_string();
-                pipe.fail(Some(Error::new(Kind::Body(text.clone()))));
-                return Poll::Ready(Err(Error::new(Kind::Body(text))));
-            }
-            Poll::Ready(Some(Ok(frame))) => {
-                if write(frame, body.is_end_stream(), exchange, pipe) {
-                    return Poll::Ready(Ok(()));
+            Poll::Ready(Some(frame)) => {
+                if let Poll::Ready(done) = write(frame, body.is_end_stream(), exchange, side) {
+                    return Poll::Ready(done);
                 }
             }
         }
@@ -362,14 +353,32 @@ where
     Poll::Pending
 }
 
-/// Writes one frame, behind which the body has `ended` or not; true when it was the last.
-fn write<D: Buf>(
-    frame: BodyFrame<D>,
+/// Which pipe takes the body of that side.
+const fn outgoing(exchange: &Exchange, side: Side) -> &Pipe<Error> {
+    match side {
+        Side::Client => &exchange.up,
+        Side::Server => &exchange.down,
+    }
+}
+
+/// Writes one frame, behind which the body has `ended` or not; ready when it was the last.
+pub(crate) fn write<D: Buf, E: Into<BoxError>>(
+    frame: Result<BodyFrame<D>, E>,
     ended: bool,
     exchange: &Exchange,
-    pipe: &Pipe<Error>,
-) -> bool {
-    match frame.into_data() {
+    side: Side,
+) -> Poll<Result<(), Error>> {
+    let pipe = outgoing(exchange, side);
+    let frame = match frame {
+        Ok(frame) => frame.into_data(),
+        Err(error) => {
+            let error: BoxError = error.into();
+            let text = error.to_string();
+            pipe.fail(Some(Error::new(Kind::Body(text.clone()))));
+            return Poll::Ready(Err(Error::new(Kind::Body(text))));
+        }
+    };
+    let is_last = match frame {
         Ok(mut data) => {
             let bytes = data.copy_to_bytes(data.remaining());
             exchange.charge.take(bytes.len());
@@ -387,7 +396,8 @@ fn write<D: Buf>(
             }
             Err(_) => false,
         },
-    }
+    };
+    if is_last { Poll::Ready(Ok(())) } else { Poll::Pending }
 }
 
 impl fmt::Debug for Upload {

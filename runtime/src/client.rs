@@ -15,6 +15,7 @@ use regatta_core::id::ClusterId;
 use regatta_core::types::{Key, Origin, OriginError};
 use regatta_core::upstream::{Event, Upstream};
 
+use crate::answer::frames_itself;
 use crate::body::{BoxError, Side, Upload};
 use crate::builder::Builder;
 use crate::closing::Closing;
@@ -26,7 +27,6 @@ use crate::options::RequestOptions;
 use crate::response::{Answers, ResponseFuture, Stage, Start, Tries};
 use crate::roads::Led;
 use crate::runtime::Runtime;
-use crate::server::frames_itself;
 use crate::spans::RequestSpan;
 use crate::stats::Stats;
 

@@ -1,38 +1,33 @@
 //! A server: one service function answers HTTP/1.1 and HTTP/2.
 
 use core::fmt;
-use core::future::{Future, poll_fn};
+use core::future::Future;
 use core::net::SocketAddr;
-use core::pin::pin;
-use core::task::Poll;
 use core::time::Duration;
 use std::sync::Arc;
 
-use http::header::{ALT_SVC, CONTENT_LENGTH, TRAILER, TRANSFER_ENCODING};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use http::{Request, Response};
 use http_body::Body as HttpBody;
 use regatta_core::downstream::{self, Advertise};
+use regatta_core::engine::Config as EngineConfig;
 use regatta_core::engine::tls::{Clock, ServerConfig, ServerOptions};
-use regatta_core::engine::{Config as EngineConfig, Decimal};
 #[cfg(feature = "http3")]
 use regatta_core::engine::{qlog, quic};
 use regatta_core::types::Protocol;
 
-use crate::body::{self, Body, BoxError, Side};
+use crate::body::{Body, BoxError};
 #[cfg(feature = "http3")]
 use crate::datagrams::Datagrams as _;
 use crate::drive::gate::{Draining, Gate, Speaks};
 use crate::drive::letter::Letter;
 use crate::drive::listener;
 use crate::error::{Error, Kind};
-use crate::exchange::Exchange;
 use crate::hooks::{
     ServerConnectionEvent, ServerConnectionFacts, ServerHooks, ServerRequestEvent,
-    ServerRequestFacts, TellServer, ToldRequest,
+    ServerRequestFacts, TellServer,
 };
-use crate::mail::{Frame, Mailbox, is_interim};
+use crate::mail::Mailbox;
 use crate::runtime::{Address, Listener as _, Runtime};
-use crate::spans::ServerSpan;
 
 /// Answers requests. Every function from a request to a future response is one.
 pub trait Service: Send + Sync + 'static {
@@ -387,108 +382,6 @@ impl ConnectionHandle {
     fn post(&self, letter: Letter) {
         if let Ok(Some(waker)) = self.mailbox.push(letter) {
             waker.wake();
-        }
-    }
-}
-
-/// Answers one request: the service's future, then the response's body, until all is said or
-/// the peer has given the request up.
-pub(crate) async fn answer<S: Service>(
-    service: Arc<S>,
-    request: Box<Request<Body>>,
-    exchange: Arc<Exchange>,
-    alt_svc: Option<HeaderValue>,
-    told: ToldRequest,
-) {
-    // Fails the response if this task goes away before it is complete.
-    let mut unfinished = Unfinished { exchange: Some(&exchange) };
-    let head_only = *request.method() == Method::HEAD;
-    let connect = *request.method() == Method::CONNECT;
-    let span = ServerSpan::of(&request);
-    let mut call = pin!(span.scope(|| service.call(*request)));
-    let response = poll_fn(|cx| match exchange.down.poll_gone(cx) {
-        Poll::Ready(()) => Poll::Ready(None),
-        Poll::Pending => span.scope(|| call.as_mut().poll(cx)).map(Some),
-    })
-    .await;
-    let Some(response) = response else { return span.given_up() };
-    let (parts, body) = response.into_parts();
-    let mut head = Response::from_parts(parts, ());
-    if is_interim(head.status()) {
-        // An interim response answers nothing: the peer would wait for ever.
-        head = internal_error();
-        span.answered(head.status());
-        told.answered(head.status());
-        exchange.down.write_last(Frame::Head(Box::new(head)));
-        return;
-    }
-    if let Some(alt_svc) = alt_svc {
-        head.headers_mut().entry(ALT_SVC).or_insert(alt_svc);
-    }
-    span.answered(head.status());
-    told.answered(head.status());
-    let tunnel =
-        head.status() == StatusCode::SWITCHING_PROTOCOLS || (connect && head.status().is_success());
-    let exact = body.size_hint().exact();
-    let ended = body.is_end_stream();
-    // What follows an empty body that has not ended is trailers; and an empty body tells nothing
-    // about what GET would have got.
-    let unknown = if head_only { exact == Some(0) } else { exact == Some(0) && !ended };
-    if let Some(length) = exact
-        && !unknown
-        && !tunnel
-        && !has_no_body(head.status())
-        && !frames_itself(head.headers())
-    {
-        head.headers_mut().insert(CONTENT_LENGTH, Decimal::of(length).value());
-    }
-    let end = head_only || ended || has_no_body(head.status());
-    let frame = Frame::Head(Box::new(head));
-    if end && !tunnel {
-        exchange.down.write_last(frame);
-    } else {
-        exchange.down.write(frame);
-        if !tunnel {
-            let mut body = pin!(body);
-            // The error is in the pipe already, where the connection resets the stream for it.
-            let _ = poll_fn(|cx| {
-                span.scope(|| body::poll_into(&mut body.as_mut(), &exchange, Side::Server, cx))
-            })
-            .await;
-        }
-    }
-    if tunnel && exchange.begin_tunnel() {
-        // The tunnel's own handle ends it.
-        unfinished.exchange = None;
-    }
-}
-
-fn internal_error() -> Response<()> {
-    let mut head = Response::new(());
-    *head.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
-    head.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(0));
-    head
-}
-
-/// Whether the head says by itself how its body ends, or that trailers follow, which HTTP/1 can
-/// only send behind chunks.
-pub(crate) fn frames_itself(headers: &HeaderMap) -> bool {
-    headers.keys().any(|name| matches!(*name, CONTENT_LENGTH | TRANSFER_ENCODING | TRAILER))
-}
-
-fn has_no_body(status: StatusCode) -> bool {
-    matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
-}
-
-struct Unfinished<'a> {
-    exchange: Option<&'a Exchange>,
-}
-
-impl Drop for Unfinished<'_> {
-    fn drop(&mut self) {
-        if let Some(exchange) = self.exchange {
-            // Harmless after the end.
-            exchange.down.fail(None);
         }
     }
 }

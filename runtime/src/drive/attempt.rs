@@ -10,7 +10,6 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderName, HeaderValue, Request, Response};
-use regatta_core::Instant;
 use regatta_core::altsvc::{self, Heard as Learning, Said};
 use regatta_core::engine::tls::Tls;
 use regatta_core::engine::{Config as EngineConfig, Engine, h1::H1, h2::H2};
@@ -27,7 +26,6 @@ use super::party::{Ended, Party};
 use super::tunnel;
 use super::wire::{Early, Flushed, Heard, Wire};
 use crate::body::Side;
-use crate::exchange::Exchange;
 use crate::hooks::Facts;
 use crate::hub::Hub;
 use crate::mail::{Letters, Mailbox};
@@ -323,10 +321,6 @@ impl<R: Runtime> Upward<R> {
 
 impl<R: Runtime> Party for Upward<R> {
     const SIDE: Side = Side::Client;
-
-    fn on_request(&mut self, _: Instant, _: Request<()>, _: bool) -> Option<Arc<Exchange>> {
-        None
-    }
 
     fn narrow(&mut self, engine: &mut Engine) {
         self.narrow = self.hub.settings.bodies.is_narrow(self.narrow);

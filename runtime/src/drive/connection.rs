@@ -104,14 +104,19 @@ impl<R: Runtime, P: Party> Connection<R, P> {
                 return Poll::Ready(());
             }
             if !progress && !self.arm(cx, now) {
-                self.lanes.party.hold(self.engine.unread() + self.wire.backlog());
+                self.note_held();
                 return Poll::Pending;
             }
         }
-        self.lanes.party.hold(self.engine.unread() + self.wire.backlog());
+        self.note_held();
         self.lanes.party.on_budget_spent();
         cx.waker().wake_by_ref();
         Poll::Pending
+    }
+
+    fn note_held(&mut self) {
+        let held = self.engine.unread() + self.lanes.said() + self.wire.backlog();
+        self.lanes.party.hold(held);
     }
 
     /// Takes the engine's events.

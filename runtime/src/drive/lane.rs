@@ -21,6 +21,46 @@ use crate::timeline::EarlyOutcome;
 /// RFC 8470 5.1; the http crate has no constant for it.
 const EARLY_DATA: HeaderName = HeaderName::from_static("early-data");
 
+/// What is in the slot of a stream.
+#[derive(Debug, Default)]
+pub(super) enum Place {
+    #[default]
+    Free,
+    Lane(Lane),
+    Said(Said),
+}
+
+impl Place {
+    /// The lane there, if there is one.
+    pub(super) const fn lane(&self) -> Option<&Lane> {
+        if let Self::Lane(lane) = self { Some(lane) } else { None }
+    }
+
+    /// As [`Place::lane`].
+    pub(super) const fn lane_mut(&mut self) -> Option<&mut Lane> {
+        if let Self::Lane(lane) = self { Some(lane) } else { None }
+    }
+
+    /// The stream there, if there is one.
+    pub(super) const fn stream(&self) -> Option<StreamId> {
+        match self {
+            Self::Free => None,
+            Self::Lane(lane) => Some(lane.stream),
+            Self::Said(said) => Some(said.stream),
+        }
+    }
+}
+
+/// A server's stream whose request and answer were whole at once: the engine has all of it, and
+/// nobody else waits for anything.
+#[derive(Debug)]
+pub(super) struct Said {
+    pub(super) stream: StreamId,
+    pub(super) opened: Instant,
+    /// Bytes of body in the answer, which count as held until the stream has ended.
+    pub(super) bytes: usize,
+}
+
 /// One stream as its connection serves it.
 #[derive(Debug)]
 pub(super) struct Lane {
@@ -119,8 +159,9 @@ impl Lane {
 
 /// Whether reading on is welcome. HTTP/1 is not read while all bodies together hold too much, and
 /// a client's connection some of it; HTTP/2 is, what it has granted: its streams are many.
-pub(super) fn wants_input(engine: &Engine, lanes: &[Option<Lane>]) -> bool {
-    let held_back = || lanes.iter().flatten().any(|lane| !lane.exchange.down.may_grow());
+pub(super) fn wants_input(engine: &Engine, places: &[Place]) -> bool {
+    let lanes = || places.iter().filter_map(Place::lane);
+    let held_back = || lanes().any(|lane| !lane.exchange.down.may_grow());
     engine.wants_input() && !(engine.protocol() == Protocol::Http1 && held_back())
 }
 

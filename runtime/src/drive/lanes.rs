@@ -5,7 +5,7 @@ use core::task::{Context, Poll};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{Method, StatusCode};
+use http::{Method, Response, StatusCode};
 use regatta_core::Instant;
 use regatta_core::engine::{Event, Head, OpenError, Shutdown};
 use regatta_core::id::{RequestId, StreamId};
@@ -14,10 +14,10 @@ use regatta_core::types::{BodyState, Cause, Outcome, RetrySafe, Timing};
 use smallvec::SmallVec;
 
 use super::http::Http;
-use super::lane::{Lane, unsayable};
+use super::lane::{Lane, Place, Said, unsayable};
 use super::last::{LastFrames, write_last};
 use super::letter::Letter;
-use super::party::{Ended, Party};
+use super::party::{Begun, Ended, Party};
 use crate::body::Side;
 use crate::exchange::{Exchange, Parcel};
 use crate::mail::{Bell, Frame, Letters, Mailbox, Received, is_interim};
@@ -27,12 +27,14 @@ pub(super) struct Lanes<P: Party> {
     mailbox: Arc<Mailbox<Letter>>,
     letters: Letters<Letter>,
     /// By slot of the stream.
-    lanes: SmallVec<[Option<Lane>; 1]>,
-    /// By slot of the stream; made once, used by every stream there.
+    places: SmallVec<[Place; 1]>,
+    /// By slot of the stream; made once, used by every lane there.
     bells: SmallVec<[Arc<Bell<Letter>>; 1]>,
     /// Slots whose pipes moved.
     moved: SmallVec<[u32; 4]>,
     last: LastFrames,
+    /// Bytes of the answers that were whole at once and have not left.
+    said: usize,
     pub(super) party: P,
     /// The network changed, and nobody has looked at that.
     #[cfg(feature = "http3")]
@@ -48,10 +50,11 @@ impl<P: Party> Lanes<P> {
         Self {
             mailbox,
             letters: Letters::new(),
-            lanes: SmallVec::new(),
+            places: SmallVec::new(),
             bells: SmallVec::new(),
             moved: SmallVec::new(),
             last: LastFrames::default(),
+            said: 0,
             party,
             #[cfg(feature = "http3")]
             moved_away: false,
@@ -66,8 +69,13 @@ impl<P: Party> Lanes<P> {
     }
 
     /// The streams under way.
-    pub(super) fn all(&self) -> &[Option<Lane>] {
-        &self.lanes
+    pub(super) fn all(&self) -> &[Place] {
+        &self.places
+    }
+
+    /// How many bytes the engine holds of answers that were whole at once.
+    pub(super) const fn said(&self) -> usize {
+        self.said
     }
 
     /// Reads what is in the mailbox.
@@ -80,6 +88,18 @@ impl<P: Party> Lanes<P> {
         if self.mailbox.poll(cx, &mut self.letters).is_pending() {
             return false;
         }
+        self.take_letters(engine, now);
+        true
+    }
+
+    /// What came meanwhile. The mailbox goes on to wake the task.
+    fn hear<E: Http>(&mut self, engine: &mut E, now: Instant) {
+        if self.mailbox.take(&mut self.letters) {
+            self.take_letters(engine, now);
+        }
+    }
+
+    fn take_letters<E: Http>(&mut self, engine: &mut E, now: Instant) {
         let mut letters = core::mem::take(&mut self.letters);
         for letter in letters.drain(..) {
             match letter {
@@ -111,7 +131,6 @@ impl<P: Party> Lanes<P> {
             }
         }
         self.letters = letters;
-        true
     }
 
     fn open<E: Http>(&mut self, engine: &mut E, now: Instant, mut parcel: Parcel) {
@@ -125,7 +144,9 @@ impl<P: Party> Lanes<P> {
                     parcel.exchange.fail(unsayable(&parcel.message.head, engine.protocol()));
                 }
                 self.party.on_ended(Ended {
-                    exchange: Arc::clone(&parcel.exchange),
+                    stream: None,
+                    exchange: Some(Arc::clone(&parcel.exchange)),
+                    said: 0,
                     parcel: Some(parcel),
                     outcome: error.outcome(),
                     retry: RetrySafe::Unsent,
@@ -147,12 +168,18 @@ impl<P: Party> Lanes<P> {
         while self.bells.len() <= slot {
             let next = u32::try_from(self.bells.len()).unwrap_or(u32::MAX);
             self.bells.push(Bell::new(next, Letter::Lane, &self.mailbox));
-            self.lanes.push(None);
         }
-        if let Some(place) = self.lanes.get_mut(slot) {
-            *place = Some(lane);
-        }
+        self.put(slot, Place::Lane(lane));
         self.moved.push(u32::try_from(slot).unwrap_or(u32::MAX));
+    }
+
+    fn put(&mut self, slot: usize, taken: Place) {
+        if self.places.len() <= slot {
+            self.places.resize_with(slot + 1, Place::default);
+        }
+        if let Some(place) = self.places.get_mut(slot) {
+            *place = taken;
+        }
     }
 
     /// Resets a request's stream if it is still this request's.
@@ -185,7 +212,7 @@ impl<P: Party> Lanes<P> {
     }
 
     fn lane_of(&self, request: RequestId, exchange: &Exchange) -> Option<&Lane> {
-        let lane = self.lanes.get(exchange.lane()?.slot())?.as_ref()?;
+        let lane = self.places.get(exchange.lane()?.slot())?.lane()?;
         let parcel = lane.parcel.as_ref()?;
         (parcel.request == request).then_some(lane)
     }
@@ -239,7 +266,7 @@ impl<P: Party> Lanes<P> {
     }
 
     fn lane(&mut self, stream: StreamId) -> Option<&mut Lane> {
-        let lane = self.lanes.get_mut(stream.slot())?.as_mut()?;
+        let lane = self.places.get_mut(stream.slot())?.lane_mut()?;
         (lane.stream == stream).then_some(lane)
     }
 
@@ -253,7 +280,7 @@ impl<P: Party> Lanes<P> {
     ) {
         match head {
             Head::Response(head) => {
-                let Some(Some(lane)) = self.lanes.get_mut(stream.slot()) else { return };
+                let Some(Place::Lane(lane)) = self.places.get_mut(stream.slot()) else { return };
                 if lane.stream != stream {
                     return;
                 }
@@ -282,13 +309,35 @@ impl<P: Party> Lanes<P> {
             }
             Head::Request(head) => {
                 let connect = head.method() == Method::CONNECT;
-                let Some(exchange) = self.party.on_request(now, *head, end) else {
-                    engine.reset(now, stream);
-                    return;
-                };
-                exchange.set_lane(stream);
-                self.place(Lane::new(stream, exchange, connect, now));
+                match self.party.on_request(now, stream, *head, end) {
+                    None => engine.reset(now, stream),
+                    Some(Begun::Exchange(exchange)) => {
+                        exchange.set_lane(stream);
+                        self.place(Lane::new(stream, exchange, connect, now));
+                    }
+                    Some(Begun::Whole(head, body)) => self.say(engine, now, stream, head, body),
+                }
             }
+        }
+    }
+
+    /// Server: hands a whole answer to the engine.
+    fn say<E: Http>(
+        &mut self,
+        engine: &mut E,
+        now: Instant,
+        stream: StreamId,
+        head: Response<()>,
+        body: Option<Bytes>,
+    ) {
+        // The service may have told its connection to drain: the answer says so.
+        self.hear(engine, now);
+        let bytes = body.as_ref().map_or(0, Bytes::len);
+        self.said += bytes;
+        self.put(stream.slot(), Place::Said(Said { stream, opened: now, bytes }));
+        engine.respond(now, stream, head, body.is_none());
+        if let Some(body) = body {
+            engine.send(now, stream, body, true);
         }
     }
 
@@ -317,7 +366,7 @@ impl<P: Party> Lanes<P> {
 
     /// The frame behind which the peer's message ends.
     fn on_last(&mut self, stream: StreamId, frame: Frame) {
-        let Some(Some(lane)) = self.lanes.get(stream.slot()) else { return };
+        let Some(Place::Lane(lane)) = self.places.get(stream.slot()) else { return };
         if lane.stream != stream || lane.is_too_early {
             return;
         }
@@ -330,8 +379,13 @@ impl<P: Party> Lanes<P> {
     }
 
     fn end(&mut self, now: Instant, stream: StreamId, outcome: Outcome, retry: RetrySafe) {
-        let Some(place) = self.lanes.get_mut(stream.slot()) else { return };
-        let Some(lane) = place.take_if(|lane| lane.stream == stream) else { return };
+        let place = self.places.get_mut(stream.slot());
+        let Some(place) = place.filter(|place| place.stream() == Some(stream)) else { return };
+        let lane = match core::mem::take(place) {
+            Place::Free => return,
+            Place::Said(said) => return self.end_said(now, &said, outcome, retry),
+            Place::Lane(lane) => lane,
+        };
         let timing = Timing { opened: lane.opened, first_byte: lane.first_byte, ended: now };
         lane.exchange.charge.give(usize::MAX);
         let (outcome, retry) = match lane.is_too_early {
@@ -340,11 +394,26 @@ impl<P: Party> Lanes<P> {
             false => (outcome, retry),
         };
         self.party.on_ended(Ended {
+            stream: Some(stream),
             parcel: lane.parcel,
-            exchange: lane.exchange,
+            exchange: Some(lane.exchange),
+            said: 0,
             outcome,
             retry,
             timing,
+        });
+    }
+
+    fn end_said(&mut self, now: Instant, said: &Said, outcome: Outcome, retry: RetrySafe) {
+        self.said -= said.bytes;
+        self.party.on_ended(Ended {
+            stream: Some(said.stream),
+            parcel: None,
+            exchange: None,
+            said: said.bytes,
+            outcome,
+            retry,
+            timing: Timing { opened: Some(said.opened), first_byte: None, ended: now },
         });
     }
 
@@ -365,7 +434,8 @@ impl<P: Party> Lanes<P> {
     }
 
     fn move_lane<E: Http>(&mut self, engine: &mut E, now: Instant, slot: usize) -> bool {
-        let (Some(Some(lane)), Some(bell)) = (self.lanes.get_mut(slot), self.bells.get(slot))
+        let (Some(Place::Lane(lane)), Some(bell)) =
+            (self.places.get_mut(slot), self.bells.get(slot))
         else {
             return false;
         };
@@ -420,17 +490,27 @@ impl<P: Party> Lanes<P> {
     /// The connection is gone: everyone is told, also when its task is dropped in the middle of
     /// its work.
     pub(super) fn close(&mut self, now: Instant, cause: Cause) {
-        let lanes = core::mem::take(&mut self.lanes);
-        for lane in lanes.into_iter().flatten() {
+        let outcome = Outcome::Failed(cause);
+        for place in core::mem::take(&mut self.places) {
+            let lane = match place {
+                Place::Free => continue,
+                Place::Said(said) => {
+                    self.end_said(now, &said, outcome, RetrySafe::Unknown);
+                    continue;
+                }
+                Place::Lane(lane) => lane,
+            };
             let timing = Timing { opened: lane.opened, first_byte: lane.first_byte, ended: now };
             let retry = match lane.first_byte {
                 Some(_) => RetrySafe::Answered,
                 None => RetrySafe::Unknown,
             };
             self.party.on_ended(Ended {
+                stream: Some(lane.stream),
                 parcel: lane.parcel,
-                exchange: lane.exchange,
-                outcome: Outcome::Failed(cause),
+                exchange: Some(lane.exchange),
+                said: 0,
+                outcome,
                 retry,
                 timing,
             });

@@ -7,9 +7,11 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 
-use http::header::{CONTENT_LENGTH, EXPECT};
+use http::header::{CONTENT_LENGTH, EXPECT, HeaderName, UPGRADE};
+use http::{Method, Request};
 use regatta_core::downstream::{Cut, Event, Trial};
 use regatta_core::engine::{Engine, Pace, h1::H1, h2::H2};
+use regatta_core::id::StreamId;
 use regatta_core::types::{Cause, Limit, Outcome, Protocol};
 use regatta_core::{Duration, Instant};
 
@@ -17,14 +19,15 @@ use super::connection::Connection;
 use super::gate::{DrainOnDrop, Gate, Served, Stage};
 use super::greet::greet;
 use super::letter::Letter;
-use super::party::{Ended, Party};
+use super::party::{Begun, Ended, Party};
 use super::timer::yield_once;
+use crate::answer::{Answer, Asked, First};
 use crate::body::{Body, Side};
 use crate::exchange::Exchange;
 use crate::hooks::{ServerConnectionEvent, ServerRequestFacts, ToldRequest};
-use crate::mail::Letters;
+use crate::mail::{Frame, Letters};
 use crate::runtime::{Listener, Runtime, Timer};
-use crate::server::{ConnectionHandle, Service, answer};
+use crate::server::{ConnectionHandle, Service};
 use crate::spans;
 
 /// How long to wait when the system has no socket to give (EMFILE and its like).
@@ -213,8 +216,8 @@ pub(super) struct Downward<R: Runtime, S: Service> {
     requests: u64,
     /// It was told that it drains.
     is_draining: bool,
-    /// What is told of requests, by the place of their exchanges; empty where nobody listens.
-    told: BTreeMap<usize, ToldRequest>,
+    /// What is told of requests; empty where nobody listens.
+    told: BTreeMap<StreamId, ToldRequest>,
 }
 
 impl<R: Runtime, S: Service> Downward<R, S> {
@@ -246,7 +249,7 @@ impl<R: Runtime, S: Service> Downward<R, S> {
     }
 
     /// Says that a request has come.
-    fn tell(&mut self, now: Instant, head: &http::Request<()>, at: usize) -> ToldRequest {
+    fn tell(&mut self, now: Instant, stream: StreamId, head: &Request<()>) -> ToldRequest {
         self.requests += 1;
         let facts = || ServerRequestFacts {
             connection: self.guest.served.0,
@@ -258,44 +261,104 @@ impl<R: Runtime, S: Service> Downward<R, S> {
         };
         let told = self.gate.tell.begun(now, facts);
         if told.is_heard() {
-            self.told.insert(at, told.clone());
+            self.told.insert(stream, told.clone());
         }
         told
     }
 
-    /// Answers a request that came in the turn that began at `now`: most services answer at once,
-    /// so the connection tries first; what goes on gets a task of its own. A connection of HTTP/1
-    /// has one request at a time and nothing else to do. What it tries on one of many streams
-    /// must not hold up the others.
-    fn begin(&mut self, now: Instant, call: impl Future<Output = ()> + Send + 'static) {
+    /// Whether a service is tried in the turn that began at `now`: most answer at once, and what
+    /// goes on gets a task of its own. A connection of HTTP/1 has one request at a time and nothing
+    /// else to do. What is tried on one of many streams must not hold up the others.
+    fn may_try(&mut self, now: Instant) -> bool {
         if self.protocol == Protocol::Http1 {
-            return self.attempt(call);
+            return true;
         }
         if self.trial.is_new(now) {
             self.trial.begin(now, self.gate.runtime.now());
         }
-        if !self.trial.may() {
-            return self.gate.runtime.spawn(call);
-        }
-        self.attempt(call);
-        self.trial.tried(self.gate.runtime.now());
+        self.trial.may()
     }
 
-    fn attempt(&self, call: impl Future<Output = ()> + Send + 'static) {
-        let runtime = &self.gate.runtime;
-        let mut call = Box::pin(call);
+    /// Calls the service and polls what it gives once.
+    fn attempt(
+        &mut self,
+        now: Instant,
+        request: Request<Body>,
+        asked: Asked,
+        exchange: Option<Arc<Exchange>>,
+    ) -> Begun {
+        let (runtime, service) = (&self.gate.runtime, &self.service);
+        let kept = exchange.clone();
         let tried = catch_unwind(AssertUnwindSafe(|| {
+            let call = asked.scope(|| service.call(request));
+            let mut answer = Box::pin(Answer::new(call, asked, exchange));
             let mut cx = Context::from_waker(Waker::noop());
-            call.as_mut().poll(&mut cx).is_pending().then_some(call)
+            match answer.as_mut().begin(&mut cx, || self.exchange(now)) {
+                First::Whole(head, body) => Begun::Whole(head, body),
+                First::Begun(exchange, rest) => {
+                    if rest.is_pending() {
+                        // Its own task tells it anew whom to wake.
+                        runtime.spawn(answer);
+                    }
+                    Begun::Exchange(exchange)
+                }
+            }
         }));
-        match tried {
-            Ok(None) => {}
-            // Its own task tells it anew whom to wake.
-            Ok(Some(call)) => runtime.spawn(call),
+        let begun = tried.unwrap_or_else(|fault| {
             // A service's fault is its own task's, whatever the runtime makes of that.
-            Err(fault) => runtime.spawn(async move { resume_unwind(fault) }),
+            runtime.spawn(async move { resume_unwind(fault) });
+            let exchange = kept.unwrap_or_else(|| self.exchange(now));
+            exchange.down.fail(None);
+            Begun::Exchange(exchange)
+        });
+        if self.protocol != Protocol::Http1 {
+            self.trial.tried(self.gate.runtime.now());
         }
+        begun
     }
+
+    /// What an answer goes through that is not whole at once.
+    fn exchange(&self, now: Instant) -> Arc<Exchange> {
+        let exchange = Arc::new(Exchange::charged(now, &self.gate.budget));
+        exchange.down.await_head();
+        exchange
+    }
+
+    /// The exchange of a request that has a body, or that can become a tunnel: after 101 (RFC 9110
+    /// 7.8), which only HTTP/1 has, or as CONNECT.
+    fn exchange_of(&self, now: Instant, head: &Request<()>, end: bool) -> Option<Arc<Exchange>> {
+        let may_upgrade = || self.protocol == Protocol::Http1 && has(head, &UPGRADE);
+        if end && *head.method() != Method::CONNECT && !may_upgrade() {
+            return None;
+        }
+        let exchange = self.exchange(now);
+        if !end && has(head, &EXPECT) {
+            // 100 (Continue) is sent when the service asks for the body (RFC 9110 10.1.1).
+            exchange.up.await_interest();
+        }
+        Some(exchange)
+    }
+}
+
+/// Whether there is such a field. There are few: a walk takes less time than a hash.
+fn has(head: &Request<()>, name: &HeaderName) -> bool {
+    head.headers().keys().any(|field| field == name)
+}
+
+/// The request's body, which comes by `exchange` if there is one.
+fn body_of(head: &Request<()>, end: bool, exchange: Option<&Arc<Exchange>>) -> Body {
+    let Some(exchange) = exchange else { return Body::empty() };
+    let exchange = Arc::clone(exchange);
+    if end && *head.method() != Method::CONNECT {
+        // No end goes into the pipe: after 101 it carries the tunnel's bytes.
+        return Body::ended(exchange, Side::Server);
+    }
+    if end {
+        exchange.up.write(Frame::End);
+    }
+    let length = head.headers().get(CONTENT_LENGTH);
+    let length: Option<u64> = length.and_then(|value| value.to_str().ok()?.parse().ok());
+    Body::new(exchange, Side::Server, None, None, length.into())
 }
 
 impl<R: Runtime, S: Service> Party for Downward<R, S> {
@@ -304,27 +367,13 @@ impl<R: Runtime, S: Service> Party for Downward<R, S> {
     fn on_request(
         &mut self,
         now: Instant,
-        head: http::Request<()>,
+        stream: StreamId,
+        head: Request<()>,
         end: bool,
-    ) -> Option<Arc<Exchange>> {
-        let exchange = Arc::new(Exchange::charged(now, &self.gate.budget));
-        let told = self.tell(now, &head, Arc::as_ptr(&exchange).addr());
-        exchange.down.await_head();
-        if head.headers().keys().any(|name| *name == EXPECT) {
-            // 100 (Continue) is sent when the service asks for the body (RFC 9110 10.1.1).
-            exchange.up.await_interest();
-        }
-        let body = if end && head.method() != http::Method::CONNECT {
-            // No end goes into the pipe: after 101 it carries the tunnel's bytes.
-            Body::ended(Arc::clone(&exchange), Side::Server)
-        } else {
-            if end {
-                exchange.up.write(crate::mail::Frame::End);
-            }
-            let length = head.headers().get(CONTENT_LENGTH);
-            let length: Option<u64> = length.and_then(|value| value.to_str().ok()?.parse().ok());
-            Body::new(Arc::clone(&exchange), Side::Server, None, None, length.into())
-        };
+    ) -> Option<Begun> {
+        let told = self.tell(now, stream, &head);
+        let exchange = self.exchange_of(now, &head, end);
+        let body = body_of(&head, end, exchange.as_ref());
         let (mut parts, ()) = head.into_parts();
         parts.extensions.insert(ConnectionHandle {
             peer: self.guest.peer,
@@ -332,13 +381,21 @@ impl<R: Runtime, S: Service> Party for Downward<R, S> {
             secure: self.secure,
             mailbox: Arc::clone(&self.guest.served.1),
         });
-        // Boxed, or the call would hold it twice.
-        let request = Box::new(http::Request::from_parts(parts, body));
+        let request = Request::from_parts(parts, body);
         let alt_svc = self.gate.advertised.on(self.protocol, self.secure).cloned();
-        let service = Arc::clone(&self.service);
-        let call = answer(service, request, Arc::clone(&exchange), alt_svc, told);
-        self.begin(now, call);
-        Some(exchange)
+        let asked = Asked::of(&request, alt_svc, told);
+        if self.may_try(now) {
+            return Some(self.attempt(now, request, asked, exchange));
+        }
+        let exchange = exchange.unwrap_or_else(|| self.exchange(now));
+        // Boxed, or the task would hold it twice.
+        let (service, request) = (Arc::clone(&self.service), Box::new(request));
+        let answered = Arc::clone(&exchange);
+        self.gate.runtime.spawn(async move {
+            let call = asked.scope(|| service.call(*request));
+            Answer::new(call, asked, Some(answered)).await;
+        });
+        Some(Begun::Exchange(exchange))
     }
 
     fn on_limit(&mut self, _: Limit) {}
@@ -389,13 +446,20 @@ impl<R: Runtime, S: Service> Party for Downward<R, S> {
         if ended.outcome == Outcome::Failed(Cause::ShutDown) {
             self.gate.cut(Cut::DrainRequest);
         }
-        // Harmless where all of the request came; else its reader would wait for ever, also
-        // behind a response that is complete.
-        ended.exchange.up.fail(None);
-        if let Some(told) = self.told.remove(&Arc::as_ptr(&ended.exchange).addr()) {
-            told.ended(ended.timing.ended, ended.outcome, &ended.exchange);
+        let exchange = ended.exchange.as_deref();
+        if let Some(exchange) = exchange {
+            // Harmless where all of the request came; else its reader would wait for ever, also
+            // behind a response that is complete.
+            exchange.up.fail(None);
         }
-        ended.exchange.down.close();
+        if let Some(told) = ended.stream.and_then(|stream| self.told.remove(&stream)) {
+            let bytes = exchange.map(|exchange| (exchange.received(), exchange.down.sent()));
+            let (received, sent) = bytes.unwrap_or((0, ended.said as u64));
+            told.ended(ended.timing.ended, ended.outcome, received, sent);
+        }
+        if let Some(exchange) = exchange {
+            exchange.down.close();
+        }
     }
 
     fn on_closed(&mut self, cause: Cause, _: Letters<Letter>) {

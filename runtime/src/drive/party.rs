@@ -3,10 +3,12 @@
 use core::task::Context;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::{Request, Response};
 use regatta_core::Instant;
 use regatta_core::downstream::Cut;
 use regatta_core::engine::{Engine, Pace};
+use regatta_core::id::StreamId;
 use regatta_core::types::{Cause, Limit, Outcome, RetrySafe, Timing};
 
 use super::letter::Letter;
@@ -22,8 +24,16 @@ pub(crate) trait Party: Send + Unpin + 'static {
     /// Which end it is.
     const SIDE: Side;
 
-    /// A request arrived (server): makes its exchange, whose pipes the lane then serves.
-    fn on_request(&mut self, now: Instant, head: Request<()>, end: bool) -> Option<Arc<Exchange>>;
+    /// A request arrived (server), which begins to be answered; `None` where nobody answers any.
+    fn on_request(
+        &mut self,
+        _now: Instant,
+        _stream: StreamId,
+        _head: Request<()>,
+        _end: bool,
+    ) -> Option<Begun> {
+        None
+    }
 
     /// The peer changed its limit.
     fn on_limit(&mut self, limit: Limit);
@@ -94,11 +104,25 @@ pub(crate) trait Party: Send + Unpin + 'static {
     fn on_closed(&mut self, cause: Cause, left: Letters<Letter>);
 }
 
+/// How far the answer to a request has come.
+#[derive(Debug)]
+pub(crate) enum Begun {
+    /// It comes by the pipes of this exchange.
+    Exchange(Arc<Exchange>),
+    /// All of it is there: its head, and its body where it has one.
+    Whole(Response<()>, Option<Bytes>),
+}
+
 /// What a party hears of a stream's end.
 #[derive(Debug)]
 pub(crate) struct Ended {
+    /// `None` where none was opened.
+    pub(crate) stream: Option<StreamId>,
     pub(crate) parcel: Option<Parcel>,
-    pub(crate) exchange: Arc<Exchange>,
+    /// `None` where the answer was whole at once.
+    pub(crate) exchange: Option<Arc<Exchange>>,
+    /// Then so many bytes of body were in it.
+    pub(crate) said: usize,
     pub(crate) outcome: Outcome,
     pub(crate) retry: RetrySafe,
     pub(crate) timing: Timing,

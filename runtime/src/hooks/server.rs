@@ -14,7 +14,6 @@ use regatta_core::types::{Cause, Outcome, Protocol};
 
 use super::Ending;
 use super::line::Line;
-use crate::exchange::Exchange;
 
 /// Which connection of a server an event is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -220,9 +219,8 @@ impl ToldRequest {
     }
 
     /// It is over.
-    pub(crate) fn ended(&self, now: Instant, outcome: Outcome, exchange: &Exchange) {
+    pub(crate) fn ended(&self, now: Instant, outcome: Outcome, received: u64, sent: u64) {
         let Some((teller, story)) = &self.0 else { return };
-        let (received, sent) = (exchange.received(), exchange.down.sent());
         teller.line.push_if(|| {
             story.over.store(true, Ordering::Relaxed);
             let ended = ServerEnded {

@@ -131,14 +131,13 @@ fn nothing_is_told_of_a_servers_request_behind_its_end() {
         method: Method::GET,
         path: "/".into(),
     };
-    let exchange = Exchange::new(Instant::EPOCH, 0);
     let (given_up, answered) = (tell.begun(Instant::EPOCH, || facts(1)), StatusCode::OK);
     let end = Instant::EPOCH + Duration::from_secs(2);
-    given_up.ended(end, Outcome::Failed(Cause::StreamReset(8)), &exchange);
+    given_up.ended(end, Outcome::Failed(Cause::StreamReset(8)), 0, 0);
     given_up.answered(answered);
     let whole = tell.begun(Instant::EPOCH, || facts(2));
     whole.answered(answered);
-    whole.ended(end, Outcome::Complete, &exchange);
+    whole.ended(end, Outcome::Complete, 0, 0);
     let ended = |ending, status| {
         let took = Duration::from_secs(2);
         ServerRequestEvent::Ended(ServerEnded { ending, status, received: 0, sent: 0, took })

@@ -57,6 +57,13 @@ impl<T> Mailbox<T> {
         Poll::Ready(())
     }
 
+    /// Moves all letters into `into`, without remembering anybody. False when there is none.
+    pub(crate) fn take(&self, into: &mut Letters<T>) -> bool {
+        let mut state = lock(&self.state);
+        into.append(&mut state.letters);
+        !into.is_empty()
+    }
+
     /// How many letters wait.
     pub(crate) fn len(&self) -> usize {
         lock(&self.state).letters.len()

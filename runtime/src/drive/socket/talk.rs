@@ -111,7 +111,7 @@ impl<P: Party> Talk<P> {
     /// way. Told once.
     pub(super) fn wants_to_move(&mut self) -> bool {
         let has_moved = core::mem::take(&mut self.lanes.moved_away);
-        has_moved && self.lanes.all().iter().any(Option::is_some)
+        has_moved && self.lanes.all().iter().any(|place| place.stream().is_some())
     }
 
     /// What the endpoint told of it.
@@ -176,7 +176,7 @@ impl<P: Party> Talk<P> {
     fn settle_memory(&mut self, endpoint: &mut Endpoint) {
         let (received, withheld) = (self.engine.received(), self.engine.withheld());
         let held = self.credit.held(withheld);
-        let room = self.lanes.party.withhold(self.engine.unread(), held);
+        let room = self.lanes.party.withhold(self.engine.unread() + self.lanes.said(), held);
         let room = if self.engine.is_held_back() { 0 } else { room };
         if let Some(window) = self.credit.settle(received, withheld, room) {
             endpoint.set_receive_window(self.id, window);
