@@ -14,6 +14,7 @@ use regatta_core::id::RequestId;
 use crate::error::{Error, Kind};
 use crate::exchange::Exchange;
 use crate::mail::{Frame, Pipe, Received};
+use crate::server::ConnectionHandle;
 
 /// Frames that an upload moves before it yields.
 const BUDGET: u32 = 1_024;
@@ -36,6 +37,8 @@ pub struct Body {
     guard: Option<Guard>,
     length: Length,
     finished: bool,
+    /// A server's: where the request came on.
+    connection: Option<ConnectionHandle>,
 }
 
 /// What is left to read.
@@ -92,7 +95,19 @@ impl Body {
             guard: None,
             length: Length::Known(0),
             finished: true,
+            connection: None,
         }
+    }
+
+    /// On a server the connection that the request of this body came on; `None` elsewhere.
+    pub const fn connection(&self) -> Option<&ConnectionHandle> {
+        self.connection.as_ref()
+    }
+
+    /// It came on this connection.
+    pub(crate) fn on(mut self, connection: &ConnectionHandle) -> Self {
+        self.connection = Some(connection.clone());
+        self
     }
 
     pub(crate) fn new(
@@ -103,23 +118,18 @@ impl Body {
         length: Length,
     ) -> Self {
         let exchange = Some(exchange);
-        let mut body = Self { exchange, whole: None, side, upload, guard, length, finished: false };
+        let (whole, connection) = (None, None);
+        let mut body =
+            Self { exchange, whole, side, upload, guard, length, finished: false, connection };
         body.finished = body.incoming().is_some_and(Pipe::take_end);
         body
     }
 
     /// The body of a message that has none. Its exchange may still become a tunnel.
-    pub(crate) const fn ended(exchange: Arc<Exchange>, side: Side) -> Self {
-        let exchange = Some(exchange);
-        Self {
-            exchange,
-            whole: None,
-            side,
-            upload: None,
-            guard: None,
-            length: Length::Known(0),
-            finished: true,
-        }
+    pub(crate) fn ended(exchange: Arc<Exchange>, side: Side) -> Self {
+        let mut body = Self::empty();
+        (body.exchange, body.side) = (Some(exchange), side);
+        body
     }
 
     fn incoming(&self) -> Option<&Pipe<Error>> {

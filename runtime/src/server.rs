@@ -343,29 +343,43 @@ impl<R: Runtime> fmt::Debug for ServerHandle<R> {
     }
 }
 
-/// The connection that a request came on, in the request's extensions.
+/// The connection that a request came on: [`Body::connection`] of the request.
 #[derive(Clone, Debug)]
-pub struct ConnectionHandle {
-    pub(crate) peer: Option<SocketAddr>,
-    pub(crate) protocol: Protocol,
-    pub(crate) secure: bool,
-    pub(crate) mailbox: Arc<Mailbox<Letter>>,
+pub struct ConnectionHandle(Arc<Connection>);
+
+/// What all requests of a connection share.
+#[derive(Debug)]
+struct Connection {
+    peer: Option<SocketAddr>,
+    protocol: Protocol,
+    secure: bool,
+    mailbox: Arc<Mailbox<Letter>>,
 }
 
 impl ConnectionHandle {
+    pub(crate) fn new(
+        peer: Option<SocketAddr>,
+        protocol: Protocol,
+        secure: bool,
+        mailbox: &Arc<Mailbox<Letter>>,
+    ) -> Self {
+        let mailbox = Arc::clone(mailbox);
+        Self(Arc::new(Connection { peer, protocol, secure, mailbox }))
+    }
+
     /// The peer's address, where it has one.
-    pub const fn peer(&self) -> Option<SocketAddr> {
-        self.peer
+    pub fn peer(&self) -> Option<SocketAddr> {
+        self.0.peer
     }
 
     /// What is spoken.
-    pub const fn protocol(&self) -> Protocol {
-        self.protocol
+    pub fn protocol(&self) -> Protocol {
+        self.0.protocol
     }
 
     /// Whether it is under TLS.
-    pub const fn is_secure(&self) -> bool {
-        self.secure
+    pub fn is_secure(&self) -> bool {
+        self.0.secure
     }
 
     /// Lets this connection's streams end, then closes it (GOAWAY, `Connection: close`).
@@ -380,7 +394,7 @@ impl ConnectionHandle {
     }
 
     fn post(&self, letter: Letter) {
-        if let Ok(Some(waker)) = self.mailbox.push(letter) {
+        if let Ok(Some(waker)) = self.0.mailbox.push(letter) {
             waker.wake();
         }
     }

@@ -21,9 +21,7 @@ use regatta_core::id::{AttemptId, ConnectionId, HostId, RequestId};
 use regatta_core::journal::{End, Writer, replay};
 use regatta_core::types::{Key, MethodClass, Origin, Protocol};
 use regatta_core::upstream::{Action, Config, Event, Upstream};
-use regatta_runtime::{
-    Address, ConnectionHandle, Resolution as _, Runtime, Server, Stream as _, Timer as _,
-};
+use regatta_runtime::{Address, Resolution as _, Runtime, Server, Stream as _, Timer as _};
 use regatta_sim::choice::Choices;
 use regatta_sim::net::fault::{Fault, Peers};
 use regatta_sim::net::rule::{self, Family, Rule};
@@ -317,7 +315,7 @@ async fn serve(server: &Host) {
         let listening = Server::builder(server.clone()).tls(tls::good()).bind(at).await.unwrap();
         server.spawn(listening.serve(|request: Request<regatta_runtime::Body>| async move {
             if request.uri().path() == "/drain" {
-                request.extensions().get::<ConnectionHandle>().unwrap().drain();
+                request.body().connection().unwrap().drain();
             }
             Response::new(Full::new(Bytes::from("hello".repeat(1_000))))
         }));

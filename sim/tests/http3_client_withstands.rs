@@ -264,7 +264,7 @@ fn a_retry_is_followed_and_a_refusal_is_told() {
 /// GOAWAY in the middle of a burst: what it leaves out goes over another connection.
 #[test]
 fn a_burst_survives_goaway() {
-    use regatta_runtime::{ConnectionHandle, Server};
+    use regatta_runtime::Server;
     let net = Net::seeded(1);
     net.run(async {
         let (server, host) = hosts(&net);
@@ -277,7 +277,7 @@ fn a_burst_survives_goaway() {
             let mut seen = seen.lock().unwrap();
             *seen += 1;
             if *seen == 20
-                && let Some(connection) = request.extensions().get::<ConnectionHandle>()
+                && let Some(connection) = request.body().connection()
             {
                 connection.drain();
             }

@@ -11,7 +11,7 @@ use http::{Request, Response};
 use http_body_util::{BodyExt as _, Full};
 use regatta_core::journal::{End, replay};
 use regatta_models::tape::Tape;
-use regatta_runtime::{Client, ConnectionHandle, Recording, Roots, Runtime as _, Server};
+use regatta_runtime::{Client, Recording, Roots, Runtime as _, Server};
 use regatta_sim::choice::Choices;
 use regatta_sim::{Link, Net, tls};
 
@@ -44,7 +44,7 @@ fn journal(seed: u64) -> String {
         let listening = builder.bind(at).await.unwrap();
         server.spawn(listening.serve(|request: Request<regatta_runtime::Body>| async move {
             if request.uri().path().ends_with('3') {
-                request.extensions().get::<ConnectionHandle>().unwrap().drain();
+                request.body().connection().unwrap().drain();
             }
             Response::new(Full::new(Bytes::from_static(b"here")))
         }));

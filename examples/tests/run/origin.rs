@@ -61,7 +61,7 @@ impl Origin {
                 let server = builder.bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
                 tell.send(server.local_address().unwrap()).unwrap();
                 let service = move |request: Request<Body>| {
-                    let connection = request.extensions().get::<ConnectionHandle>();
+                    let connection = request.body().connection();
                     seen.lock().unwrap().extend(connection.and_then(ConnectionHandle::peer));
                     answer(request)
                 };
@@ -85,7 +85,7 @@ impl Origin {
 }
 
 async fn answer(request: Request<Body>) -> Response<Full<Bytes>> {
-    let connection = request.extensions().get::<ConnectionHandle>().unwrap().clone();
+    let connection = request.body().connection().unwrap().clone();
     let path = request.uri().path().to_owned();
     let text = match path.as_str() {
         "/protocol" => connection.protocol().to_string(),

@@ -72,7 +72,7 @@ pub(crate) async fn respond(
     clock: Tokio,
     request: Request<Body>,
 ) -> http::Response<handlers::Reply> {
-    let connection = request.extensions().get::<ConnectionHandle>().cloned();
+    let connection = request.body().connection().cloned();
     let mut response = answer(request, &Wire(connection)).await;
     // RFC 9110 6.6.1: an origin with a clock says when it answered.
     response.headers_mut().extend(date::now(&clock).map(|now| (DATE, now)));

@@ -16,7 +16,6 @@ use super::{Fact, ensure};
 use crate::body::Body;
 use crate::error::Kind as ErrorKind;
 use crate::runtime::{Address, Runtime};
-use crate::server::ConnectionHandle;
 
 /// A server that drains takes no connection more, answers what is under way, and then nobody is
 /// there.
@@ -65,7 +64,7 @@ pub async fn idle_server_drains_at_once<R: Runtime>(runtime: R) -> Fact {
 /// none is lost.
 pub async fn drained_connection_is_replaced<R: Runtime>(runtime: R) -> Fact {
     async fn last(request: Request<Body>) -> Response<Full<Bytes>> {
-        let handle = request.extensions().get::<ConnectionHandle>();
+        let handle = request.body().connection();
         if let ("/last", Some(handle)) = (request.uri().path(), handle) {
             handle.drain();
         }
@@ -90,7 +89,7 @@ pub async fn drained_connection_is_replaced<R: Runtime>(runtime: R) -> Fact {
 pub async fn requests_survive_drains<R: Runtime>(runtime: R) -> Fact {
     const REQUESTS: usize = 60;
     async fn fickle(request: Request<Body>) -> Response<Full<Bytes>> {
-        let handle = request.extensions().get::<ConnectionHandle>();
+        let handle = request.body().connection();
         if let (true, Some(handle)) = (request.uri().path().ends_with('7'), handle) {
             handle.drain();
         }

@@ -207,6 +207,7 @@ pub(super) struct Downward<R: Runtime, S: Service> {
     guest: Guest,
     protocol: Protocol,
     secure: bool,
+    connection: ConnectionHandle,
     trial: Trial,
     /// What the connection itself holds of the memory of all bodies.
     held: usize,
@@ -232,12 +233,14 @@ impl<R: Runtime, S: Service> Downward<R, S> {
         let established = gate.runtime.now();
         spans::served(guest.peer, protocol, secure);
         guest.tell(&gate, ServerConnectionEvent::Connected { protocol, secure });
+        let connection = ConnectionHandle::new(guest.peer, protocol, secure, &guest.served.1);
         Self {
             gate,
             service,
             guest,
             protocol,
             secure,
+            connection,
             trial: Trial::default(),
             held: 0,
             paused: false,
@@ -373,15 +376,8 @@ impl<R: Runtime, S: Service> Party for Downward<R, S> {
     ) -> Option<Begun> {
         let told = self.tell(now, stream, &head);
         let exchange = self.exchange_of(now, &head, end);
-        let body = body_of(&head, end, exchange.as_ref());
-        let (mut parts, ()) = head.into_parts();
-        parts.extensions.insert(ConnectionHandle {
-            peer: self.guest.peer,
-            protocol: self.protocol,
-            secure: self.secure,
-            mailbox: Arc::clone(&self.guest.served.1),
-        });
-        let request = Request::from_parts(parts, body);
+        let body = body_of(&head, end, exchange.as_ref()).on(&self.connection);
+        let request = head.map(|()| body);
         let alt_svc = self.gate.advertised.on(self.protocol, self.secure).cloned();
         let asked = Asked::of(&request, alt_svc, told);
         if self.may_try(now) {

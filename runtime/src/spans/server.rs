@@ -24,7 +24,7 @@ impl ServerSpan {
         if !tracing::enabled!(target: SERVER, Level::INFO) {
             return Self(None);
         }
-        let on = request.extensions().get::<ConnectionHandle>();
+        let on = request.body().connection();
         let peer = on.and_then(ConnectionHandle::peer);
         let span = info_span!(
             target: SERVER,

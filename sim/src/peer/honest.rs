@@ -230,7 +230,7 @@ async fn answer(
     }
     let Answer { start, status, bytes, pace, trailers, deed } = known;
     if let Some(deed) = deed
-        && let Some(handle) = request.extensions().get::<ConnectionHandle>()
+        && let Some(handle) = request.body().connection()
     {
         scene.meet("server", deed.name());
         perform(&host, deed, handle);

@@ -83,7 +83,7 @@ impl State {
     }
 
     async fn answer(self: Arc<Self>, request: Request<Body>) -> Response<Zeros> {
-        if let Some(connection) = request.extensions().get::<ConnectionHandle>() {
+        if let Some(connection) = request.body().connection() {
             self.seen(connection);
         }
         let size = request.uri().path().trim_start_matches('/').parse().unwrap_or(0);

@@ -11,7 +11,7 @@ use regatta_core::engine::tls::{KeyLog, Versions};
 use regatta_core::record::Kind;
 use regatta_core::types::{Cause, Protocol, TlsFault};
 use regatta_core::upstream::Protocols;
-use regatta_tokio::{Body, Builder, Client, ConnectionHandle, Timeline, TimelineHandle, Tokio};
+use regatta_tokio::{Body, Builder, Client, Timeline, TimelineHandle, Tokio};
 
 use crate::ask::get;
 use crate::dsl::{Peer, run};
@@ -26,7 +26,7 @@ async fn server(authority: &Authority, protocols: &[Protocol]) -> Serving {
     options.alpn = protocols.to_vec();
     let server = regatta_tokio::server().tls(options).bind(ANY).await.unwrap();
     Serving::start(server, async |request: Request<Body>| {
-        let connection = request.extensions().get::<ConnectionHandle>().unwrap();
+        let connection = request.body().connection().unwrap();
         if request.uri().path() == "/drain" {
             connection.drain();
         }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
-use regatta_tokio::{Body, ConnectionHandle};
+use regatta_tokio::Body;
 use tokio::sync::watch;
 
 use crate::dsl::{Frame, Frames, Line, code, data, headers, run};
@@ -88,7 +88,7 @@ fn a_service_drains_its_own_connection() {
     run(async {
         let server = Serving::plain(async |request: Request<Body>| -> Response<Full<Bytes>> {
             if request.uri().path() == "/goaway" {
-                request.extensions().get::<ConnectionHandle>().unwrap().drain();
+                request.body().connection().unwrap().drain();
             }
             text("done")
         })

@@ -5,7 +5,7 @@ use core::future::pending;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::BodyExt as _;
-use regatta_tokio::{Body, ConnectionHandle};
+use regatta_tokio::Body;
 use tokio::sync::mpsc;
 
 use crate::dsl::{Frame, Frames, code, data, headers, reset, run, setting};
@@ -96,7 +96,7 @@ fn drops_the_answer_to_a_stream_that_was_reset() {
 fn changes_how_many_streams_it_grants() {
     run(async {
         let server = Serving::plain(async |request: Request<Body>| {
-            let connection = request.extensions().get::<ConnectionHandle>().unwrap().clone();
+            let connection = request.body().connection().unwrap().clone();
             let mut body = request.into_body();
             while let Some(Ok(frame)) = body.frame().await {
                 let said = frame.into_data().unwrap();

@@ -2,7 +2,7 @@
 
 use http::Request;
 use regatta_core::upstream::Protocols;
-use regatta_tokio::{Body, ConnectionHandle};
+use regatta_tokio::Body;
 
 use crate::ask::{client, get, http2};
 use crate::dsl::{Line, run};
@@ -11,7 +11,7 @@ use crate::trust::Authority;
 
 /// What a service hears of how it was asked.
 async fn how(request: Request<Body>) -> http::Response<http_body_util::Full<bytes::Bytes>> {
-    let connection = request.extensions().get::<ConnectionHandle>().unwrap();
+    let connection = request.body().connection().unwrap();
     text(format!("{}, secure: {}", connection.protocol(), connection.is_secure()))
 }
 

@@ -13,9 +13,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body::Frame;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Empty, Full};
-use regatta_runtime::{
-    Body, BoxError, ConnectionHandle, Listener as _, Runtime, Server, ServerHandle, Stream,
-};
+use regatta_runtime::{Body, BoxError, Listener as _, Runtime, Server, ServerHandle, Stream};
 use tokio::sync::{oneshot, watch};
 
 use super::plan::LONGEST;
@@ -158,7 +156,7 @@ async fn answer(
             answer
         }
         "goaway" => {
-            request.extensions().get::<ConnectionHandle>().unwrap().drain();
+            request.body().connection().unwrap().drain();
             status(StatusCode::OK)
         }
         "reset" => Response::new(Broken(Some(body(n, length))).boxed_unsync()),
