@@ -84,6 +84,24 @@ impl Engine {
         }
     }
 
+    /// Server: answers a stream with all there is, a head and a body if it has one. `length` is
+    /// the Content-Length of a head that says neither that nor anything else of its framing.
+    pub fn answer(
+        &mut self,
+        now: Instant,
+        stream: StreamId,
+        head: Response<()>,
+        length: Option<u64>,
+        body: Option<Bytes>,
+    ) {
+        match self {
+            #[cfg(feature = "http1")]
+            Self::H1(engine) => engine.answer(now, stream, &head, length, body),
+            #[cfg(feature = "http2")]
+            Self::H2(engine) => engine.answer(now, stream, head, length, body),
+        }
+    }
+
     /// Sends part of a body or tunnel; `end` finishes this direction.
     pub fn send(&mut self, now: Instant, stream: StreamId, bytes: Bytes, end: bool) {
         each!(self, engine => engine.send(now, stream, bytes, end));

@@ -84,6 +84,14 @@ pub enum Head {
     Response(Box<Response<()>>),
 }
 
+/// Adds the Content-Length to a head that does not say it.
+#[cfg(any(feature = "http2", feature = "http3"))]
+fn say_length(head: &mut Response<()>, length: Option<u64>) {
+    if let Some(length) = length {
+        head.headers_mut().insert(http::header::CONTENT_LENGTH, Decimal::of(length).value());
+    }
+}
+
 /// In a request's extensions: its target is written whole, as a proxy that forwards it wants it
 /// (RFC 9112 3.2.2). HTTP/2 says scheme and authority always.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

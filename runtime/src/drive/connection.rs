@@ -88,7 +88,7 @@ impl<R: Runtime, P: Party> Connection<R, P> {
             progress |= self.read(cx, now);
             if progress || !self.settled || self.lanes.has_moved() {
                 progress |= self.take_events(now);
-                if P::SIDE == Side::Server {
+                if P::SIDE == Side::Server && self.lanes.has_moved() {
                     // A service that answered at once may have told its connection to drain: the
                     // answer says so.
                     progress |= self.lanes.read_letters(&mut self.engine, cx, now);

@@ -9,11 +9,14 @@ use regatta_core::engine::{Engine, Event, OpenError, Shutdown};
 use regatta_core::id::StreamId;
 use regatta_core::types::Protocol;
 
+use crate::answer::Whole;
+
 /// The engines' one shape, without what carries their bytes: see [`Engine`].
 pub(super) trait Http {
     fn protocol(&self) -> Protocol;
     fn open(&mut self, now: Instant, head: &Request<()>, end: bool) -> Result<StreamId, OpenError>;
     fn respond(&mut self, now: Instant, stream: StreamId, head: Response<()>, end: bool);
+    fn answer(&mut self, now: Instant, stream: StreamId, whole: Whole);
     fn send(&mut self, now: Instant, stream: StreamId, bytes: Bytes, end: bool);
     fn trailers(&mut self, now: Instant, stream: StreamId, trailers: HeaderMap);
     fn reset(&mut self, now: Instant, stream: StreamId);
@@ -43,6 +46,10 @@ macro_rules! same {
 
             fn respond(&mut self, now: Instant, stream: StreamId, head: Response<()>, end: bool) {
                 $respond(self, now, stream, head, end);
+            }
+
+            fn answer(&mut self, now: Instant, stream: StreamId, whole: Whole) {
+                self.answer(now, stream, whole.head, whole.length, whole.body);
             }
 
             fn send(&mut self, now: Instant, stream: StreamId, bytes: Bytes, end: bool) {

@@ -5,7 +5,7 @@ use core::task::{Context, Poll};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{Method, Response, StatusCode};
+use http::{Method, StatusCode};
 use regatta_core::Instant;
 use regatta_core::engine::{Event, Head, OpenError, Shutdown};
 use regatta_core::id::{RequestId, StreamId};
@@ -18,6 +18,7 @@ use super::lane::{Lane, Place, Said, unsayable};
 use super::last::{LastFrames, write_last};
 use super::letter::Letter;
 use super::party::{Begun, Ended, Party};
+use crate::answer::Whole;
 use crate::body::Side;
 use crate::exchange::{Exchange, Parcel};
 use crate::mail::{Bell, Frame, Letters, Mailbox, Received, is_interim};
@@ -315,30 +316,20 @@ impl<P: Party> Lanes<P> {
                         exchange.set_lane(stream);
                         self.place(Lane::new(stream, exchange, connect, now));
                     }
-                    Some(Begun::Whole(head, body)) => self.say(engine, now, stream, head, body),
+                    Some(Begun::Whole(whole)) => self.say(engine, now, stream, whole),
                 }
             }
         }
     }
 
     /// Server: hands a whole answer to the engine.
-    fn say<E: Http>(
-        &mut self,
-        engine: &mut E,
-        now: Instant,
-        stream: StreamId,
-        head: Response<()>,
-        body: Option<Bytes>,
-    ) {
+    fn say<E: Http>(&mut self, engine: &mut E, now: Instant, stream: StreamId, whole: Whole) {
         // The service may have told its connection to drain: the answer says so.
         self.hear(engine, now);
-        let bytes = body.as_ref().map_or(0, Bytes::len);
+        let bytes = whole.body.as_ref().map_or(0, Bytes::len);
         self.said += bytes;
         self.put(stream.slot(), Place::Said(Said { stream, opened: now, bytes }));
-        engine.respond(now, stream, head, body.is_none());
-        if let Some(body) = body {
-            engine.send(now, stream, body, true);
-        }
+        engine.answer(now, stream, whole);
     }
 
     fn on_data<E: Http>(

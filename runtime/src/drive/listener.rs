@@ -297,7 +297,7 @@ impl<R: Runtime, S: Service> Downward<R, S> {
             let mut answer = Box::pin(Answer::new(call, asked, exchange));
             let mut cx = Context::from_waker(Waker::noop());
             match answer.as_mut().begin(&mut cx, || self.exchange(now)) {
-                First::Whole(head, body) => Begun::Whole(head, body),
+                First::Whole(whole) => Begun::Whole(whole),
                 First::Begun(exchange, rest) => {
                     if rest.is_pending() {
                         // Its own task tells it anew whom to wake.

@@ -3,7 +3,6 @@
 use core::task::Context;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use http::{Request, Response};
 use regatta_core::Instant;
 use regatta_core::downstream::Cut;
@@ -12,6 +11,7 @@ use regatta_core::id::StreamId;
 use regatta_core::types::{Cause, Limit, Outcome, RetrySafe, Timing};
 
 use super::letter::Letter;
+use crate::answer::Whole;
 use crate::body::Side;
 use crate::exchange::{Exchange, Parcel};
 use crate::hooks::Facts;
@@ -109,8 +109,8 @@ pub(crate) trait Party: Send + Unpin + 'static {
 pub(crate) enum Begun {
     /// It comes by the pipes of this exchange.
     Exchange(Arc<Exchange>),
-    /// All of it is there: its head, and its body where it has one.
-    Whole(Response<()>, Option<Bytes>),
+    /// All of it is there.
+    Whole(Whole),
 }
 
 /// What a party hears of a stream's end.

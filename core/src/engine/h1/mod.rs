@@ -63,6 +63,9 @@ use head::{Fault, Kind, Scanner};
 /// Room for events that an idle connection keeps: those of one short exchange.
 const KEPT_EVENTS: usize = 4;
 
+/// A request's head of at most so many bytes lies where the one before it lay.
+const KEPT_HEAD: usize = 512;
+
 /// Which end of the connection this is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Role {
@@ -81,6 +84,8 @@ pub struct H1 {
     /// Received and not yet understood: part of a head, or what belongs to a later message.
     kept: BytesMut,
     scanner: Scanner,
+    /// Where a server puts a short head once nobody holds a part of the one before.
+    head: BytesMut,
     wire: Output,
     events: VecDeque<Event>,
     /// Why the connection ends with the current exchange, or at once when there is none.
@@ -129,6 +134,7 @@ impl H1 {
             next: 0,
             kept: BytesMut::new(),
             scanner: Scanner::default(),
+            head: BytesMut::new(),
             wire: Output::new(),
             events: VecDeque::new(),
             closing: None,
@@ -427,7 +433,15 @@ impl H1 {
             return Err(Fault::LARGE);
         }
         let lines = core::mem::take(&mut self.scanner).lines;
-        Ok(buf.get(..length).map(|head| (Bytes::copy_from_slice(head), lines)))
+        Ok(buf.get(..length).map(|head| (self.copy_head(head, kind), lines)))
+    }
+
+    fn copy_head(&mut self, head: &[u8], kind: Kind) -> Bytes {
+        if kind == Kind::Response || head.len() > KEPT_HEAD {
+            return Bytes::copy_from_slice(head);
+        }
+        self.head.extend_from_slice(head);
+        self.head.split().freeze()
     }
 
     /// The peer broke a rule: the exchange, if any, and the connection end.

@@ -16,6 +16,32 @@ use crate::types::Cause;
 impl H1 {
     /// Answers a stream with an interim or final head.
     pub fn respond(&mut self, now: Instant, stream: StreamId, head: &Response<()>, end: bool) {
+        self.respond_with_length(now, stream, head, None, end);
+    }
+
+    /// Answers a stream with all there is. See [`Engine::answer`](crate::engine::Engine::answer).
+    pub fn answer(
+        &mut self,
+        now: Instant,
+        stream: StreamId,
+        head: &Response<()>,
+        length: Option<u64>,
+        body: Option<Bytes>,
+    ) {
+        self.respond_with_length(now, stream, head, length, body.is_none());
+        if let Some(body) = body {
+            self.send(now, stream, body, true);
+        }
+    }
+
+    fn respond_with_length(
+        &mut self,
+        now: Instant,
+        stream: StreamId,
+        head: &Response<()>,
+        length: Option<u64>,
+        end: bool,
+    ) {
         let Some(exchange) = self.current(stream).filter(|exchange| exchange.tx == Tx::Head) else {
             return;
         };
@@ -49,7 +75,7 @@ impl H1 {
             self.stop_reading();
         }
         let closing = self.closing.is_some();
-        let Some(plan) = write::Plan::of_response(head, end, verb, old, closing) else {
+        let Some(plan) = write::Plan::of_response(head, length, end, verb, old, closing) else {
             return self.fail(Cause::Cancelled);
         };
         write::response(&mut self.wire, head, &plan);

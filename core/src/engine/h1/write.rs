@@ -56,9 +56,11 @@ impl Plan {
     }
 
     /// How a final response to a request goes out; `None` when it contradicts itself. `old` says
-    /// that the request was HTTP/1.0, `closing` that the connection ends with this exchange.
+    /// that the request was HTTP/1.0, `closing` that the connection ends with this exchange, and
+    /// `length` how long a body is of which the head does not say that.
     pub(super) fn of_response(
         head: &Response<()>,
+        length: Option<u64>,
         end: bool,
         verb: Verb,
         old: bool,
@@ -75,7 +77,7 @@ impl Plan {
             plan.close = false;
             return Some(plan);
         }
-        let length = framing::content_length(headers).ok()?;
+        let length = framing::content_length(headers).ok()?.or(length);
         let open = |tx| if end { Tx::Done } else { tx };
         if framing::has_no_body(head.status()) || verb == Verb::Head {
             let described = verb == Verb::Head || head.status() == StatusCode::NOT_MODIFIED;

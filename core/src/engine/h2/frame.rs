@@ -121,8 +121,13 @@ impl Walker {
     pub(super) fn step(&mut self, input: &[u8]) -> Step {
         if self.head_len < HEADER {
             let n = input.len().min(HEADER - self.head_len);
-            for (to, from) in self.head.iter_mut().skip(self.head_len).zip(input) {
-                *to = *from;
+            // Most come whole.
+            if let (0, Some(whole)) = (self.head_len, input.first_chunk()) {
+                self.head = *whole;
+            } else {
+                for (to, from) in self.head.iter_mut().skip(self.head_len).zip(input) {
+                    *to = *from;
+                }
             }
             self.head_len += n;
             if self.head_len < HEADER {
@@ -140,8 +145,13 @@ impl Walker {
             return Step::Header(n, self.frame);
         }
         let n = input.len().min(self.frame.len - self.seen);
-        for (to, from) in self.frame.first.iter_mut().skip(self.seen).zip(input.iter().take(n)) {
-            *to = *from;
+        if let (0, KEPT.., Some(first)) = (self.seen, n, input.first_chunk()) {
+            self.frame.first = *first;
+        } else {
+            let first = self.frame.first.iter_mut().skip(self.seen);
+            for (to, from) in first.zip(input.iter().take(n)) {
+                *to = *from;
+            }
         }
         self.seen += n;
         if self.seen < self.frame.len {

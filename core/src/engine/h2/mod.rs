@@ -63,6 +63,9 @@ pub struct H2 {
     io: Io,
     ready: Arc<Ready>,
     scratch: Vec<StreamId>,
+    /// A server's streams that are whole and were told of, but not polled: with the next call they
+    /// are, and most have their answer then, so that they are polled once for both.
+    fresh: Vec<StreamId>,
     connection: Connection,
     /// A client's way to open streams, until it takes no new ones.
     opener: Option<h2::client::SendRequest<Chunk>>,
@@ -134,6 +137,7 @@ impl H2 {
             io: Io::new(tap::Tap::new(is_server, read, config.max_head_bytes, now), written),
             ready: Arc::new(Ready::default()),
             scratch: Vec::new(),
+            fresh: Vec::new(),
             connection: Connection::Done,
             opener: None,
             streams: Arena::new(),

@@ -27,6 +27,11 @@ impl H2 {
             return;
         }
         self.io.wire().tap.set_now(now);
+        for id in self.fresh.drain(..) {
+            if let Some(stream) = self.streams.get(id) {
+                stream.list();
+            }
+        }
         let mut budget = BUDGET;
         loop {
             if self.ready.take_connection() {

@@ -133,10 +133,12 @@ impl Stream {
     ) -> Self {
         let number = response.stream_id().as_u32();
         let outgoing = if end { Outgoing::Done(Some(send)) } else { Outgoing::Body(send) };
-        Self::new(id, ready, limits, number, Incoming::Head(response), outgoing)
+        let stream = Self::new(id, ready, limits, number, Incoming::Head(response), outgoing);
+        stream.list();
+        stream
     }
 
-    /// A request that has just come.
+    /// A request that has just come; [`Stream::list`] follows.
     pub(super) fn server(
         id: StreamId,
         ready: &Arc<Ready>,
@@ -160,7 +162,6 @@ impl Stream {
     ) -> Self {
         let wakes = Arc::new(StreamWaker::new(id, Arc::clone(ready)));
         let waker = Waker::from(Arc::clone(&wakes));
-        wakes.list();
         Self {
             number,
             answered: false,
@@ -185,6 +186,11 @@ impl Stream {
             wakes,
             waker,
         }
+    }
+
+    /// It is polled next.
+    pub(super) fn list(&self) {
+        self.wakes.list();
     }
 
     /// Polls both halves until h2 has nothing more for them. What comes counts for `round`.

@@ -249,6 +249,22 @@ impl H3 {
         self.respond_on(now, stream, head, end);
     }
 
+    /// Answers a stream with all there is. See [`Engine::answer`](super::Engine::answer).
+    pub fn answer(
+        &mut self,
+        now: Instant,
+        stream: StreamId,
+        mut head: Response<()>,
+        length: Option<u64>,
+        body: Option<Bytes>,
+    ) {
+        super::say_length(&mut head, length);
+        self.respond(now, stream, &head, body.is_none());
+        if let Some(body) = body {
+            self.send(now, stream, body, true);
+        }
+    }
+
     /// Sends part of a body. See [`Engine::send`](super::Engine::send).
     pub fn send(&mut self, now: Instant, stream: StreamId, bytes: Bytes, end: bool) {
         self.log_at(now);

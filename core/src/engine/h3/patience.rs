@@ -161,7 +161,7 @@ impl H3 {
         if let Some(stream) = self.streams.get_mut(id) {
             stream.is_told = false;
         }
-        self.answer(id, status);
+        self.answer_by_itself(id, status);
     }
 
     fn cut_answer(&mut self, id: StreamId) {

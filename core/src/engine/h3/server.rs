@@ -96,11 +96,11 @@ impl H3 {
     /// Answers a request that the driver has not heard of, and reads no more of it.
     pub(super) fn refuse(&mut self, id: StreamId, cut: Cut, status: StatusCode) {
         self.cut(cut);
-        self.answer(id, status);
+        self.answer_by_itself(id, status);
     }
 
     /// Answers with a head alone.
-    pub(super) fn answer(&mut self, id: StreamId, status: StatusCode) {
+    pub(super) fn answer_by_itself(&mut self, id: StreamId, status: StatusCode) {
         let Some(stream) = self.streams.get_mut(id) else { return };
         stream.to_say = ToSay::Body;
         self.say_fields(id, core::iter::once(message::status_line(&status)));
