@@ -316,7 +316,7 @@ impl Client {
                     self.upstream.handle_event(now, unsent);
                 }
             }
-            Action::Recall { .. } => {} // Over TCP no peer is mute.
+            Action::Recall { .. } | Action::ResolveServices { .. } => {} // Over QUIC alone.
             Action::Resend(request) => {
                 if let Some(exchange) = self.exchanges.get_mut(&request) {
                     exchange.rest = exchange.body.clone();

@@ -167,9 +167,9 @@ impl<R: Runtime> Builder<R> {
     }
 
     /// Speaks HTTP/3 with origins that are known to offer it, in a race with TCP
-    /// ([`Protocols::AutoHttp3`] in the first profile). It becomes known by their own Alt-Svc, or
-    /// beforehand by [`Builder::alternative`], [`Client::learn`] or [`Client::restore`]. Default
-    /// no: nothing is sent over UDP by a client that was not asked to.
+    /// ([`Protocols::AutoHttp3`] in the first profile). It becomes known by their own Alt-Svc, by
+    /// [`Builder::https_records`], or beforehand by [`Builder::alternative`], [`Client::learn`] or
+    /// [`Client::restore`]. Default no: nothing is sent over UDP by a client that was not asked to.
     #[must_use]
     pub fn http3(self) -> Self {
         self.profile(|profile| profile.protocols = Protocols::AutoHttp3)
@@ -187,6 +187,18 @@ impl<R: Runtime> Builder<R> {
     #[must_use]
     pub fn early_data(self, yes: bool) -> Self {
         self.profile(|profile| profile.early_data = yes)
+    }
+
+    /// Asks for the HTTPS records (RFC 9460) of origins that are not known to offer HTTP/3, so that
+    /// the first request may go over it (the first profile's [`Profile::https_records`]). It means
+    /// something beside [`Builder::http3`], where the runtime's resolver knows such records
+    /// ([`Runtime::resolve_services`]); a failure of that question fails nothing. The first
+    /// connection waits for the answer until 50 ms after the first address at the most
+    /// (`resolution_delay` of [`Builder::eyeballs`]). Default no: a name server is asked that the
+    /// system's own resolver may not ask.
+    #[must_use]
+    pub fn https_records(self, yes: bool) -> Self {
+        self.profile(|profile| profile.https_records = yes)
     }
 
     /// What an origin is known to offer before it was asked (Envoy's `prepopulated_entries`); what
@@ -397,6 +409,7 @@ fn known_to_core(roads: &Roads, profiles: &[Profile]) -> Vec<upstream::Profile> 
         let mut known = upstream::Profile::default();
         known.protocols = profile.protocols;
         known.early_data = profile.early_data;
+        known.https_records = profile.https_records;
         known.via = roads.via(id).map(|proxy| proxy.origin().clone());
         known
     });

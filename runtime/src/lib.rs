@@ -73,7 +73,9 @@ pub use hooks::{
 pub use options::{InformationalHook, RequestOptions};
 pub use recording::Recording;
 pub use response::ResponseFuture;
-pub use runtime::{Address, Answer, Listener, Resolution, Runtime, Stream, Timer};
+pub use runtime::{
+    Address, Answer, Listener, Resolution, Runtime, ServicesAnswer, ServicesLookUp, Stream, Timer,
+};
 pub use server::{ConnectionHandle, Server, ServerBuilder, ServerHandle, Service};
 pub use settings::{Profile, Roots};
 pub use stats::{METRICS, Metric, MetricType, PROMETHEUS_CONTENT_TYPE, Stats};

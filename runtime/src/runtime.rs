@@ -70,6 +70,29 @@ pub trait Runtime: Clone + Send + Sync + 'static {
 
     /// Looks `name` up: a host name, never an IP literal.
     fn resolve(&self, name: &str) -> Self::Resolution;
+
+    /// Looks the HTTPS records (RFC 9460) of `name` up, which may be no host's name. Asked only of
+    /// clients that want it ([`Builder::https_records`](crate::Builder::https_records)). Default
+    /// `None`: the resolver knows of addresses alone, as getaddrinfo does.
+    fn resolve_services(&self, name: &str) -> Option<ServicesLookUp> {
+        let _ = name;
+        None
+    }
+}
+
+/// A look-up of HTTPS records that goes on elsewhere. Its failure fails nobody.
+pub type ServicesLookUp = Pin<Box<dyn Future<Output = Result<ServicesAnswer, Cause>> + Send>>;
+
+/// The HTTPS records of a name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ServicesAnswer {
+    /// The name that they belong to, where aliases (CNAME) lead away from the one that was asked
+    /// for.
+    pub owner: Option<Box<str>>,
+    /// The data of each as it comes over the wire (RFC 9460 2.2); none where there is none.
+    pub records: Vec<Box<[u8]>>,
+    /// How long they hold, or that there are none, where the resolver says it.
+    pub ttl: Option<Duration>,
 }
 
 /// Where a byte stream leads.

@@ -59,6 +59,11 @@ pub struct Profile {
     ///
     /// [`Builder::early_data`]: crate::Builder::early_data
     pub early_data: bool,
+    /// Ask for the HTTPS records (RFC 9460) of origins that are not known to offer HTTP/3, where
+    /// that races with TCP. Default false: [`Builder::https_records`] says more.
+    ///
+    /// [`Builder::https_records`]: crate::Builder::https_records
+    pub https_records: bool,
     /// Who gets the secrets of each connection, for a packet analyser. Default nobody.
     pub key_log: Option<Arc<dyn KeyLog>>,
     /// Who gets the qlog of each connection of QUIC. Default nobody.
@@ -75,6 +80,7 @@ impl Default for Profile {
             versions: Versions::Both,
             identity: None,
             early_data: false,
+            https_records: false,
             key_log: None,
             #[cfg(feature = "http3")]
             qlog: None,

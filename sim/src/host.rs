@@ -10,12 +10,12 @@ use std::sync::Arc;
 
 use regatta_core::Instant;
 use regatta_core::engine::tls::Provider;
-use regatta_runtime::{Address, Listener, Runtime, Stream, Timer};
+use regatta_runtime::{Address, Listener, Runtime, ServicesLookUp, Stream, Timer};
 
 use crate::choice::Choices;
 use crate::datagrams::UdpSocket;
 use crate::executor::Shared;
-use crate::net::lookup::Lookup;
+use crate::net::lookup::{self, Lookup};
 use crate::net::{HostId, tcp, udp};
 use crate::tls;
 
@@ -113,6 +113,10 @@ impl Runtime for Host {
 
     fn resolve(&self, name: &str) -> Lookup {
         Lookup::new(self, name)
+    }
+
+    fn resolve_services(&self, name: &str) -> Option<ServicesLookUp> {
+        Some(lookup::services(self, name))
     }
 }
 

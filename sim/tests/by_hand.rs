@@ -264,8 +264,8 @@ impl ByHand {
                     None => return Some(Carrier::unsent(now, connection, request)),
                 }
             }
-            // Over TCP nobody falls mute.
-            Action::Resend(_) | Action::Recall { .. } => {}
+            // Over TCP nobody falls mute, and no HTTPS records are asked for.
+            Action::Resend(_) | Action::Recall { .. } | Action::ResolveServices { .. } => {}
             Action::Refuse { request, reason, .. } => {
                 self.heads.remove(&request).expect("a request ends once");
                 self.ends.push(reason.to_string());

@@ -19,6 +19,7 @@ use regatta_runtime::{
     ServerHandle, TimelineHandle,
 };
 use regatta_sim::choice::Choices;
+use regatta_sim::net::names::{Record, Records, Reply, Service};
 use regatta_sim::net::rule::{self, Action, Rule};
 use regatta_sim::{Host, Link, Net, tls};
 
@@ -346,6 +347,136 @@ fn what_one_client_has_learnt_another_may_know() {
         assert!(error.starts_with("line 2: expected "), "{error}");
         assert_eq!(scene.state(&second), "Confirmed");
     });
+}
+
+/// What the resolver knows of the server's services, the names being there at once.
+fn services(net: &Net, record: Record) {
+    net.records("www.test", Records::new().a(Record::addresses([ip(V4)])).https(record));
+}
+
+fn http3_at(port: Option<u16>) -> Record {
+    let mut service = Service::http3();
+    service.port = port;
+    Record::new(Reply::Services(vec![service]))
+}
+
+/// The first request of a client that asks for HTTPS records, and the milliseconds that it took.
+async fn first_asking(scene: &Scene) -> (Client<Host>, Answer, u64) {
+    let start = scene.host.now();
+    let client = scene.client(|builder| builder.https_records(true));
+    let answer = get(&client).await.unwrap();
+    let took = scene.host.now().saturating_since(start).as_millis();
+    (client, answer, took as u64)
+}
+
+// rule: SV-5 SV-7
+#[test]
+fn an_https_record_sends_the_first_request_over_quic() {
+    for (port, delay) in [(None, 0), (Some(8_443), 0), (None, 30)] {
+        let scene = Scene::new(&[V4]);
+        services(&scene.net, http3_at(port).delay(delay * MS));
+        scene
+            .net
+            .run(async {
+                serve(&scene.server, "192.0.2.1:443", tls::good()).await;
+                serve(&scene.server, "192.0.2.1:8443", tls::good()).await;
+                let (client, answer, took) = first_asking(&scene).await;
+                assert_eq!(answer.version, Version::HTTP_3);
+                assert_eq!(answer.attempts(), [(Transport::Quic, AttemptOutcome::Won)]);
+                let at = SocketAddr::new(ip(V4), port.unwrap_or(443));
+                assert_eq!(answer.attempts[0].address, at);
+                assert_eq!(answer.used, None, "it is no alternative service");
+                assert_eq!(took, 80 + u64::from(delay));
+                assert_eq!(scene.state(&client), "Confirmed");
+            })
+            .unwrap();
+    }
+}
+
+#[test]
+fn a_client_that_was_not_asked_to_asks_for_no_https_record() {
+    let scene = Scene::new(&[V4]);
+    services(&scene.net, http3_at(None));
+    scene
+        .net
+        .run(async {
+            serve(&scene.server, "192.0.2.1:443", tls::good()).await;
+            let client = scene.client(|builder| builder);
+            assert_eq!(get(&client).await.unwrap().version, Version::HTTP_2);
+        })
+        .unwrap();
+}
+
+#[test]
+fn an_https_record_is_waited_for_no_longer_than_50_ms_and_no_failure_of_it_fails_a_request() {
+    let record = |reply| Record::new(reply).delay(10 * MS);
+    let cut = [0, 1, 0, 0, 1, 0, 9, b'x'].to_vec();
+    let all = [
+        ("late", http3_at(None).delay(70 * MS), 50),
+        ("never", Record::new(Reply::Silence), 50),
+        ("failed", record(Reply::Failure), 10),
+        ("no such name", record(Reply::NoSuchName), 10),
+        ("none", record(Reply::Services(Vec::new())), 10),
+        ("malformed", record(Reply::Data(vec![Service::http3().data(), cut])), 10),
+    ];
+    for (what, record, waited) in all {
+        let scene = Scene::new(&[V4]);
+        services(&scene.net, record);
+        scene
+            .net
+            .run(async {
+                serve(&scene.server, "192.0.2.1:443", tls::good()).await;
+                let (client, answer, took) = first_asking(&scene).await;
+                assert_eq!((answer.version, took), (Version::HTTP_2, waited + 120), "{what}");
+                assert_eq!(answer.attempts(), [(Transport::Tcp, AttemptOutcome::Won)], "{what}");
+                // The response has told of HTTP/3 too.
+                get(&client).await.unwrap();
+                scene.host.sleep(100 * MS).await;
+                assert_eq!(get(&client).await.unwrap().version, Version::HTTP_3, "{what}");
+            })
+            .unwrap();
+    }
+}
+
+// rule: SV-2
+#[test]
+fn an_alias_leads_to_another_name() {
+    let scene = Scene::new(&[V4]);
+    let mut alias = Service::default();
+    alias.target = Some("svc.test".to_owned());
+    services(&scene.net, Record::new(Reply::Services(vec![alias])));
+    let other = scene.net.host("other", [ip("192.0.2.7")]);
+    scene.net.link(&scene.host, &other, Link::delay(5 * MS));
+    let records = Records::new().a(Record::addresses([ip("192.0.2.7")])).https(http3_at(None));
+    scene.net.records("svc.test", records);
+    scene
+        .net
+        .run(async {
+            serve(&scene.server, "192.0.2.1:443", tls::good()).await;
+            serve(&other, "192.0.2.7:443", tls::good()).await;
+            let (_, answer, took) = first_asking(&scene).await;
+            assert_eq!((answer.version, took), (Version::HTTP_3, 20));
+            assert_eq!(answer.attempts[0].address.to_string(), "192.0.2.7:443");
+        })
+        .unwrap();
+}
+
+#[test]
+fn an_https_record_that_lies_is_broken_as_alt_svc_that_lies() {
+    let scene = Scene::new(&[V4]);
+    services(&scene.net, http3_at(None));
+    scene
+        .net
+        .run(async {
+            serve(&scene.server, "192.0.2.1:443", tls::good()).await;
+            scene.block(None);
+            let (client, answer, took) = first_asking(&scene).await;
+            assert_eq!((answer.version, took), (Version::HTTP_2, 420));
+            scene.host.sleep(5 * SECOND).await;
+            assert!(scene.state(&client).starts_with("Broken"), "{}", scene.state(&client));
+            assert_eq!(client.stats().count(Kind::Http3Broken), 1);
+        })
+        .unwrap();
 }
 
 /// A race, a break, and more, from one tape twice.

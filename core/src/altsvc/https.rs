@@ -1,5 +1,6 @@
-//! HTTPS records (RFC 9460): what they say of alternatives. Looking them up, following aliases
-//! and taking their address hints belongs to whoever resolves names.
+//! HTTPS records (RFC 9460): what they say of alternatives. Looking them up belongs to whoever
+//! resolves names, following aliases to `upstream`; address hints are read and not used, because
+//! the addresses themselves are looked up in any case.
 
 use core::fmt;
 
@@ -40,16 +41,18 @@ impl fmt::Display for RecordError {
 impl core::error::Error for RecordError {}
 
 /// Reads the data of all HTTPS records of one answer, each as it came over the wire, for
-/// `origin`; they hold for `ttl`.
+/// `origin`; they hold for `ttl`. `owner` is the name that they belong to: the origin's host, or
+/// where a port before the name, or aliases, lead elsewhere, that.
 pub fn https_records(
-    data: &[&[u8]],
+    data: &[impl AsRef<[u8]>],
     origin: &Origin,
+    owner: &str,
     ttl: Duration,
 ) -> Result<HttpsRecords, RecordError> {
     let mut records = Vec::new();
     for (index, data) in data.iter().enumerate() {
         let wrong = |expected| RecordError { record: index, expected };
-        let record = Record::read(data).map_err(wrong)?;
+        let record = Record::read(data.as_ref()).map_err(wrong)?;
         if records.len() < RECORDS_MAX {
             records.push(record);
         }
@@ -63,7 +66,7 @@ pub fn https_records(
         });
     }
     records.sort_by_key(|record| record.priority);
-    let offers = records.iter().flat_map(|record| record.offers(origin, ttl)).collect();
+    let offers = records.iter().flat_map(|record| record.offers(origin, owner, ttl)).collect();
     Ok(HttpsRecords::Offers(offers))
 }
 
@@ -160,9 +163,10 @@ impl Record {
         Ok(())
     }
 
-    fn offers(&self, origin: &Origin, max_age: Duration) -> Vec<Offer> {
+    fn offers(&self, origin: &Origin, owner: &str, max_age: Duration) -> Vec<Offer> {
         let host = match &self.target {
-            Target::Owner => None,
+            // SV-5
+            Target::Owner => (owner != &*origin.host).then(|| owner.into()),
             Target::Name(name) => Some(name.clone()),
             Target::Odd => return Vec::new(),
         };

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::text::Value;
-use crate::altsvc::{Alternative, Offer, Said};
+use crate::altsvc::{Alternative, HttpsRecords, Offer, Said};
 use crate::race::Delay;
 #[cfg(test)]
 use crate::time::Duration;
@@ -57,6 +57,43 @@ impl Value for Said {
     #[cfg(test)]
     fn samples() -> Vec<Self> {
         vec![Self::Clear, Self::Offers(Vec::new()), Self::Offers(Offer::samples())]
+    }
+}
+
+/// `unavailable`, `alias:name`, or the offers of services as [`Said`] has them.
+impl Value for HttpsRecords {
+    fn expected() -> String {
+        format!("unavailable, alias:name, or for each service {}", Offer::expected())
+    }
+
+    fn write(&self, out: &mut String) {
+        match self {
+            Self::Unavailable => out.push_str("unavailable"),
+            Self::Alias(name) => {
+                out.push_str("alias:");
+                Arc::<str>::from(&**name).write(out);
+            }
+            Self::Offers(offers) => Said::Offers(offers.clone()).write(out),
+        }
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        if text == "unavailable" {
+            return Some(Self::Unavailable);
+        }
+        if let Some(name) = text.strip_prefix("alias:") {
+            return Some(Self::Alias(Box::from(&*Arc::<str>::read(name)?)));
+        }
+        match Said::read(text)? {
+            Said::Clear => None,
+            Said::Offers(offers) => Some(Self::Offers(offers)),
+        }
+    }
+
+    #[cfg(test)]
+    fn samples() -> Vec<Self> {
+        let alias = Self::Alias("svc.test".into());
+        vec![Self::Unavailable, alias, Self::Offers(vec![]), Self::Offers(Offer::samples())]
     }
 }
 

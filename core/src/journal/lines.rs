@@ -122,6 +122,7 @@ lines! {
         "cancelled" => Cancelled(request),
         "resolved" => Resolved { host, addresses },
         "resolve-finished" => ResolveFinished { host, failed },
+        "services-resolved" => ServicesResolved { pool, records, ttl },
         "attempt-progress" => AttemptProgress(attempt),
         "connected" => Connected { attempt, protocol, limit },
         "early-data" => EarlyData { attempt, limit },
@@ -143,6 +144,7 @@ lines! {
     }
     Action {
         "resolve" => Resolve { host, name },
+        "resolve-services" => ResolveServices { pool, origin, name },
         "connect" => Connect { attempt, connection, transport, address, origin, profile },
         "abort-attempt" => AbortAttempt(attempt),
         "assign" => Assign { request, connection },
@@ -180,11 +182,11 @@ parts! {
     race::Config { delay, tcp_at_once_when_unknown, second_family, max_legs }
 }
 
-/// Where connections go is written only where that is a proxy, and whether requests go early only
-/// where they do.
+/// Where connections go is written only where that is a proxy, and whether requests go early, and
+/// HTTPS records are asked for, only where that is so.
 impl Part for Profile {
     fn put(&self, _: &str, out: &mut String) {
-        let Self { protocols, via, early_data } = self;
+        let Self { protocols, via, early_data, https_records } = self;
         protocols.put("protocols", out);
         if let Some(via) = via {
             via.put("via", out);
@@ -192,19 +194,28 @@ impl Part for Profile {
         if *early_data {
             early_data.put("early_data", out);
         }
+        if *https_records {
+            https_records.put("https_records", out);
+        }
     }
 
     fn take(_: &'static str, fields: &mut Fields<'_>) -> Result<Self, Wrong> {
         let protocols = Part::take("protocols", fields)?;
         let has_via = fields.is_next("via");
         let via = if has_via { Some(Part::take("via", fields)?) } else { None };
-        let early_data = !fields.is_over() && Part::take("early_data", fields)?;
-        Ok(Self { protocols, via, early_data })
+        let early_data = fields.is_next("early_data") && Part::take("early_data", fields)?;
+        let https_records = !fields.is_over() && Part::take("https_records", fields)?;
+        Ok(Self { protocols, via, early_data, https_records })
     }
 
     #[cfg(test)]
     fn all() -> Vec<Self> {
-        let one = |at| Self { protocols: sample(at), via: sample(at), early_data: sample(at) };
+        let one = |at| Self {
+            protocols: sample(at),
+            via: sample(at),
+            early_data: sample(at),
+            https_records: sample(at / 2),
+        };
         (0..SAMPLES).map(one).collect()
     }
 }

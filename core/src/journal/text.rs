@@ -6,7 +6,7 @@ use core::num::NonZeroU32;
 use std::sync::Arc;
 
 use super::error::Wrong;
-use crate::id::{AttemptId, ClusterId, ConnectionId, HostId, Id, ProfileId, RequestId};
+use crate::id::{AttemptId, ClusterId, ConnectionId, HostId, Id, PoolId, ProfileId, RequestId};
 use crate::time::{Duration, Instant};
 use crate::types::{AllFailed, FailedAttempt, Origin, Scheme};
 
@@ -158,6 +158,7 @@ ids! {
     ConnectionId "c";
     AttemptId "a";
     HostId "h";
+    PoolId "p";
     ClusterId "k";
 }
 

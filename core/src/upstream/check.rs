@@ -61,7 +61,7 @@ impl Upstream {
             let quiet = member.pool.nobody_waits();
             assert_eq!(quiet, member.quiet, "{id}: whether somebody waits");
             let armed = self.grid_timers.get(id.slot());
-            assert_eq!(armed, grid.race.poll_timeout(), "{id}: the deadline of its race");
+            assert_eq!(armed, grid.poll_timeout(), "{id}: the deadline of its race");
             for (leg, connection) in grid.connections() {
                 let race = self.races.get(connection.slot()).and_then(Option::as_deref);
                 let race = race.filter(|race| race.connection == connection && race.pool == id);
@@ -121,6 +121,11 @@ impl Upstream {
             }
             assert_eq!(race.running, running, "{id}: attempts with a socket");
             sockets += race.extra_sockets() as usize;
+            if race.gated && connecting {
+                let grid = self.pools.get(race.pool).and_then(|member| member.grid.as_deref());
+                let shut = grid.is_some_and(|grid| grid.services.is_shut());
+                assert!(shut && race.lines.is_empty(), "{id} stands behind an open gate");
+            }
             if let Some(eyeballs) = &race.eyeballs {
                 eyeballs.check();
                 assert_eq!(self.race_timers.get(id.slot()), eyeballs.poll_timeout(), "{id}");

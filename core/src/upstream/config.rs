@@ -73,6 +73,11 @@ pub struct Profile {
     /// flight of a handshake over QUIC. Default no: whoever records that flight can send it again,
     /// and the server acts on it again (RFC 8470 2). Envoy's routes allow safe methods by default.
     pub early_data: bool,
+    /// Whether the HTTPS records (RFC 9460) of origins are asked for where QUIC and TCP race and
+    /// nothing over QUIC is known. The first connection waits for the answer, no longer than
+    /// [`resolution_delay`](crate::eyeballs::Config::resolution_delay) from the first address on
+    /// (Happy Eyeballs 3). Default no: the driver must have a resolver that knows them.
+    pub https_records: bool,
 }
 
 impl Profile {

@@ -3,8 +3,8 @@
 use core::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use crate::altsvc::{Said, Source};
-use crate::id::{AttemptId, ConnectionId, HostId, ProfileId, RequestId};
+use crate::altsvc::{HttpsRecords, Said, Source};
+use crate::id::{AttemptId, ConnectionId, HostId, PoolId, ProfileId, RequestId};
 use crate::time::{Duration, Instant};
 use crate::types::{
     AllFailed, BodyState, Cause, Key, Limit, MethodClass, Origin, Outcome, Protocol, Refusal,
@@ -39,6 +39,16 @@ pub enum Event {
         host: HostId,
         /// Why it failed, where it did.
         failed: Option<Cause>,
+    },
+    /// The answer to [`Action::ResolveServices`]. Where the resolver failed, or a record was
+    /// malformed, it is the one without offers: who asks goes on without (RFC 9460 3).
+    ServicesResolved {
+        /// For whom it was asked.
+        pool: PoolId,
+        /// What the records say together.
+        records: HttpsRecords,
+        /// How long that holds, where the resolver says it; else as long as addresses do.
+        ttl: Option<Duration>,
     },
     /// TCP is up, or TLS has moved.
     AttemptProgress(AttemptId),
@@ -161,6 +171,19 @@ pub enum Action {
         /// Whose.
         host: HostId,
         /// Name or IP literal.
+        name: Arc<str>,
+    },
+    /// Look the HTTPS records (RFC 9460) of a name up, whose answer is read by
+    /// [`https_records`](crate::altsvc::https_records), and tell them by `ServicesResolved`, once
+    /// and in any case. Only for profiles whose
+    /// [`https_records`](super::Profile::https_records) is true.
+    ResolveServices {
+        /// For whom.
+        pool: PoolId,
+        /// The origin that they are of.
+        origin: Origin,
+        /// The name that is asked for: the origin's host, `_8443._https.` before it where its port
+        /// is another than 443, or where an alias led.
         name: Arc<str>,
     },
     /// Start one handshake; it ends with `Connected` or `AttemptFailed`.

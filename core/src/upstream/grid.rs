@@ -5,13 +5,14 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::Upstream;
-use crate::altsvc::{self, Alternative};
+use super::services::Services;
+use crate::altsvc::{self, Alternative, Source};
 use crate::id::{ConnectionId, Id as _, PoolId, ProfileId, RequestId};
 use crate::machine::Machine as _;
 use crate::pool;
 use crate::race::{self, Health, Leg, LegId, Mark, Next, Offer, Target};
 use crate::record::{Kind, Rule};
-use crate::time::Duration;
+use crate::time::{Duration, Instant};
 use crate::types::{AllFailed, Cause, FailedAttempt, Outcome, Protocol, RetrySafe, Scheme};
 
 /// Most attempts of earlier legs that an error lists.
@@ -31,6 +32,8 @@ pub(super) struct Grid {
     failed: Vec<FailedAttempt>,
     /// The alternative that a connection over QUIC shook hands with and never heard of again.
     unanswered: Option<Alternative>,
+    /// What is known of the origin's HTTPS records.
+    pub(super) services: Services,
 }
 
 /// A leg that the race has started.
@@ -49,10 +52,12 @@ pub(super) struct Runner {
     pub(super) leg: Leg,
     /// Where it goes, if that is not the origin itself.
     pub(super) alternative: Option<Alternative>,
+    /// DNS alone says so: that is the origin itself, and no alternative service (RFC 9460 9.3).
+    by_dns: bool,
 }
 
 impl Grid {
-    pub(super) fn new(config: &race::Config) -> Self {
+    pub(super) fn new(config: &race::Config, asks: bool) -> Self {
         Self {
             race: race::Race::new(config),
             legs: Vec::new(),
@@ -60,7 +65,13 @@ impl Grid {
             targets: Vec::new(),
             failed: Vec::new(),
             unanswered: None,
+            services: if asks { Services::Unknown } else { Services::Off },
         }
+    }
+
+    /// When something is due by itself.
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        self.race.poll_timeout().into_iter().chain(self.services.opens()).min()
     }
 
     /// The number of an alternative.
@@ -142,16 +153,17 @@ impl Upstream {
     }
 
     /// The value of `Alt-Used` (RFC 7838 5) in requests on this connection: it goes to an
-    /// alternative of the origin.
+    /// alternative that the origin has told, or somebody who knows it.
     pub fn alt_used(&self, connection: ConnectionId) -> Option<String> {
         let race = self.races.get(connection.slot())?.as_deref()?;
         let runner = race.runner.as_ref().filter(|_| race.connection == connection)?;
+        let runner = Some(runner).filter(|runner| !runner.by_dns)?;
         let origin = &self.pools.get(race.pool)?.key.origin;
         Some(runner.alternative.as_ref()?.alt_used(origin))
     }
 
     /// The best alternative over QUIC for a pool's origin, and how far that is away.
-    fn offer(&mut self, pool: PoolId) -> (Option<Offer>, Option<Duration>) {
+    pub(super) fn offer(&mut self, pool: PoolId) -> (Option<Offer>, Option<Duration>) {
         let Some(member) = self.pools.get_mut(pool) else { return (None, None) };
         let Some(grid) = &mut member.grid else { return (None, None) };
         let (now, origin) = (self.tables.now, &member.key.origin);
@@ -174,6 +186,9 @@ impl Upstream {
             }
             None => {
                 let (quic, rtt) = self.offer(pool);
+                if quic.is_none() {
+                    self.ask_for_services(pool);
+                }
                 if let Some(member) = self.pools.get_mut(pool) {
                     member.quiet = false;
                 }
@@ -209,6 +224,7 @@ impl Upstream {
     pub(super) fn on_grid_timeout(&mut self, slot: usize) {
         let now = self.tables.now;
         let Some(pool) = self.pools.id_at(slot) else { return };
+        self.open_gate_when_due(pool);
         if let Some(member) = self.pools.get_mut(pool)
             && let Some(grid) = member.grid.as_deref_mut()
         {
@@ -240,7 +256,7 @@ impl Upstream {
             }
         }
         let Some(grid) = self.grid(pool) else { return false };
-        let (at, runs) = (grid.race.poll_timeout(), grid.race.running() > 0);
+        let (at, runs) = (grid.poll_timeout(), grid.race.running() > 0);
         if !runs {
             grid.failed.clear();
         }
@@ -261,11 +277,9 @@ impl Upstream {
                 let Some(grid) = self.grid(pool) else { return };
                 grid.put(leg, connection);
                 let alternative = target.and_then(|target| grid.alternative(target)).cloned();
-                self.start_race(
-                    pool,
-                    connection,
-                    Some(Runner { id: leg, leg: runner, alternative }),
-                );
+                let by_dns = self.is_by_dns(pool, alternative.as_ref());
+                let runner = Runner { id: leg, leg: runner, alternative, by_dns };
+                self.start_race(pool, connection, Some(runner));
             }
             Some(pool::Leg::Owed) => {
                 if let Some(grid) = self.grid(pool) {
@@ -276,6 +290,14 @@ impl Upstream {
                 self.tell_grid(pool, race::Event::Denied(leg), false);
             }
         }
+    }
+
+    /// Whether DNS alone offers this alternative.
+    fn is_by_dns(&self, pool: PoolId, which: Option<&Alternative>) -> bool {
+        let (Some(member), Some(which)) = (self.pools.get(pool), which) else { return false };
+        let mut known = self.ledger.known(self.tables.now, &member.key.origin);
+        let known = known.find(|known| known.alternative == which);
+        known.is_some_and(|known| known.source == Source::Dns)
     }
 
     fn abort_leg(&mut self, pool: PoolId, leg: LegId) {
@@ -507,6 +529,9 @@ impl Upstream {
     pub(super) fn grids_changed_network(&mut self) {
         self.ledger.network_changed();
         for pool in self.pool_ids() {
+            if let Some(grid) = self.grid(pool) {
+                grid.services.outdate();
+            }
             self.tell_grid(pool, race::Event::NetworkChanged, false);
             self.settle(pool);
         }

@@ -15,6 +15,7 @@
 //! a connection, the race between the transports says which, and what its legs teach goes to the
 //! ledger of alternatives.
 //!
+//! - Where nothing over QUIC is known, `services` asks for the origin's HTTPS records first.
 //! - A host is resolved once for all its pools and used for `address_lifetime`, or until a race
 //!   over all its addresses is lost; late answers join every race under way (HE3-14).
 //! - No more than `max_handshakes` connections are established at once: pools stand in line, and
@@ -39,6 +40,7 @@ mod news;
 mod outgoing;
 mod race;
 mod recent;
+mod services;
 mod settle;
 #[cfg(test)]
 mod tests;
@@ -225,6 +227,9 @@ impl Upstream {
             Event::Cancelled(request) => self.on_request(request, pool::Event::Cancelled(request)),
             Event::Resolved { host, addresses } => self.on_resolved(host, &addresses),
             Event::ResolveFinished { host, failed } => self.on_resolve_finished(host, failed),
+            Event::ServicesResolved { pool, records, ttl } => {
+                self.on_services(pool, records, ttl);
+            }
             Event::AttemptProgress(attempt) => self.on_progress(attempt),
             Event::Connected { attempt, protocol, limit } => {
                 self.on_connected(attempt, protocol, limit);
@@ -393,7 +398,7 @@ impl Upstream {
         };
         let http1_alone = cluster::is_http1_alone(profile.protocols, key.origin.scheme);
         let races = profile.races(key.origin.scheme);
-        let grid = races.then(|| Box::new(Grid::new(&settings.race)));
+        let grid = races.then(|| Box::new(Grid::new(&settings.race, profile.https_records)));
         let config = std::sync::Arc::clone(&settings.pool);
         let name = std::sync::Arc::clone(&profile.via.as_ref().unwrap_or(&key.origin).host);
         if self.pools.len() >= self.max_pools && !self.evict() {

@@ -30,6 +30,12 @@ impl Upstream {
             if self.race(connection).is_some_and(|race| race.is_fixed()) {
                 continue;
             }
+            if self.race(connection).is_some_and(|race| race.gated) {
+                if !addresses.is_empty() {
+                    self.note_addresses(connection);
+                }
+                continue;
+            }
             self.note_families(connection);
             let event = eyeballs::Event::Resolved(addresses.to_vec());
             self.on_race(connection, event, None);
@@ -46,6 +52,9 @@ impl Upstream {
             self.tables.note(Kind::ResolveFailed, Rule::None, host);
         }
         for connection in self.racing(host) {
+            if !self.is_told_of_the_end(connection) {
+                continue;
+            }
             self.on_race(connection, eyeballs::Event::ResolveFinished { failed }, None);
         }
     }

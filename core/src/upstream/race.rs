@@ -46,6 +46,8 @@ pub(super) struct Race {
     pub(super) own_host: bool,
     /// The leg that it is of the race between the transports, if those race.
     pub(super) runner: Option<Runner>,
+    /// It waits for the origin's HTTPS records before it tries an address.
+    pub(super) gated: bool,
     /// What its attempts go over.
     pub(super) transport: Transport,
     /// The number of the attempt that takes early data, until its handshake is complete.

@@ -11,7 +11,7 @@ use super::host::Found;
 use super::outgoing::Outgoing;
 use super::race::{Attempt, AttemptLine, Race};
 use crate::eyeballs;
-use crate::id::{AttemptId, ConnectionId, PoolId, RequestId};
+use crate::id::{AttemptId, ConnectionId, HostId, PoolId, RequestId};
 use crate::machine::{Machine, Outbox};
 use crate::pool;
 use crate::race::LegId;
@@ -128,6 +128,7 @@ impl Upstream {
     ) {
         let now = self.tables.now;
         let Some(course) = self.course(pool, runner.as_ref()) else { return };
+        let gated = self.is_behind_gate(pool, runner.as_ref().map(|runner| runner.leg));
         let Course { host: host_id, own_host, transport, mut eyeballs, fixed } = course;
         let Some(host) = self.hosts.get_mut(host_id) else { return };
         host.racing.push(connection);
@@ -135,23 +136,19 @@ impl Upstream {
         let mut resolving = None;
         let found = match fixed {
             Some(fixed) => Found::All(fixed),
-            None => host.find(now),
+            None => self.find_addresses(host_id),
         };
         match found {
-            Found::Nothing => {
-                resolving = Some(now);
-                let name = Arc::clone(&host.name);
-                self.out.push(Action::Resolve { host: host_id, name });
-                self.tables.note(Kind::Resolving, Rule::None, host_id);
-            }
+            Found::Nothing => resolving = Some(now),
             Found::SoFar(addresses) => {
                 resolving = Some(now);
-                if !addresses.is_empty() {
-                    resolved = Some(now);
+                resolved = (!addresses.is_empty()).then_some(now);
+                if !gated {
                     let event = eyeballs::Event::Resolved(addresses);
                     eyeballs.handle_event(now, event, &mut self.eyes);
                 }
             }
+            Found::All(_) if gated => {}
             Found::All(addresses) => {
                 let event = eyeballs::Event::Resolved(addresses);
                 eyeballs.handle_event(now, event, &mut self.eyes);
@@ -169,6 +166,7 @@ impl Upstream {
                 host: host_id,
                 own_host,
                 runner,
+                gated,
                 transport,
                 early: None,
                 eyeballs: Some(eyeballs),
@@ -180,6 +178,22 @@ impl Upstream {
         }
         self.settle_race(connection, None);
         self.note_families(connection);
+        if gated && self.hosts.get(host_id).is_some_and(|host| !host.addresses.is_empty()) {
+            self.note_addresses(connection);
+        }
+    }
+
+    /// What is known of a host's addresses; where nothing is, the resolver is asked.
+    pub(super) fn find_addresses(&mut self, id: HostId) -> Found {
+        let now = self.tables.now;
+        let Some(host) = self.hosts.get_mut(id) else { return Found::SoFar(Vec::new()) };
+        let found = host.find(now);
+        if found == Found::Nothing {
+            let name = Arc::clone(&host.name);
+            self.out.push(Action::Resolve { host: id, name });
+            self.tables.note(Kind::Resolving, Rule::None, id);
+        }
+        found
     }
 
     /// The race behind a connection.

@@ -15,6 +15,7 @@ mod grid;
 mod mute;
 mod rest;
 mod room;
+mod services;
 mod table;
 mod turns;
 mod via;

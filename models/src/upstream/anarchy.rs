@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use regatta_core::Instant;
-use regatta_core::id::{AttemptId, ConnectionId, HostId, RequestId};
+use regatta_core::id::{AttemptId, ConnectionId, HostId, PoolId, RequestId};
 use regatta_core::types::{Cause, Limit, MethodClass, Timing, Transport};
 use regatta_core::upstream::{Action, Config, Event, Upstream};
 
@@ -24,6 +24,8 @@ pub struct Anarchy<const RACES: bool = false> {
     /// Over QUIC, and it has not offered early data.
     fresh: Option<AttemptId>,
     hosts: BTreeSet<HostId>,
+    /// Those that have asked for HTTPS records.
+    pools: BTreeSet<PoolId>,
     /// Since the beginning: bounds what can be under way.
     asked: usize,
 }
@@ -73,6 +75,7 @@ impl<const RACES: bool> Subject for Anarchy<RACES> {
             attempts: BTreeSet::new(),
             fresh: None,
             hosts: BTreeSet::new(),
+            pools: BTreeSet::new(),
             asked: 0,
         }
     }
@@ -87,6 +90,10 @@ impl<const RACES: bool> Subject for Anarchy<RACES> {
         }
         if RACES && tape.one_in("learn", 8) {
             return races::learnt(tape, &keys());
+        }
+        if RACES && tape.one_in("services", 8) {
+            let pool = one(tape, &self.pools).unwrap_or(PoolId::new(0, 0));
+            return races::services(tape, pool);
         }
         if RACES && tape.one_in("early", if self.fresh.is_some() { 2 } else { 8 }) {
             let limit = Limit::Total(u64::from(tape.draw("granted", 4)));
@@ -162,6 +169,9 @@ impl<const RACES: bool> Subject for Anarchy<RACES> {
             match action {
                 Action::Resolve { host, .. } => {
                     self.hosts.insert(*host);
+                }
+                Action::ResolveServices { pool, .. } => {
+                    self.pools.insert(*pool);
                 }
                 Action::Connect { attempt, connection, transport, .. } => {
                     if *transport == Transport::Quic {

@@ -51,6 +51,8 @@ pub struct World<const RACES: bool = false> {
     quic: BTreeSet<ConnectionId>,
     /// Names that are being looked up, and whether an address was told.
     resolving: BTreeMap<HostId, bool>,
+    /// Pools that have asked for HTTPS records.
+    asked: BTreeSet<PoolId>,
     told: BTreeSet<IpAddr>,
     names: BTreeMap<HostId, Arc<str>>,
     /// Until when the addresses of a name may be used without asking again.
@@ -92,6 +94,7 @@ impl<const RACES: bool> World<RACES> {
             Event::Resolved { host, .. } | Event::ResolveFinished { host, .. } => {
                 self.resolving.contains_key(host)
             }
+            Event::ServicesResolved { pool, .. } => self.asked.contains(pool),
             Event::AttemptProgress(attempt)
             | Event::Connected { attempt, .. }
             | Event::EarlyData { attempt, .. }
@@ -299,6 +302,7 @@ impl<const RACES: bool> Subject for World<RACES> {
             past_attempts: BTreeMap::new(),
             quic: BTreeSet::new(),
             resolving: BTreeMap::new(),
+            asked: BTreeSet::new(),
             told: BTreeSet::new(),
             names: BTreeMap::new(),
             known: BTreeMap::new(),
@@ -396,6 +400,9 @@ impl<const RACES: bool> Subject for World<RACES> {
     }
 
     fn rest(&mut self, _now: Instant, machine: &Upstream) -> Rest<Event> {
+        if let Some(&pool) = self.asked.first() {
+            return Rest::Event(races::no_services(pool));
+        }
         if let Some((&host, &told)) = self.resolving.iter().next() {
             return Rest::Event(match told {
                 true => Event::ResolveFinished { host, failed: None },

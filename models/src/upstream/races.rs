@@ -1,7 +1,8 @@
 //! What a world has more in which QUIC and TCP race: alternatives, and what is heard of them.
 
 use regatta_core::Duration;
-use regatta_core::altsvc::{Alternative, Offer, Said, Source};
+use regatta_core::altsvc::{Alternative, HttpsRecords, Offer, Said, Source};
+use regatta_core::id::PoolId;
 use regatta_core::race::Delay;
 use regatta_core::types::{Key, Limit, Protocol, Scheme};
 use regatta_core::upstream::{Config, Event, Protocols};
@@ -27,8 +28,11 @@ pub(super) fn draw(tape: &mut Tape, config: &mut Config) {
         cluster.race.delay = tape.pick("delay", &delays);
         cluster.race.second_family = !tape.one_in("one family", 3);
         cluster.race.tcp_at_once_when_unknown = tape.one_in("at once", 4);
-        let many = [1_024, 1_024, 1, 2, 4].map(|most| (most, false));
-        let (most, early) = tape.pick("legs", &[many, many.map(|(most, _)| (most, true))].concat());
+        // A longer list: a byte that stood for one of the first means the same as before.
+        let both = [(false, false), (true, false), (false, true), (true, true)];
+        let all = both.map(|also| [1_024, 1_024, 1, 2, 4].map(|most| (most, also)));
+        let (most, (early, asks)) = tape.pick("legs", all.as_flattened());
+        config.profiles[0].https_records |= asks;
         cluster.race.max_legs = most;
         // The first cluster is the one of the profile.
         config.profiles[0].early_data |= early;
@@ -60,6 +64,29 @@ pub(super) fn learnt(tape: &mut Tape, keys: &[Key]) -> Event {
     let said = if tape.one_in("clear", 8) { Said::Clear } else { Said::Offers(offers) };
     let source = tape.pick("source", &[Source::Field, Source::Dns, Source::Hint]);
     Event::Learnt { origin, said, source, age: Duration::ZERO }
+}
+
+/// The answer that there is nothing.
+pub(super) fn no_services(pool: PoolId) -> Event {
+    Event::ServicesResolved { pool, records: HttpsRecords::Offers(vec![]), ttl: None }
+}
+
+/// What the resolver says of services, right or wrong.
+pub(super) fn services(tape: &mut Tape, pool: PoolId) -> Event {
+    let ttl = tape.pick("ttl", &[None, Some(ms(0)), Some(ms(200)), Some(Duration::MAX)]);
+    let records = match tape.weighted("services", &[4, 2, 1, 1]) {
+        0 => {
+            let mut alternative = Alternative::http3(tape.pick("port", &PORTS));
+            if tape.one_in("elsewhere", 3) {
+                alternative.host = Some(ELSEWHERE.into());
+            }
+            HttpsRecords::Offers(vec![Offer::new(alternative)])
+        }
+        1 => HttpsRecords::Offers(vec![]),
+        2 => HttpsRecords::Alias(ELSEWHERE.into()),
+        _ => HttpsRecords::Unavailable,
+    };
+    Event::ServicesResolved { pool, records, ttl }
 }
 
 /// What comes out of a handshake over QUIC.

@@ -28,7 +28,7 @@ pub fn expected() -> Expected {
 /// What a sweep over lawful worlds must have seen in which QUIC and TCP race.
 pub fn expected_of_races() -> Expected {
     lawful(Expected::default().with_all_of_races())
-        .with("action", &["recall"])
+        .with("action", &["recall", "resolve services"])
         .with_always(&books::INVARIANTS_OF_EARLY_DATA)
         .with_always(&books::INVARIANTS_OF_SILENCE)
         .with_always(&[EARLY_SUSPECT])
@@ -41,7 +41,7 @@ pub fn expected_of_anarchy() -> Expected {
 
 /// What a sweep over lawless worlds must have seen in which QUIC and TCP race.
 pub fn expected_of_raced_anarchy() -> Expected {
-    lawless(Expected::default().with_all_of_races()).with("action", &["recall"])
+    lawless(Expected::default().with_all_of_races()).with("action", &["recall", "resolve services"])
 }
 
 fn lawful(machine: Expected) -> Expected {
@@ -99,6 +99,7 @@ pub(super) fn see(
 const fn name(action: &Action) -> &'static str {
     match action {
         Action::Resolve { .. } => "resolve",
+        Action::ResolveServices { .. } => "resolve services",
         Action::Connect { .. } => "connect",
         Action::AbortAttempt(_) => "abort attempt",
         Action::Assign { .. } => "assign",

@@ -1,10 +1,14 @@
-//! Looks one host's name up and tells the upstream what comes.
+//! Looks one name up, and tells the upstream what comes: a host's addresses, or an origin's HTTPS
+//! records.
 
 use core::future::poll_fn;
 use core::net::IpAddr;
 use std::sync::Arc;
 
-use regatta_core::id::HostId;
+use regatta_core::Duration;
+use regatta_core::altsvc::{HttpsRecords, https_records};
+use regatta_core::id::{HostId, PoolId};
+use regatta_core::types::Origin;
 use regatta_core::upstream::Event;
 
 use crate::hub::Hub;
@@ -26,6 +30,31 @@ pub(crate) async fn run<R: Runtime>(hub: Arc<Hub<R>>, host: HostId, name: Arc<st
         }
     }
     hub.feed(Event::ResolveFinished { host, failed });
+}
+
+/// A question for HTTPS records.
+pub(crate) struct Services {
+    pub(crate) pool: PoolId,
+    pub(crate) origin: Origin,
+    pub(crate) name: Arc<str>,
+}
+
+/// Feeds the answer, or that there is none.
+pub(crate) async fn services<R: Runtime>(hub: Arc<Hub<R>>, asked: Services) {
+    let Services { pool, origin, name } = asked;
+    // Where the client was given addresses it is to go there and nowhere else.
+    let look_up = match known(&hub, &origin.host) {
+        Some(_) => None,
+        None => hub.runtime.resolve_services(&name),
+    };
+    let answer = match look_up {
+        Some(look_up) => look_up.await.unwrap_or_default(),
+        None => Default::default(),
+    };
+    let owner = answer.owner.as_deref().unwrap_or(&name);
+    let read = https_records(&answer.records, &origin, owner, Duration::ZERO);
+    let records = read.unwrap_or_else(|_| HttpsRecords::Offers(Vec::new()));
+    hub.feed(Event::ServicesResolved { pool, records, ttl: answer.ttl });
 }
 
 /// Addresses that need no look-up: an IP literal's own, or those that the client was given.

@@ -342,6 +342,10 @@ impl<R: Runtime> Hub<R> {
             // never dropped under the lock.
             exchange.close_up();
         }
+        // HE3-2: before the addresses.
+        for asked in effects.services.drain(..) {
+            self.runtime.spawn(resolve::services(Arc::clone(self), asked));
+        }
         for (host, name) in effects.resolves.drain(..) {
             self.runtime.spawn(resolve::run(Arc::clone(self), host, name));
         }
@@ -392,6 +396,9 @@ impl State {
             Action::Resolve { host, name } => {
                 self.traces.resolving(now, host, &name);
                 effects.resolves.push((host, name));
+            }
+            Action::ResolveServices { pool, origin, name } => {
+                effects.services.push(resolve::Services { pool, origin, name });
             }
             Action::Connect { attempt, connection, transport, address, origin, profile } => {
                 let mailbox = Arc::new(Mailbox::new());
@@ -450,12 +457,14 @@ impl State {
                 effects.parcels.extend(ticket.parcel);
             }
             Action::Probe(connection) => self.post_to(connection, Letter::Probe, effects),
-            Action::Shutdown(connection) => {
-                self.tell.shut_down(connection, &self.traces);
-                self.post_to(connection, Letter::Shutdown, effects);
-            }
+            Action::Shutdown(connection) => self.shut_down(connection, effects),
             Action::Abort(connection) => self.post_to(connection, Letter::Abort, effects),
         }
+    }
+
+    fn shut_down(&mut self, connection: ConnectionId, effects: &mut Effects) {
+        self.tell.shut_down(connection, &self.traces);
+        self.post_to(connection, Letter::Shutdown, effects);
     }
 
     /// Tells a connection something about one of its requests.

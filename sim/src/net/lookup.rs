@@ -6,13 +6,16 @@ use core::task::{Context, Poll};
 use core::time::Duration;
 
 use regatta_core::types::Cause;
-use regatta_runtime::{Answer, Resolution, Runtime as _, Timer as _};
+use regatta_runtime::{
+    Answer, Resolution, Runtime as _, ServicesAnswer, ServicesLookUp, Timer as _,
+};
 
 use super::names::{RecordType, Reply};
 use super::resolver::Coming;
 use crate::choice::Point;
 use crate::host::{Host, SimTimer};
 use crate::step::StepKind;
+use crate::world::World;
 
 /// The answers of one look-up.
 pub struct Lookup {
@@ -38,18 +41,10 @@ impl Lookup {
     pub(crate) fn new(host: &Host, name: &str) -> Self {
         let mut world = host.shared.world();
         let now = world.now;
-        let names = &mut world.network.names;
         let (coming, together) = match name {
             "localhost" => (vec![loopback()], false),
             name => {
-                let both = [RecordType::Aaaa, RecordType::A];
-                let (mut asked, together) = names.ask(now, name, both);
-                for one in &mut asked {
-                    if world.choices.fires(Point::SlowAnswer) {
-                        let late = world.choices.draw("late answer", 100_000);
-                        one.after += Duration::from_micros(u64::from(late) + 1);
-                    }
-                }
+                let (asked, together) = ask(&mut world, name, [RecordType::Aaaa, RecordType::A]);
                 (asked.into(), together)
             }
         };
@@ -74,7 +69,7 @@ impl Lookup {
         let ttl = coming.ttl;
         let addresses = match coming.reply {
             Reply::Addresses(addresses) => addresses,
-            Reply::Services(_) => Vec::new(),
+            Reply::Services(_) | Reply::Data(_) => Vec::new(),
             Reply::NoSuchName => {
                 self.failed = Some(Cause::NameNotFound);
                 Vec::new()
@@ -135,6 +130,42 @@ impl fmt::Debug for Lookup {
         let waiting: Vec<_> = self.waiting.iter().map(|waiting| &waiting.coming.reply).collect();
         f.debug_struct("Lookup").field("waiting", &waiting).finish_non_exhaustive()
     }
+}
+
+/// Asks the resolver, which may be slow.
+fn ask<const N: usize>(
+    world: &mut World,
+    name: &str,
+    which: [RecordType; N],
+) -> ([Coming; N], bool) {
+    let (mut asked, together) = world.network.names.ask(world.now, name, which);
+    for one in &mut asked {
+        if world.choices.fires(Point::SlowAnswer) {
+            let late = world.choices.draw("late answer", 100_000);
+            one.after += Duration::from_micros(u64::from(late) + 1);
+        }
+    }
+    (asked, together)
+}
+
+/// Looks HTTPS records up.
+pub(crate) fn services(host: &Host, name: &str) -> ServicesLookUp {
+    let mut world = host.shared.world();
+    let ([coming], _) = ask(&mut world, name, [RecordType::Https]);
+    world.note(StepKind::LookedUp, 0, 0, 1);
+    drop(world);
+    let host = host.clone();
+    Box::pin(async move {
+        host.sleep(coming.after).await;
+        let records = match coming.reply {
+            Reply::Services(services) => services.iter().map(|one| one.data().into()).collect(),
+            Reply::Data(records) => records.into_iter().map(Into::into).collect(),
+            Reply::Addresses(_) => Vec::new(),
+            Reply::NoSuchName => return Err(Cause::NameNotFound),
+            Reply::Failure | Reply::Silence => return Err(Cause::ResolveFailed),
+        };
+        Ok(ServicesAnswer { owner: None, records, ttl: coming.ttl })
+    })
 }
 
 fn loopback() -> Coming {

@@ -59,6 +59,8 @@ pub enum Reply {
     Addresses(Vec<IpAddr>),
     /// These services, in this order.
     Services(Vec<Service>),
+    /// HTTPS records of these data, right or wrong.
+    Data(Vec<Vec<u8>>),
     /// The name does not exist (NXDOMAIN).
     NoSuchName,
     /// The server failed (SERVFAIL).
@@ -67,13 +69,13 @@ pub enum Reply {
     Silence,
 }
 
-/// One HTTPS record (RFC 9460 9) in service mode.
+/// One HTTPS record (RFC 9460 9).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Service {
-    /// Less is tried first.
+    /// Less is tried first; 0 is an alias (2.4.2).
     pub priority: u16,
-    /// The name of the endpoint; `None` is the name itself.
+    /// The name of the endpoint; `None` is the name itself, and of an alias nothing.
     pub target: Option<String>,
     /// Protocols by their ALPN ids, such as `h3` and `h2`.
     pub alpn: Vec<String>,
@@ -81,6 +83,44 @@ pub struct Service {
     pub port: Option<u16>,
     /// Addresses to try before those of A and AAAA have come.
     pub hints: Vec<IpAddr>,
+}
+
+impl Service {
+    /// HTTP/3 and HTTP/2 at the name itself.
+    pub fn http3() -> Self {
+        let alpn = vec!["h3".to_owned(), "h2".to_owned()];
+        Self { priority: 1, alpn, ..Self::default() }
+    }
+
+    /// As it comes over the wire (RFC 9460 2.2).
+    pub fn data(&self) -> Vec<u8> {
+        let mut data = self.priority.to_be_bytes().to_vec();
+        for label in self.target.iter().flat_map(|name| name.split('.')) {
+            data.push(label.len() as u8);
+            data.extend_from_slice(label.as_bytes());
+        }
+        data.push(0);
+        let mut parameter = |key: u16, value: &[u8]| {
+            if !value.is_empty() {
+                data.extend_from_slice(&key.to_be_bytes());
+                data.extend_from_slice(&(value.len() as u16).to_be_bytes());
+                data.extend_from_slice(value);
+            }
+        };
+        let named = |name: &String| [&[name.len() as u8], name.as_bytes()].concat();
+        parameter(1, &self.alpn.iter().flat_map(named).collect::<Vec<_>>());
+        parameter(3, &self.port.map_or_else(Vec::new, |port| port.to_be_bytes().to_vec()));
+        let (mut v4, mut v6) = (Vec::new(), Vec::new());
+        for hint in &self.hints {
+            match hint {
+                IpAddr::V4(address) => v4.extend(address.octets()),
+                IpAddr::V6(address) => v6.extend(address.octets()),
+            }
+        }
+        parameter(4, &v4);
+        parameter(6, &v6);
+        data
+    }
 }
 
 /// A type of record.

@@ -39,6 +39,7 @@ pub(super) fn client(
             profile.protocols = policy.protocols.into();
             profile.versions = policy.tls_versions.into();
             profile.early_data = policy.early_data;
+            profile.https_records = policy.https_records;
             profile.danger_accept_any_certificate = policy.accept_any_certificate;
             profile.qlog = qlog.cloned();
         })

@@ -13,7 +13,7 @@ use super::units::{Share, Time};
 use crate::net::HostId;
 use crate::net::fault::{Fault, Peers};
 use crate::net::link::{Burst, Jitter, Link};
-use crate::net::names::{Record, Records, Reply};
+use crate::net::names::{Record, Records, Reply, Service};
 use crate::net::nat::Nat;
 use crate::net::rule::{self, Rule};
 use crate::net::stack::{self, Stack};
@@ -194,19 +194,36 @@ fn action(path: &str, said: &world::Rule) -> Result<rule::Action, Wrong> {
 pub(super) fn records(said: &world::Name) -> Records {
     let record = |own: &world::Record, ipv6: bool| {
         let family = said.addresses.iter().copied().filter(|at| at.is_ipv6() == ipv6);
-        let reply = match own.answer {
-            Answer::Addresses => Reply::Addresses(family.collect()),
-            Answer::NoSuchName => Reply::NoSuchName,
-            Answer::Failure => Reply::Failure,
-            Answer::Silence => Reply::Silence,
-        };
+        let reply = reply(own.answer, || Reply::Addresses(family.collect()));
         let mut record = Record::new(reply).delay(own.delay.unwrap_or(said.delay).0);
         record.ttl = own.ttl.or(said.ttl).map(|time| time.0);
         record
     };
     let mut records = Records::new().a(record(&said.a, false)).aaaa(record(&said.aaaa, true));
+    records.https = services(said);
     records.together = said.together;
     records
+}
+
+fn reply(answer: Answer, records: impl FnOnce() -> Reply) -> Reply {
+    match answer {
+        Answer::Addresses => records(),
+        Answer::NoSuchName => Reply::NoSuchName,
+        Answer::Failure => Reply::Failure,
+        Answer::Silence => Reply::Silence,
+    }
+}
+
+/// What it knows of a name's HTTPS records.
+fn services(said: &world::Name) -> Record {
+    let own = &said.https;
+    let service = |said: &world::Service| {
+        let world::Service { priority, target, alpn, port } = said.clone();
+        Service { priority, target, alpn, port, hints: Vec::new() }
+    };
+    let records = || Reply::Services(own.records.iter().map(service).collect());
+    let record = Record::new(reply(own.answer, records)).delay(own.delay.unwrap_or(said.delay).0);
+    Record { ttl: own.ttl.or(said.ttl).map(|time| time.0), ..record }
 }
 
 /// So long after the beginning.

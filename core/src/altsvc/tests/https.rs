@@ -19,8 +19,11 @@ fn record(priority: u16, target: &str, parameters: &[(u16, &[u8])]) -> Vec<u8> {
 }
 
 fn read(records: &[Vec<u8>]) -> String {
-    let data: Vec<&[u8]> = records.iter().map(Vec::as_slice).collect();
-    match https_records(&data, &origin("example.org"), Duration::from_secs(60)) {
+    read_of("example.org", records)
+}
+
+fn read_of(owner: &str, records: &[Vec<u8>]) -> String {
+    match https_records(records, &origin("example.org"), owner, Duration::from_secs(60)) {
         Ok(HttpsRecords::Alias(name)) => format!("ask {name}"),
         Ok(HttpsRecords::Unavailable) => "unavailable".to_owned(),
         Ok(HttpsRecords::Offers(offers)) => Said::Offers(offers).to_string().replace("; ma=60", ""),
@@ -74,6 +77,16 @@ fn records_become_alternatives() {
     for (records, expected) in rows {
         assert_eq!(read(records), expected);
     }
+}
+
+/// Behind an alias the root stands for where that led.
+// rule: SV-5
+#[test]
+fn the_owner_is_where_the_record_stands() {
+    let records = [record(1, ".", &[(1, H3), (2, b"")])];
+    assert_eq!(read_of("example.org", &records), r#"h3=":443""#);
+    assert_eq!(read_of("svc.example.net", &records), r#"h3="svc.example.net:443""#);
+    assert_eq!(read_of("_8443._https.a.test", &records), r#"h3="_8443._https.a.test:443""#);
 }
 
 /// RFC 9460 appendix D, in the bytes that stand there.

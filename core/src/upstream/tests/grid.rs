@@ -14,7 +14,7 @@ pub(super) struct Race {
 }
 
 impl Race {
-    fn new(change: impl FnOnce(&mut Config), addresses: &[&str]) -> Self {
+    pub(super) fn new(change: impl FnOnce(&mut Config), addresses: &[&str]) -> Self {
         let rig = Rig::new(|config| {
             config.profiles[0].protocols = Protocols::AutoHttp3;
             change(config);
@@ -30,7 +30,7 @@ impl Race {
         race
     }
 
-    fn learn(&mut self, alternative: Alternative) {
+    pub(super) fn learn(&mut self, alternative: Alternative) {
         let said = Said::Offers(vec![Offer::new(alternative)]);
         let (origin, source, age) = (https().origin, Source::Field, Duration::ZERO);
         assert_eq!(self.rig.event(Event::Learnt { origin, said, source, age }), []);
@@ -71,6 +71,7 @@ impl Race {
                     told.extend(self.tell(&more));
                     continue;
                 }
+                Action::ResolveServices { name, .. } => format!("services of {name}"),
                 Action::Connect { attempt, connection, transport, address, .. } => {
                     let number = self.attempts.len();
                     self.attempts.push((*attempt, *connection, *transport, true));

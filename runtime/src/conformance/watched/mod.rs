@@ -16,7 +16,7 @@ use regatta_core::Instant;
 use regatta_core::engine::tls::Provider;
 
 use self::datagrams::{Road, Socket};
-use crate::runtime::{Address, Listener, Runtime, Stream, Timer};
+use crate::runtime::{Address, Listener, Runtime, ServicesLookUp, Stream, Timer};
 
 mod datagrams;
 
@@ -241,6 +241,10 @@ impl<R: Runtime> Runtime for Watched<R> {
 
     fn resolve(&self, name: &str) -> Self::Resolution {
         self.inner.resolve(name)
+    }
+
+    fn resolve_services(&self, name: &str) -> Option<ServicesLookUp> {
+        self.inner.resolve_services(name)
     }
 }
 

@@ -248,6 +248,9 @@ pub struct Client {
     /// Whether requests may go in early data.
     #[serde(default)]
     pub early_data: bool,
+    /// Asks for the HTTPS records of origins that are not known to offer HTTP/3.
+    #[serde(default)]
+    pub https_records: bool,
     /// Whether it trusts every certificate.
     #[serde(default)]
     pub accept_any_certificate: bool,

@@ -205,6 +205,40 @@ pub struct Name {
     /// What is different about IPv6 addresses.
     #[serde(default)]
     pub aaaa: Record,
+    /// Its HTTPS records, and what is different about them.
+    #[serde(default)]
+    pub https: Https,
+}
+
+/// A name's `https`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Https {
+    /// What comes; `addresses` is the records.
+    #[serde(default)]
+    pub answer: Answer,
+    /// How long it takes.
+    pub delay: Option<Time>,
+    /// How long it holds.
+    pub ttl: Option<Time>,
+    /// The records.
+    #[serde(default)]
+    pub records: Vec<Service>,
+}
+
+/// An HTTPS record.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Service {
+    /// Less is tried first; 0 is an alias.
+    pub priority: u16,
+    /// The name of the endpoint; the name itself.
+    pub target: Option<String>,
+    /// Protocols by their ALPN ids.
+    #[serde(default)]
+    pub alpn: Vec<String>,
+    /// The origin's.
+    pub port: Option<u16>,
 }
 
 /// A name's `a` or `aaaa`.
