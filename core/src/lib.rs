@@ -62,6 +62,7 @@ pub mod basic;
 ))]
 pub mod carrier;
 mod codes;
+pub mod dns;
 pub mod downstream;
 pub mod engine;
 pub mod eyeballs;

@@ -32,6 +32,8 @@ mod closing;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod datagrams;
+#[cfg(feature = "dns")]
+pub mod dns;
 mod drive;
 mod effects;
 mod error;

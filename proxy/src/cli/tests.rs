@@ -159,7 +159,8 @@ fn the_table_of_curls_options_tells_the_truth() {
         }
     }
     for arg in command.get_arguments().filter_map(clap::Arg::get_long) {
-        let is_ours = ["repeat", "timeline", "record", "qlog", "early-data"].contains(&arg);
+        let is_ours =
+            ["repeat", "timeline", "record", "qlog", "early-data", "https-records"].contains(&arg);
         let is_told = table.iter().any(|(_, long, _)| long == arg);
         assert!(is_ours != is_told, "--{arg}");
     }

@@ -1,6 +1,6 @@
 //! Values of options, read from text.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
@@ -80,6 +80,14 @@ pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
     seconds
         .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
         .ok_or_else(|| "expected seconds, such as 5 or 0.25 (0 is no limit)".to_owned())
+}
+
+/// A name server: an address, and a port where it is another than 53.
+pub(crate) fn dns_server(text: &str) -> Result<SocketAddr, String> {
+    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
+    let address = bare.parse().map(|address| SocketAddr::new(address, 53));
+    let expected = || "expected an address, with a port where it is not 53: 192.0.2.53:5353".into();
+    address.or_else(|_| text.parse()).map_err(|_: std::net::AddrParseError| expected())
 }
 
 pub(crate) fn resolve(text: &str) -> Result<Resolve, String> {
@@ -175,6 +183,17 @@ mod tests {
         assert_eq!(header("Accept:"), Ok(HeaderLine::Remove(http::header::ACCEPT)));
         assert_eq!(header("X A: b"), Err("\"X A\" is not a field name".to_owned()));
         assert!(header("X-A: b\r\nX-B: c").is_err());
+    }
+
+    #[test]
+    fn name_servers() {
+        let at = |text: &str| dns_server(text).map(|address| address.to_string()).ok();
+        assert_eq!(at("192.0.2.1").as_deref(), Some("192.0.2.1:53"));
+        assert_eq!(at("192.0.2.1:5353").as_deref(), Some("192.0.2.1:5353"));
+        assert_eq!(at("2001:db8::1").as_deref(), Some("[2001:db8::1]:53"));
+        assert_eq!(at("[2001:db8::1]").as_deref(), Some("[2001:db8::1]:53"));
+        assert_eq!(at("[2001:db8::1]:5353").as_deref(), Some("[2001:db8::1]:5353"));
+        assert_eq!([at("ns.test"), at("192.0.2.1:"), at("")], [None, None, None]);
     }
 
     #[test]

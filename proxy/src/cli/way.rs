@@ -45,6 +45,16 @@ pub(crate) struct WayArgs {
     #[arg(long, value_name = "FILE", help_heading = CONNECTION)]
     pub(crate) alt_svc: Option<PathBuf>,
 
+    /// Ask for the HTTPS DNS record of each server (RFC 9460), and use HTTP/3 where it says so,
+    /// from the first request on
+    #[arg(long, help_heading = CONNECTION)]
+    pub(crate) https_records: bool,
+
+    /// Ask these name servers, and not the system's resolver
+    #[arg(long, value_name = "ADDR[:PORT][,..]", value_parser = value::dns_server)]
+    #[arg(value_delimiter = ',', help_heading = CONNECTION)]
+    pub(crate) dns_servers: Vec<std::net::SocketAddr>,
+
     /// Send GET and HEAD with the first flight of a connection over HTTP/3 that resumes an earlier
     /// one (0-RTT): whoever records that can send it again
     #[arg(long, help_heading = CONNECTION)]

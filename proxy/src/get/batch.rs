@@ -181,7 +181,7 @@ pub(crate) fn client(
             profile.roots = Roots::Pem(pem);
         }
         profile.protocols = protocols;
-        profile.early_data = args.way.early_data;
+        (profile.early_data, profile.https_records) = (args.way.early_data, args.way.https_records);
     });
     // --parallel-max is the limit that was asked for.
     builder = builder.limits(|limits| {
@@ -204,7 +204,8 @@ pub(crate) fn client(
 fn allowed(way: &WayArgs) -> Result<Protocols, Failure> {
     let protocols = protocols(way);
     if way.early_data && !matches!(protocols, Protocols::AutoHttp3 | Protocols::Http3) {
-        let text = "--early-data is for HTTP/3 alone: add --http3, --http3-only or --alt-svc FILE";
+        let text = "--early-data is for HTTP/3 alone: add --http3, --http3-only, \
+            --https-records or --alt-svc FILE";
         return Err(Failure::new(Exit::Usage, text.to_owned()));
     }
     Ok(protocols)
@@ -216,7 +217,9 @@ const fn protocols(way: &WayArgs) -> Protocols {
         WayArgs { http2: true, .. } => Protocols::Http2,
         WayArgs { http2_prior_knowledge: true, .. } => Protocols::Http2PriorKnowledge,
         WayArgs { http3_only: true, .. } => Protocols::Http3,
-        WayArgs { http3: true, .. } | WayArgs { alt_svc: Some(_), .. } => Protocols::AutoHttp3,
+        WayArgs { http3: true, .. }
+        | WayArgs { alt_svc: Some(_), .. }
+        | WayArgs { https_records: true, .. } => Protocols::AutoHttp3,
         _ => Protocols::Auto,
     }
 }

@@ -8,6 +8,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
+mod records;
+
 use super::*;
 use crate::demo::gate::Gate;
 use crate::demo::stage::{BlackHole, Origin};

@@ -10,11 +10,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use regatta_core::Instant;
+use regatta_core::dns::Servers;
 use regatta_core::types::{Cause, Transport};
 use regatta_runtime::Datagrams as _;
+use regatta_tokio::dns::Stub;
 use regatta_tokio::system::LookUp;
 use regatta_tokio::{
-    Address, Answer, DatagramSocket, ListeningSocket, Runtime, Socket, Tokio, TokioTimer,
+    Address, Answer, DatagramSocket, ListeningSocket, Runtime, ServicesLookUp, Socket, Tokio,
+    TokioTimer,
 };
 
 use crate::cli::WayArgs;
@@ -26,6 +29,8 @@ pub(crate) struct Wire {
     tokio: Tokio,
     plan: Arc<Plan>,
     notes: Arc<Mutex<Notes>>,
+    /// Who is asked for HTTPS records, and instead of the system where that was said.
+    names: Stub<Tokio>,
 }
 
 /// Where connections go instead.
@@ -34,6 +39,8 @@ struct Plan {
     unix: Option<Arc<Path>>,
     connect_to: Vec<ConnectTo>,
     family: Option<Family>,
+    /// The system's resolver is not asked.
+    own_servers: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,8 +90,14 @@ impl Wire {
             unix: args.unix_socket.as_deref().map(Arc::from),
             connect_to: args.connect_to.clone(),
             family,
+            own_servers: !args.dns_servers.is_empty(),
         };
-        Self { tokio: Tokio::new(), plan: Arc::new(plan), notes: Arc::default() }
+        let tokio = Tokio::new();
+        let names = match args.dns_servers.as_slice() {
+            [] => Stub::of_system(tokio.clone()),
+            own => Stub::new(tokio.clone(), Servers::of(own.iter().copied())),
+        };
+        Self { tokio, plan: Arc::new(plan), notes: Arc::default(), names }
     }
 
     /// Its clock and timers.
@@ -127,10 +140,7 @@ impl Wire {
     /// An address of 240.0.0.0/4, where nobody is, for a name that `--connect-to` may lead
     /// elsewhere: which port is asked for decides, and that is known later.
     fn stand_in(&self, name: &str) -> Option<IpAddr> {
-        let concerns = |rule: &ConnectTo| {
-            rule.host.as_ref().is_none_or(|host| host.eq_ignore_ascii_case(name))
-        };
-        if !self.plan.connect_to.iter().any(concerns) {
+        if !self.plan.leads_elsewhere(name) {
             return None;
         }
         let mut notes = self.lock();
@@ -159,12 +169,16 @@ impl Wire {
 }
 
 impl Wire {
-    /// What the system's resolver knows, of the family that is wanted.
+    /// What the resolver knows, of the family that is wanted.
     fn addresses(
         &self,
         name: &str,
     ) -> impl Future<Output = Result<Vec<IpAddr>, Cause>> + Send + use<> {
-        let (plan, found) = (Arc::clone(&self.plan), self.tokio.resolve(name));
+        let plan = Arc::clone(&self.plan);
+        let found = match plan.own_servers {
+            true => Some(self.names.addresses(name)),
+            false => self.tokio.resolve(name),
+        };
         async move {
             let answer = found.ok_or(Cause::ResolveFailed)?.await?;
             let allowed = answer.addresses.into_iter().filter(|address| plan.allows(*address));
@@ -175,6 +189,14 @@ impl Wire {
 }
 
 impl Plan {
+    /// Whether `--connect-to` may lead connections for this name elsewhere.
+    fn leads_elsewhere(&self, name: &str) -> bool {
+        let concerns = |rule: &ConnectTo| {
+            rule.host.as_ref().is_none_or(|host| host.eq_ignore_ascii_case(name))
+        };
+        self.connect_to.iter().any(concerns)
+    }
+
     fn allows(&self, address: IpAddr) -> bool {
         self.family.is_none_or(|family| family.has(address))
     }
@@ -258,6 +280,12 @@ impl Runtime for Wire {
         }
         let found = self.addresses(name);
         Some(Box::pin(async { Ok(Answer { addresses: found.await?, ttl: None }) }))
+    }
+
+    fn resolve_services(&self, name: &str) -> Option<ServicesLookUp> {
+        // UDP would not go where connections are led.
+        let led = self.plan.unix.is_some() || !self.plan.connect_to.is_empty();
+        (!led).then(|| self.names.services(name))
     }
 }
 

@@ -29,6 +29,11 @@ impl Provider {
         Self(Arc::new(provider))
     }
 
+    /// Fills `bytes` with what nobody can guess. Whether it could.
+    pub fn fill_random(&self, bytes: &mut [u8]) -> bool {
+        self.0.secure_random.fill(bytes).is_ok()
+    }
+
     /// As rustls wants it.
     pub(super) fn get(&self) -> Arc<CryptoProvider> {
         Arc::clone(&self.0)
