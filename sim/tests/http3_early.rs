@@ -194,7 +194,7 @@ fn what_the_handshake_refuses_goes_again_and_is_answered_once() {
     });
 }
 
-// rule: ED-1b
+// rule: ED-1b A82
 #[test]
 fn what_is_too_early_goes_again_over_the_full_handshake() {
     Scene::new().play(async |scene| {
@@ -225,7 +225,7 @@ fn who_marks_a_request_as_early_gets_the_425() {
     });
 }
 
-// rule: ED-1a
+// rule: ED-1a A82
 #[test]
 fn who_is_not_safe_or_has_a_body_waits_for_the_handshake() {
     Scene::new().play(async |scene| {

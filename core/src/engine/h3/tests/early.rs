@@ -33,7 +33,7 @@ fn a_request_goes_with_the_handshake() {
 }
 
 /// What a server said before binds it (RFC 9114 7.2.4.2).
-// rule: H3-7a
+// rule: H3-7a A82
 #[test]
 fn settings_may_not_shrink() {
     let before =

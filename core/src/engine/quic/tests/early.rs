@@ -52,7 +52,7 @@ fn a_server_takes_early_data_only_where_it_was_told_to() {
 }
 
 /// Whoever has recorded a first flight sends it again when the connection is over.
-// rule: ED-2b
+// rule: ED-2b A82
 #[test]
 fn a_first_flight_that_is_sent_again_is_not_taken() {
     let (mut net, _) = resumable(&taking());

@@ -1,8 +1,10 @@
 //! Clients and a server against each other in memory.
 
+mod attacks;
 mod closes;
 mod early;
 mod ends;
+mod forge;
 mod hostile;
 mod net;
 mod qlog;

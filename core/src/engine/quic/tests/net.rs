@@ -6,6 +6,7 @@ use bytes::Bytes;
 use quinn_proto::{Dir, StreamId};
 
 use super::super::*;
+use super::forge::{Forge, forging};
 use crate::engine::tls::tests::{Authority, JUNE, Seeded};
 use crate::engine::tls::{self, Clock};
 use crate::rng::Rng;
@@ -62,6 +63,14 @@ impl World {
         let (client, server) = self.configs();
         let sink = Some(Arc::clone(sink));
         self.net_of(&client.with_qlog(sink.clone()), &server.with_qlog(sink), 1)
+    }
+
+    /// The same with one client; what the server's packets hold is changed.
+    pub(super) fn net_with_forger(&self, forge: Forge) -> Net {
+        let (client, mut server) = self.configs();
+        let quinn = Arc::make_mut(&mut server.quinn);
+        quinn.crypto = forging(Arc::clone(&quinn.crypto), forge);
+        self.net_of(&client, &server, 1)
     }
 
     pub(super) fn net_of(
