@@ -380,10 +380,11 @@ impl Carrier {
                 Event::Upstream(upstream::Event::Closed { connection, cause })
             }
             // A client hears no requests and refuses none. What an ALTSVC frame says is known to
-            // nobody here.
-            engine::Event::Head { .. } | engine::Event::Cut(_) | engine::Event::AltSvc { .. } => {
-                return None;
-            }
+            // nobody here, and only HTTP/3 says later what it cannot say.
+            engine::Event::Head { .. }
+            | engine::Event::Cut(_)
+            | engine::Event::AltSvc { .. }
+            | engine::Event::Unsayable { .. } => return None,
         })
     }
 

@@ -57,8 +57,9 @@ pub struct Config {
     /// HTTP/3: how many streams may wait for that table (RFC 9204 2.1.2). Default 0.
     pub qpack_blocked: u16,
     /// HTTP/3: how many bytes of datagrams (RFC 9297) wait in each direction, 64 counted with each;
-    /// the oldest are lost first. QUIC must carry datagrams too, by its own option. Default `None`:
-    /// the peer is told that none are understood.
+    /// the oldest are lost first. QUIC must carry datagrams too, by an option of its own, which
+    /// clients and servers of the runtime set by this one. Default `None`: the peer is told that
+    /// none are understood.
     pub h3_datagrams: Option<NonZeroU32>,
     /// HTTP/2: largest frame that the peer may send, in bytes. Default 16 KiB (RFC 9113 6.5.2).
     pub max_frame_size: u32,

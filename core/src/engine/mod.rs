@@ -37,6 +37,7 @@ mod config;
 #[cfg(feature = "http1")]
 pub mod connect;
 mod decimal;
+mod extended;
 #[cfg(feature = "http1")]
 pub mod h1;
 #[cfg(feature = "http2")]
@@ -67,6 +68,7 @@ mod watch;
 pub use any::Engine;
 pub use config::Config;
 pub use decimal::Decimal;
+pub use extended::Extended;
 pub use output::Output;
 pub use pace::{Meter, Pace};
 #[cfg(all(
@@ -157,6 +159,12 @@ pub enum Event {
         cause: Cause,
         /// May the request go again.
         retry: RetrySafe,
+    },
+    /// Client: what was opened cannot be said to this server, as its settings tell, and is about to
+    /// be reset unsent. So would [`OpenError::Unsayable`] have said, had they come before.
+    Unsayable {
+        /// Whose.
+        stream: StreamId,
     },
     /// The peer changed how many streams it grants.
     Limit(Limit),

@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderName, Request, Response, StatusCode, Uri, Version, h
 
 use super::exchange::{Tx, Verb};
 use super::framing::{self, Options};
-use crate::engine::{AbsoluteForm, Decimal, Output};
+use crate::engine::{AbsoluteForm, Decimal, Extended, Output};
 
 /// How a message is framed and what its connection fields say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +36,9 @@ impl Plan {
         let length = framing::content_length(headers).ok()?;
         let connect = Verb::of(head.method()) == Verb::Connect;
         if connect {
+            if head.extensions().get::<Extended>().is_some() {
+                return None;
+            }
             plan.tx = if end { Tx::Done } else { Tx::Tunnel };
             return Some(plan);
         }

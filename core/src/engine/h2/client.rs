@@ -83,7 +83,7 @@ impl H2 {
             .insert_with(|id| Stream::client(id, ready, limits, response, send, end_now));
         if let Some(stream) = self.streams.get_mut(id) {
             if is_connect {
-                stream.connect(end);
+                stream.connect();
             } else if !end && head::expects_continue(head.headers()) {
                 stream.hold();
                 self.clock.expect(now, id);

@@ -1,16 +1,19 @@
 //! Heads as the h2 crate takes and gives them.
 
 use http::header;
-use http::{Request, Response, Uri, Version};
+use http::{Method, Request, Response, Uri, Version};
 
 pub(super) use crate::engine::head::{expects_continue, fields, has_no_content};
 
+use crate::engine::Extended;
 use crate::engine::head::strip;
 
 /// A request as h2 takes it: absolute URI without user information, no connection fields, Host
 /// moved into the authority. `None` if scheme or authority is missing.
 pub(super) fn request(head: &Request<()>) -> Option<Request<()>> {
     let protocol = head.extensions().get::<h2::ext::Protocol>().cloned();
+    let named = || head.extensions().get::<Extended>().map(|named| named.as_str().into());
+    let protocol = protocol.or_else(named).filter(|_| *head.method() == Method::CONNECT);
     let target = crate::engine::head::target(head, protocol.is_some())?;
     let mut out = Request::new(());
     *out.method_mut() = head.method().clone();
@@ -34,6 +37,10 @@ pub(super) fn response(mut head: Response<()>) -> Response<()> {
 /// A request that came is made whole. `false` when it names no host, or two (H2-5, H-3), and for
 /// a CONNECT without a port (H-6).
 pub(super) fn complete(head: &mut Request<()>) -> bool {
-    let is_extended = head.extensions().get::<h2::ext::Protocol>().is_some();
-    crate::engine::head::complete(head, is_extended)
+    let Some(protocol) = head.extensions().get::<h2::ext::Protocol>() else {
+        return crate::engine::head::complete(head, false);
+    };
+    let Some(named) = Extended::new(protocol.as_str()) else { return false };
+    head.extensions_mut().insert(named);
+    crate::engine::head::complete(head, true)
 }

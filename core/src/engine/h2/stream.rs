@@ -98,8 +98,6 @@ pub(super) struct Stream {
     pub(super) is_connect: bool,
     /// Pieces that wait for 100 (Continue), or for 2xx to CONNECT, if they do.
     held: Option<Vec<Piece>>,
-    /// CONNECT was opened with its end: without a tunnel nothing follows.
-    ends_untunnelled: bool,
     /// A server owes 100 (Continue).
     owes_continue: bool,
     /// Whether the clock looks at what is left to be sent.
@@ -169,7 +167,6 @@ impl Stream {
             is_head: false,
             is_connect: false,
             held: None,
-            ends_untunnelled: false,
             owes_continue: false,
             is_timed: false,
             id,
@@ -243,11 +240,9 @@ impl Stream {
         let head = Head::Response(Box::new(http::Response::from_parts(parts, ())));
         events.push_back(Event::Head { stream: self.id, head, end });
         if self.is_connect && !is_success {
-            // No tunnel: what was meant for it goes nowhere.
-            let had = self.held.take().is_some_and(|held| !held.is_empty());
-            if had || self.ends_untunnelled {
-                self.send(Piece::Data(Bytes::new(), true));
-            }
+            // No tunnel: what was meant for it goes nowhere, and nothing follows.
+            self.held = None;
+            self.send(Piece::Data(Bytes::new(), true));
         } else if !end {
             self.release();
         } else if self.held.is_some() {
@@ -370,9 +365,8 @@ impl Stream {
     }
 
     /// A client's CONNECT: the tunnel's bytes wait for 2xx.
-    pub(super) fn connect(&mut self, end: bool) {
+    pub(super) fn connect(&mut self) {
         self.is_connect = true;
-        self.ends_untunnelled = end;
         self.hold();
     }
 

@@ -31,11 +31,13 @@ impl H3 {
         }
         let said = message::Outgoing::new(head).ok_or(OpenError::Unsayable)?;
         let peer = self.peer.unwrap_or_default();
-        // RFC 9220 3: only where the server has said that it knows how.
-        if said.is_extended() && !peer.connect_protocol {
+        let (is_extended, priority) = (said.is_extended(), Said::of(head.headers()));
+        // RFC 9220 3: only where the server has said that it knows how, which it says last of all
+        // that a new connection waits for.
+        let is_unknown = is_extended && !peer.connect_protocol;
+        if is_unknown && self.peer_has_begun {
             return Err(OpenError::Unsayable);
         }
-        let (is_extended, priority) = (said.is_extended(), Said::of(head.headers()));
         let clean = message::clean(head.headers());
         let fields = clean.as_ref().unwrap_or_else(|| head.headers());
         let lines = || said.lines().chain(message::lines(fields));
@@ -46,7 +48,9 @@ impl H3 {
         self.used += 1;
         let id = self.streams.insert(Stream::new(quic, ToSay::Body));
         self.numbers.insert(quic, id);
-        self.say_fields(id, lines());
+        if !is_unknown {
+            self.say_fields(id, lines());
+        }
         let is_connect = *head.method() == Method::CONNECT;
         if let Some(stream) = self.streams.get_mut(id) {
             stream.is_told = true;
@@ -55,7 +59,6 @@ impl H3 {
             stream.has_datagrams = is_extended;
             stream.heed(priority);
             if is_connect {
-                stream.ends_untunnelled = end;
                 stream.held = Some(Vec::new());
             } else if end {
                 stream.finish();
@@ -65,7 +68,29 @@ impl H3 {
             }
         }
         self.enlist(id);
+        if is_unknown {
+            self.unsaid.push((id, said, fields.clone()));
+        }
         Ok(id)
+    }
+
+    /// The server has said what it takes: so do those heads go out that waited for it.
+    pub(super) fn say_unsaid(&mut self) {
+        let peer = self.peer.unwrap_or_default();
+        for (stream, said, fields) in core::mem::take(&mut self.unsaid) {
+            if self.streams.get(stream).is_none() {
+                continue;
+            }
+            let lines = || said.lines().chain(message::lines(&fields));
+            if peer.connect_protocol && message::size(lines()) <= peer.max_field_section {
+                self.say_fields(stream, lines());
+                self.enlist(stream);
+                continue;
+            }
+            self.events.push_back(Event::Unsayable { stream });
+            let (cause, retry) = (Cause::Cancelled, RetrySafe::Unsent);
+            self.end(stream, code::REQUEST_CANCELLED, Event::Reset { stream, cause, retry });
+        }
     }
 
     /// Takes the streams that the server lets this side open.
@@ -121,11 +146,9 @@ impl H3 {
         let head = Head::Response(Box::new(head));
         stream.event = Some(Event::Head { stream: id, head, end: false });
         if is_connect && !is_tunnel {
-            // No tunnel: what was meant for it goes nowhere.
-            let had = stream.held.take().is_some_and(|held| !held.is_empty());
-            if had || stream.ends_untunnelled {
-                self.say(id, Held::Data(bytes::Bytes::new(), true));
-            }
+            // No tunnel: what was meant for it goes nowhere, and nothing follows.
+            stream.held = None;
+            self.say(id, Held::Data(bytes::Bytes::new(), true));
         } else if is_tunnel {
             self.release(id);
         }

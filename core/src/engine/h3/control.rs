@@ -356,6 +356,7 @@ impl H3 {
             return Err(Fault::Connection(code::SETTINGS_ERROR));
         }
         self.adopt(settings);
+        self.say_unsaid();
         Ok(())
     }
 }

@@ -45,35 +45,58 @@ impl fmt::Display for DatagramError {
 
 impl core::error::Error for DatagramError {}
 
-/// Datagrams that wait.
-#[derive(Debug, Default)]
-struct Queue {
-    all: VecDeque<(StreamId, Bytes)>,
+/// Datagrams that wait, and whose they are. Each counts 64 bytes beside its own.
+#[derive(Debug)]
+pub struct DatagramQueue<T> {
+    all: VecDeque<(T, Bytes)>,
     bytes: usize,
+    lost: u64,
 }
 
-impl Queue {
-    fn push(&mut self, most: usize, stream: StreamId, payload: Bytes) {
-        let cost = payload.len() + OVERHEAD;
-        while self.bytes + cost > most && self.pop().is_some() {}
-        if self.bytes + cost <= most {
+impl<T> Default for DatagramQueue<T> {
+    fn default() -> Self {
+        Self { all: VecDeque::new(), bytes: 0, lost: 0 }
+    }
+}
+
+impl<T> DatagramQueue<T> {
+    /// Puts one behind those that wait, of which all may have `most` bytes: the oldest are lost
+    /// for it. Those that are lost come back, this one itself where it alone is too long.
+    pub fn push(&mut self, most: usize, whose: T, payload: Bytes) -> Vec<(T, Bytes)> {
+        let (cost, mut lost) = (payload.len() + OVERHEAD, Vec::new());
+        if cost > most {
+            lost.push((whose, payload));
+        } else {
+            while self.bytes + cost > most
+                && let Some(oldest) = self.pop()
+            {
+                lost.push(oldest);
+            }
             self.bytes += cost;
-            self.all.push_back((stream, payload));
+            self.all.push_back((whose, payload));
         }
+        self.lost += lost.len() as u64;
+        lost
     }
 
-    fn pop(&mut self) -> Option<(StreamId, Bytes)> {
-        let (stream, payload) = self.all.pop_front()?;
+    /// The oldest.
+    pub fn pop(&mut self) -> Option<(T, Bytes)> {
+        let (whose, payload) = self.all.pop_front()?;
         self.bytes -= payload.len() + OVERHEAD;
-        Some((stream, payload))
+        Some((whose, payload))
+    }
+
+    /// How many were lost so far because too much waited.
+    pub const fn lost(&self) -> u64 {
+        self.lost
     }
 }
 
 /// A connection's datagrams.
 #[derive(Debug, Default)]
 pub(super) struct Datagrams {
-    came: Queue,
-    out: Queue,
+    came: DatagramQueue<StreamId>,
+    out: DatagramQueue<StreamId>,
     /// How long QUIC's may be, as was last seen.
     longest: Option<usize>,
 }
@@ -82,8 +105,21 @@ impl H3 {
     /// The longest datagram that goes out on a stream at the moment, in bytes; `None` where none
     /// does. It changes with the path.
     pub fn max_datagram(&self, stream: StreamId) -> Option<usize> {
-        let (_, longest) = self.agreed()?;
-        self.longest(longest, stream)
+        let (most, longest) = self.agreed()?;
+        self.longest(most, longest, stream)
+    }
+
+    /// How many bytes of a stream's datagrams may wait in each direction; `None` where it has none:
+    /// it is not one of extended CONNECT, or this side takes no datagrams.
+    pub fn datagram_room(&self, stream: StreamId) -> Option<usize> {
+        let has_datagrams = self.streams.get(stream)?.has_datagrams;
+        self.config.h3_datagrams.filter(|_| has_datagrams).map(|most| most.get() as usize)
+    }
+
+    /// How long QUIC's datagrams may be, where both sides take some. When it changes,
+    /// [`H3::max_datagram`] has changed for every stream.
+    pub fn path_datagram(&self) -> Option<usize> {
+        self.agreed().map(|(_, longest)| longest)
     }
 
     /// How many bytes may wait, and how long QUIC's may be, where both sides take datagrams.
@@ -95,10 +131,11 @@ impl H3 {
         Some((most.get() as usize, self.datagrams.longest?))
     }
 
-    fn longest(&self, longest: usize, stream: StreamId) -> Option<usize> {
+    fn longest(&self, most: usize, longest: usize, stream: StreamId) -> Option<usize> {
         let found = self.streams.get(stream)?;
         let is_open = found.has_datagrams && !found.is_sent;
-        is_open.then(|| longest.saturating_sub(quarter(number(found.quic)).len()))
+        let carried = longest.saturating_sub(quarter(number(found.quic)).len());
+        is_open.then(|| carried.min(most.saturating_sub(OVERHEAD)))
     }
 
     /// Sends a datagram of a stream, which may be lost; what waited longest is, where too much
@@ -110,11 +147,11 @@ impl H3 {
         payload: Bytes,
     ) -> Result<(), DatagramError> {
         let (most, longest) = self.agreed().ok_or(DatagramError::Unsupported)?;
-        let longest = self.longest(longest, stream).ok_or(DatagramError::NoStream)?;
-        if payload.len() > longest || payload.len() + OVERHEAD > most {
+        let longest = self.longest(most, longest, stream).ok_or(DatagramError::NoStream)?;
+        if payload.len() > longest {
             return Err(DatagramError::TooLong);
         }
-        self.datagrams.out.push(most, stream, payload);
+        let _lost = self.datagrams.out.push(most, stream, payload);
         self.is_stirred = true;
         Ok(())
     }
@@ -166,7 +203,7 @@ impl H3 {
             return self.on_fault(now, id, Fault::Stream(code::DATAGRAM_ERROR, fault));
         }
         bytes.advance(front);
-        self.datagrams.came.push(most, id, bytes);
+        let _lost = self.datagrams.came.push(most, id, bytes);
         Ok(())
     }
 }

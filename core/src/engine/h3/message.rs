@@ -1,31 +1,12 @@
 //! Heads and trailers: fields into messages (RFC 9114 4.1.2, 4.2, 4.3), messages into fields.
 
-use core::str::FromStr;
-
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::uri::{Authority, PathAndQuery, Scheme, Uri};
 use http::{Method, Request, Response, StatusCode, Version};
 
 use super::qpack::{Field, Line};
-use crate::engine::head;
-
-/// In the extensions of a CONNECT: what is to be spoken through the tunnel, for example
-/// `websocket` (RFC 9220).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Extended(Box<str>);
-
-impl Extended {
-    /// Names a protocol; `None` where that is no token (RFC 9110 5.6.2).
-    pub fn new(protocol: &str) -> Option<Self> {
-        HeaderName::from_str(protocol).is_ok().then(|| Self(protocol.into()))
-    }
-
-    /// The protocol's name.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
+use crate::engine::{Extended, head};
 
 /// What a message says of itself, by its pseudo-fields.
 #[derive(Default)]
@@ -177,6 +158,7 @@ pub(super) fn content_length(fields: &HeaderMap) -> Option<Option<u64>> {
 }
 
 /// What a request says of itself, kept for as long as its section is written.
+#[derive(Debug)]
 pub(super) struct Outgoing {
     method: Method,
     scheme: Option<Scheme>,

@@ -52,9 +52,8 @@ mod tests;
 mod waiting;
 
 pub use self::capsule::{CapsuleError, Capsules, capsule};
-pub use self::datagram::DatagramError;
+pub use self::datagram::{DatagramError, DatagramQueue};
 pub use self::frame::Settings;
-pub use self::message::Extended;
 pub use self::priority::Priority;
 
 use self::abuse::Abuse;
@@ -99,6 +98,8 @@ pub struct H3 {
     waiting: waiting::Waiting,
     /// A client's streams that are open and not used.
     stash: VecDeque<quinn_proto::StreamId>,
+    /// Heads of a client's streams that wait for the server's settings.
+    unsaid: Vec<(StreamId, message::Outgoing, HeaderMap)>,
     /// How many it has used.
     used: u64,
     /// How many of these were void: early data that was refused.
@@ -188,6 +189,7 @@ impl H3 {
             unread: 0,
             waiting: waiting::Waiting::default(),
             stash: VecDeque::new(),
+            unsaid: Vec::new(),
             used: 0,
             void: 0,
             is_early: false,

@@ -6,7 +6,7 @@
 
 use core::fmt;
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
 
 use super::client::{number, request_stream};
 use super::frame::{kind, put_front};
@@ -48,7 +48,20 @@ impl fmt::Display for Priority {
     }
 }
 
+impl From<Priority> for HeaderValue {
+    /// The value of a `priority` field.
+    fn from(priority: Priority) -> Self {
+        Self::from_str(&priority.to_string()).unwrap_or_else(|_| Self::from_static("u=3"))
+    }
+}
+
 impl Priority {
+    /// What the `priority` fields of a head say; `None` where they say nothing.
+    pub fn of(fields: &HeaderMap) -> Option<Self> {
+        let said = Said::of(fields);
+        (!said.is_nothing()).then(|| said.over(None))
+    }
+
     /// The transport's number for it: streams with a higher one go first, those with the same one
     /// in turns. What nothing is said of has 0.
     fn rank(self, stream: u64) -> i32 {

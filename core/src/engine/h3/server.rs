@@ -6,10 +6,10 @@ use quinn_proto::Dir;
 use super::client::number;
 use super::priority::Said;
 use super::stream::{Due, Fault, Stream, ToSay};
-use super::{Extended, H3, code, message};
+use super::{H3, code, message};
 use crate::downstream::Cut;
 use crate::engine::head::expects_continue;
-use crate::engine::{EarlyData, Event, Head};
+use crate::engine::{EarlyData, Event, Extended, Head};
 use crate::id::StreamId;
 use crate::time::Instant;
 

@@ -104,8 +104,6 @@ pub(super) struct Stream {
     /// Neither the request nor any answer has a body whatever is sent.
     pub(super) is_head: bool,
     pub(super) is_connect: bool,
-    /// CONNECT was opened with its end: without a tunnel nothing follows.
-    pub(super) ends_untunnelled: bool,
     /// A server owes 100 (Continue).
     pub(super) owes_continue: bool,
     /// Pieces that wait, if they do.
@@ -175,7 +173,6 @@ impl Stream {
             answered: false,
             is_head: false,
             is_connect: false,
-            ends_untunnelled: false,
             owes_continue: false,
             held: None,
             informational: 0,

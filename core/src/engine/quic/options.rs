@@ -41,9 +41,16 @@ pub struct Options {
     pub mtu_discovery: bool,
     /// The longest datagram that is tried, in bytes. Default 1,452: what fits Ethernet and IPv6.
     pub mtu_max: u16,
-    /// Most bytes of application datagrams (RFC 9221) that wait to be taken; the oldest are lost
-    /// first. Default `None`: the peer is told to send none.
+    /// Most bytes of application datagrams (RFC 9221) that wait in each direction, to be taken or
+    /// to be sent; the oldest are lost first. Default `None`: the peer is told to send none.
     pub datagrams: Option<NonZeroU32>,
+}
+
+impl Options {
+    /// Carries datagrams where the engine takes some, and nothing else was said of them.
+    pub fn carry_datagrams(&mut self, engine: &Config) {
+        self.datagrams = self.datagrams.or(engine.h3_datagrams);
+    }
 }
 
 impl Default for Options {
@@ -142,8 +149,10 @@ impl Default for ServerOptions {
 
 impl ServerOptions {
     /// Grants a client of HTTP/3 from the beginning as many streams as the engine does later: in
-    /// the transport's parameters stands what a server has to say of its requests.
+    /// the transport's parameters stands what a server has to say of its requests. So it is with
+    /// datagrams ([`Options::carry_datagrams`]).
     pub fn grant(&mut self, engine: &Config) {
+        self.connection.carry_datagrams(engine);
         self.connection.bidirectional_streams = engine.max_concurrent_streams.get();
     }
 }
@@ -153,6 +162,7 @@ pub(super) fn transport(options: &Options) -> Arc<TransportConfig> {
     let mut mtu = MtuDiscoveryConfig::default();
     mtu.upper_bound(options.mtu_max);
     let mut transport = TransportConfig::default();
+    let datagrams = options.datagrams.map(|bytes| bytes.get() as usize);
     transport
         .congestion_controller_factory(options.congestion.factory())
         .max_idle_timeout(options.idle_timeout.and_then(|time| IdleTimeout::try_from(time).ok()))
@@ -163,6 +173,7 @@ pub(super) fn transport(options: &Options) -> Arc<TransportConfig> {
         .max_concurrent_bidi_streams(VarInt::from_u32(options.bidirectional_streams))
         .max_concurrent_uni_streams(VarInt::from_u32(options.unidirectional_streams))
         .mtu_discovery_config(options.mtu_discovery.then_some(mtu))
-        .datagram_receive_buffer_size(options.datagrams.map(|bytes| bytes.get() as usize));
+        .datagram_receive_buffer_size(datagrams)
+        .datagram_send_buffer_size(datagrams.unwrap_or_default());
     Arc::new(transport)
 }

@@ -11,6 +11,15 @@ fn websocket() -> Request<()> {
 
 const SWITCH: &str = "HTTP/1.1 101 x\r\nconnection: upgrade\r\nupgrade: WebSocket\r\n\r\n";
 
+/// RFC 8441 and RFC 9220 have no word for it here: a plain CONNECT would ask for something else.
+#[test]
+fn an_extended_connect_cannot_be_said() {
+    let mut engine = H1::client(&Config::default(), NOW);
+    let mut head = Request::connect("https://example.com/chat").body(()).unwrap();
+    head.extensions_mut().insert(crate::engine::Extended::new("websocket").unwrap());
+    assert_eq!(engine.open(NOW, &head, false), Err(OpenError::Unsayable));
+}
+
 // rule: H-5b A45
 #[test]
 fn an_upgraded_client() {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use http::HeaderMap;
 
 use super::*;
-use crate::engine::OpenError;
+use crate::engine::{Extended, OpenError};
 use crate::rng::Rng;
 
 /// Moves all bytes from one engine to the other, in pieces; returns how many.
@@ -93,6 +93,13 @@ fn a_tunnel_ends_by_halves() {
     settle(&mut client, &mut server);
     assert_eq!(told(&mut client), ["s0.0 ended"]);
     assert_eq!(told(&mut server), ["s0.0 3 bytes", "s0.0 5 bytes end", "s0.0 ended"]);
+    // One that is refused ends, though it was opened to go on.
+    let stream = client.open(NOW, &Request::connect("a.b:443").body(()).unwrap(), false).unwrap();
+    settle(&mut client, &mut server);
+    server.respond(NOW, stream, &status(403), true);
+    settle(&mut client, &mut server);
+    assert_eq!(told(&mut client), ["s0.1 403 end", "s0.1 ended"]);
+    assert_eq!(told(&mut server).last().unwrap(), "s0.1 ended");
 }
 
 // rule: H2-7c
@@ -112,6 +119,18 @@ fn extended_connect_needs_the_servers_word() {
     };
     assert_eq!(head.extensions().get::<h2::ext::Protocol>().unwrap().as_str(), "websocket");
     assert_eq!(head.uri(), "https://a.b/chat");
+    assert_eq!(head.extensions().get::<Extended>().unwrap().as_str(), "websocket");
+    // Our own word for it says the same.
+    let mut head = Request::connect("https://a.b/other").body(()).unwrap();
+    head.extensions_mut().insert(Extended::new("connect-udp").unwrap());
+    client.open(NOW, &head, false).unwrap();
+    settle(&mut client, &mut server);
+    let heard = events(&mut server);
+    let Event::Head { head: Head::Request(head), .. } = &heard[0] else {
+        panic!("{heard:?}");
+    };
+    assert_eq!(head.extensions().get::<Extended>().unwrap().as_str(), "connect-udp");
+    assert_eq!(head.uri(), "https://a.b/other");
 }
 
 #[test]

@@ -2,9 +2,10 @@
 
 use core::num::NonZeroU32;
 
-use super::super::{CapsuleError, Capsules, DatagramError, Extended, capsule};
+use super::super::{CapsuleError, Capsules, DatagramError, DatagramQueue, capsule};
 use super::net::frame;
 use super::*;
+use crate::engine::Extended;
 use crate::id::StreamId;
 
 /// Room for ten datagrams of 36 bytes.
@@ -47,8 +48,30 @@ fn datagrams_go_both_ways() {
     assert_eq!(taken(net.server.engine()), [(theirs, Bytes::from_static(b"there"))]);
     let back = [(mine, Bytes::from_static(b"and back")), (mine, Bytes::new())];
     assert_eq!(taken(net.client.engine()), back);
+    assert_eq!(net.client.engine().max_datagram(mine), Some(936), "of a queue of 1,000 bytes");
+    // Where there is room for it, as much as the path carries.
+    let roomy = Config { h3_datagrams: NonZeroU32::new(10_000), ..Config::default() };
+    let (mut net, mine, _) = tunnel(&roomy, &config());
     let longest = net.client.engine().max_datagram(mine).unwrap();
     assert!((1_100..1_200).contains(&longest), "{longest}");
+    let now = net.now;
+    let (whole, more) = (Bytes::from(vec![1; longest]), Bytes::from(vec![1; longest + 1]));
+    let client = net.client.engine();
+    assert_eq!(client.send_datagram(now, mine, more), Err(DatagramError::TooLong));
+    assert_eq!(client.send_datagram(now, mine, whole), Ok(()));
+}
+
+#[test]
+fn a_queue_gives_back_what_is_lost_for_another() {
+    let mut queue = DatagramQueue::default();
+    let bytes = |len: usize| Bytes::from(vec![0; len]);
+    assert_eq!(queue.push(300, 'a', bytes(36)), []);
+    assert_eq!(queue.push(300, 'b', bytes(136)), []);
+    // Exactly as much as there is room for, then more.
+    let lost = queue.push(300, 'c', bytes(236));
+    assert_eq!(lost.iter().map(|one| one.0).collect::<String>(), "ab");
+    assert_eq!(queue.push(300, 'd', bytes(237)), [('d', bytes(237))]);
+    assert_eq!((queue.pop(), queue.pop(), queue.lost()), (Some(('c', bytes(236))), None, 3));
 }
 
 // rule: Q-7a

@@ -2,8 +2,10 @@
 
 use http::{HeaderMap, Method};
 
+use super::net::frame;
 use super::*;
 use crate::engine::{OpenError, Shutdown};
+use crate::id::StreamId;
 use crate::types::{Cause, Limit};
 
 fn fields(pairs: &[(&'static str, &str)]) -> HeaderMap {
@@ -189,24 +191,89 @@ fn a_tunnel_ends_by_halves() {
     assert_eq!(net.client_told(), ["s0.1 403 end", "s0.1 ended"]);
     let heard = net.server_told();
     assert_eq!(heard[1..], ["s0.1 0 bytes end", "s0.1 ended"], "{heard:?}");
+    // The same where nothing was meant for it.
+    let stream = net.client.engine().open(net.now, &request, false).unwrap();
+    net.run(5);
+    net.server.engine().respond(net.now, stream, &status(403), true);
+    assert_eq!(net.client_told(), ["s0.2 403 end", "s0.2 ended"]);
+    assert_eq!(net.server_told().last().unwrap(), "s0.2 ended");
 }
 
 /// RFC 9220: a CONNECT that says what is to be spoken.
 #[test]
 fn an_extended_connect() {
     let mut net = pair(&Config::default());
-    let mut request = Request::connect("https://example.com/chat").body(()).unwrap();
-    request.extensions_mut().insert(super::super::Extended::new("websocket").unwrap());
-    let stream = net.client.engine().open(net.now, &request, false).unwrap();
+    let stream = net.client.engine().open(net.now, &extended(), false).unwrap();
     net.run(5);
     let Some(Event::Head { head: Head::Request(head), .. }) = net.server.events.first() else {
         panic!("{:?}", net.server.events);
     };
     assert_eq!(head.uri(), "https://example.com/chat");
-    let protocol = head.extensions().get::<super::super::Extended>().unwrap();
+    let protocol = head.extensions().get::<crate::engine::Extended>().unwrap();
     assert_eq!(protocol.as_str(), "websocket");
     net.server.engine().respond(net.now, stream, &status(200), false);
     assert_eq!(net.client_told(), ["s0.0 200"]);
+}
+
+fn extended() -> Request<()> {
+    let mut request = Request::connect("https://example.com/chat").body(()).unwrap();
+    request.extensions_mut().insert(crate::engine::Extended::new("websocket").unwrap());
+    request
+}
+
+/// A client that may open streams and does not know yet what the server takes, which is silent.
+fn unsettled() -> Net {
+    let mut net = Net::new(Some(&Config::default()), None);
+    while net.client.engine().limit() == Limit::Total(0) {
+        net.tick();
+    }
+    assert_eq!(net.client.engine().settings(), None);
+    net
+}
+
+/// The first request of a connection may be one: it waits for the server's word (RFC 9220 3), and
+/// what is behind it does not.
+// rule: H3-8
+#[test]
+fn an_extended_connect_waits_for_the_servers_settings() {
+    let mut net = unsettled();
+    let now = net.now;
+    let given_up = net.client.engine().open(now, &extended(), false).unwrap();
+    let stream = net.client.engine().open(now, &extended(), false).unwrap();
+    net.client.engine().send(now, stream, Bytes::from_static(b"hello"), false);
+    net.client.engine().open(now, &get("/"), true).unwrap();
+    net.client.engine().reset(now, given_up);
+    net.run(12);
+    net.server.engine = Some(super::super::H3::server(&Config::default(), net.now));
+    let heard = net.server_told();
+    let get = heard.iter().position(|word| word.contains("GET https://example.com/")).unwrap();
+    let connect = heard.iter().position(|word| word.contains("CONNECT https://example.com/chat"));
+    assert!(get < connect.unwrap(), "{heard:?}");
+    assert_eq!(heard.iter().filter(|word| word.contains("CONNECT")).count(), 1, "{heard:?}");
+    let now = net.now;
+    let asked = heard[connect.unwrap()].split(' ').next().unwrap();
+    let theirs = [0, 1, 2].map(|slot| StreamId::new(slot, 0));
+    let theirs = *theirs.iter().find(|id| id.to_string() == asked).unwrap();
+    net.server.engine().respond(now, theirs, &status(200), false);
+    assert!(net.server_told().contains(&format!("{asked} 5 bytes")));
+    let told = net.client_told();
+    assert!(told.contains(&format!("{given_up} Cancelled Unsent")), "{told:?}");
+}
+
+/// A server that takes none: nothing of it was sent.
+// rule: H3-8
+#[test]
+fn an_extended_connect_that_the_server_does_not_take_is_unsayable() {
+    for settings in [&[][..], &[0x08, 0]] {
+        let mut net = unsettled();
+        let stream = net.client.engine().open(net.now, &extended(), false).unwrap();
+        net.run(12);
+        net.server.begin(0, &frame(0x4, settings));
+        let unsayable = format!("{:?}", Event::Unsayable { stream });
+        assert_eq!(net.client_told(), [unsayable, format!("{stream} Cancelled Unsent")]);
+        let refused = net.client.engine().open(net.now, &extended(), false);
+        assert_eq!(refused, Err(OpenError::Unsayable), "{settings:?}");
+    }
 }
 
 /// Nothing is a piece of a body too: the next one is welcome.
