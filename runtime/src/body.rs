@@ -9,6 +9,8 @@ use bytes::{Buf, Bytes};
 use http_body::{Body as HttpBody, Frame as BodyFrame, SizeHint};
 use http_body_util::BodyExt as _;
 use http_body_util::combinators::UnsyncBoxBody;
+#[cfg(feature = "http3")]
+use regatta_core::engine::h3::Priority;
 use regatta_core::id::RequestId;
 
 use crate::error::{Error, Kind};
@@ -69,6 +71,10 @@ pub(crate) enum Side {
 /// Whom to tell that nobody wants a response any more: the hub, whatever its runtime.
 pub(crate) trait GiveUp: Send + Sync {
     fn give_up(self: Arc<Self>, request: RequestId);
+
+    /// Its caller has said how urgent it is now.
+    #[cfg(feature = "http3")]
+    fn prioritize(&self, exchange: &Arc<Exchange>);
 }
 
 /// The request that a body belongs to, and its hub.
@@ -130,6 +136,17 @@ impl Body {
         let mut body = Self::empty();
         (body.exchange, body.side) = (Some(exchange), side);
         body
+    }
+
+    /// Changes how urgent the rest of a response is, as
+    /// [`ResponseFuture::prioritize`](crate::ResponseFuture::prioritize) does before its head has
+    /// come. It does nothing to a request's body, or to one that came from no peer.
+    #[cfg(feature = "http3")]
+    pub fn prioritize(&self, priority: Priority) {
+        if let (Some(exchange), Some(guard)) = (&self.exchange, &self.guard) {
+            exchange.set_wish(priority);
+            guard.hub.prioritize(exchange);
+        }
     }
 
     fn incoming(&self) -> Option<&Pipe<Error>> {

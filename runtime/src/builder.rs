@@ -344,7 +344,7 @@ impl<R: Runtime> Builder<R> {
             mut profiles,
             engine,
             #[cfg(feature = "http3")]
-            quic,
+            mut quic,
             overrides,
             request_timeout,
             retry,
@@ -360,6 +360,8 @@ impl<R: Runtime> Builder<R> {
         let proxies = proxies.map_err(|error| Error::new(Kind::Config(error.to_string())))?;
         profiles.iter_mut().for_each(Profile::settle);
         let (roads, profiles) = Roads::new(proxies, profiles, proxy_profile)?;
+        #[cfg(feature = "http3")]
+        quic.carry_datagrams(&engine);
         config.clusters = vec![cluster];
         config.profiles = known_to_core(&roads, &profiles);
         let bases = profiles.iter().map(|_| OnceLock::new()).collect();

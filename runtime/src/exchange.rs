@@ -1,12 +1,16 @@
 //! One request and its response, as the caller's task and the connection's task share them.
 
 use core::fmt;
+#[cfg(feature = "http3")]
+use core::sync::atomic::AtomicU8;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use core::task::{Context, Poll, Waker};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use http::{Request, StatusCode};
 use regatta_core::Instant;
+#[cfg(feature = "http3")]
+use regatta_core::engine::h3::Priority;
 use regatta_core::id::{ConnectionId, RequestId, StreamId};
 use regatta_core::types::Origin;
 
@@ -14,6 +18,8 @@ use crate::budget::{Budget, Charge};
 use crate::error::Error;
 use crate::hooks::{Facts, Told};
 use crate::legs::Legs;
+#[cfg(feature = "http3")]
+use crate::mail::Packets;
 use crate::mail::{Account, Pipe};
 use crate::timeline::{AttemptTrace, ConnectionTrace, EarlyOutcome, EarlyTrace, Span, Timeline};
 
@@ -39,6 +45,9 @@ pub(crate) struct Exchange {
     /// Server: what the response holds of the memory of all bodies.
     pub(crate) charge: Charge,
     bodiless: AtomicBool,
+    /// Client: what the caller has said since of how urgent it is.
+    #[cfg(feature = "http3")]
+    wish: AtomicU8,
     trace: Mutex<Trace>,
     hold: Mutex<Hold>,
 }
@@ -46,6 +55,9 @@ pub(crate) struct Exchange {
 /// Client: what is kept while another try may follow this one.
 #[derive(Debug, Default)]
 struct Hold {
+    /// Either side: the datagrams of the stream that carries it.
+    #[cfg(feature = "http3")]
+    packets: Option<Arc<Packets>>,
     /// Nobody has decided yet.
     held: bool,
     /// The hub is done with the request: nothing of its body is sent any more.
@@ -102,6 +114,11 @@ pub(crate) struct Tried {
 
 const NO_LANE: u64 = u64::MAX;
 
+#[cfg(feature = "http3")]
+const NO_WISH: u8 = u8::MAX;
+#[cfg(feature = "http3")]
+const INCREMENTAL: u8 = 1 << 3;
+
 impl Exchange {
     pub(crate) fn new(requested: Instant, replay: usize) -> Self {
         Self::of(requested, replay, Hold::default(), Charge::default())
@@ -129,6 +146,8 @@ impl Exchange {
             tunnel: AtomicBool::new(false),
             charge,
             bodiless: AtomicBool::new(false),
+            #[cfg(feature = "http3")]
+            wish: AtomicU8::new(NO_WISH),
             trace: Mutex::new(Trace { requested, ..Trace::default() }),
             hold: Mutex::new(hold),
         }
@@ -257,6 +276,33 @@ impl Exchange {
         let slot = u32::try_from(packed >> 32).ok()?;
         let generation = u32::try_from(packed & u64::from(u32::MAX)).ok()?;
         (packed != NO_LANE).then(|| StreamId::new(slot, generation))
+    }
+
+    /// The datagrams of the stream that carries it now, where it has any.
+    #[cfg(feature = "http3")]
+    pub(crate) fn packets(&self) -> Option<Arc<Packets>> {
+        lock(&self.hold).packets.clone()
+    }
+
+    /// It is carried by a stream that has datagrams.
+    #[cfg(feature = "http3")]
+    pub(crate) fn set_packets(&self, packets: &Arc<Packets>) {
+        lock(&self.hold).packets = Some(Arc::clone(packets));
+    }
+
+    /// The caller wants the answer to be this urgent.
+    #[cfg(feature = "http3")]
+    pub(crate) fn set_wish(&self, wish: Priority) {
+        let incremental = if wish.incremental { INCREMENTAL } else { 0 };
+        self.wish.store(wish.urgency.min(7) | incremental, Ordering::Relaxed);
+    }
+
+    /// How urgent the caller wants the answer to be, where that has changed.
+    #[cfg(feature = "http3")]
+    pub(crate) fn wish(&self) -> Option<Priority> {
+        let wish = self.wish.load(Ordering::Relaxed);
+        let incremental = wish & INCREMENTAL != 0;
+        (wish != NO_WISH).then_some(Priority { urgency: wish & 7, incremental })
     }
 
     pub(crate) fn assigned(&self, now: Instant, made: &Arc<Made>, reused: bool) {

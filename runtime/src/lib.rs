@@ -39,6 +39,8 @@ mod effects;
 mod error;
 mod exchange;
 mod hooks;
+#[cfg(feature = "http3")]
+mod http_datagrams;
 mod hub;
 mod legs;
 mod mail;
@@ -72,6 +74,8 @@ pub use hooks::{
     ServerConnectionEvent, ServerConnectionFacts, ServerEnded, ServerRequestEvent,
     ServerRequestFacts,
 };
+#[cfg(feature = "http3")]
+pub use http_datagrams::HttpDatagrams;
 pub use options::{InformationalHook, RequestOptions};
 pub use recording::Recording;
 pub use response::ResponseFuture;
@@ -90,6 +94,8 @@ pub use timeline::{
 pub use tunnel::Tunnel;
 
 pub use regatta_core;
-pub use regatta_core::engine::EarlyData;
+#[cfg(feature = "http3")]
+pub use regatta_core::engine::h3::{DatagramError, Priority as HttpPriority};
+pub use regatta_core::engine::{EarlyData, Extended};
 pub use regatta_core::proxies::{Bypass, Proxies, Proxy, ProxyError, Route, VariableError};
 pub use regatta_core::retry::{Budget as RetryBudget, Policy as RetryPolicy, Verdict, Why};

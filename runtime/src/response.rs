@@ -10,6 +10,8 @@ use std::sync::Arc;
 use http::header::{CONTENT_LENGTH, RETRY_AFTER};
 use http::{Method, Response, StatusCode};
 use regatta_core::Instant;
+#[cfg(feature = "http3")]
+use regatta_core::engine::h3::Priority;
 use regatta_core::id::RequestId;
 use regatta_core::retry::{self, Decision, Outcome, Retry, Verdict, Why};
 use regatta_core::types::{Key, MethodClass};
@@ -118,6 +120,19 @@ impl<R: Runtime> ResponseFuture<R> {
             Stage::Waiting(request) => Some(request),
             _ => None,
         }
+    }
+
+    /// Changes how urgent the answer is, while its head is awaited; of what follows
+    /// [`Body::prioritize`] does. What it is from the beginning says the request's own field:
+    /// `request.header("priority", HttpPriority { urgency: 1, incremental: true })`.
+    ///
+    /// Over HTTP/3 the server is told by PRIORITY_UPDATE (RFC 9218 7.2), at once or when the
+    /// request is sent, and again where the request goes again. Other protocols cannot say it:
+    /// nothing is done.
+    #[cfg(feature = "http3")]
+    pub fn prioritize(&self, priority: Priority) {
+        self.exchange.set_wish(priority);
+        self.inner.hub.prioritize(&self.exchange);
     }
 
     pub(crate) fn failed(inner: Arc<Inner<R>>, error: Error) -> Self {
@@ -242,6 +257,10 @@ impl<R: Runtime> ResponseFuture<R> {
     ) -> Option<RequestId> {
         let tries = self.tries.as_mut()?;
         let parcel = Parcel::new(message, &next, tries.told.next(last));
+        #[cfg(feature = "http3")]
+        if let Some(wish) = self.exchange.wish() {
+            next.set_wish(wish);
+        }
         self.exchange = next;
         let (key, method, deadline) = (tries.key.clone(), tries.method, tries.deadline);
         Some(self.inner.hub.request(key, method, deadline, parcel))
@@ -401,5 +420,10 @@ impl<R: Runtime> fmt::Debug for ResponseFuture<R> {
 impl<R: Runtime> GiveUp for Hub<R> {
     fn give_up(self: Arc<Self>, request: RequestId) {
         self.feed(Event::Cancelled(request));
+    }
+
+    #[cfg(feature = "http3")]
+    fn prioritize(&self, exchange: &Arc<Exchange>) {
+        Self::prioritize(self, exchange);
     }
 }

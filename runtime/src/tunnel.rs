@@ -10,6 +10,8 @@ use bytes::Bytes;
 use crate::body::{Body, Guard, Side};
 use crate::error::{Error, Kind};
 use crate::exchange::Exchange;
+#[cfg(feature = "http3")]
+use crate::http_datagrams::HttpDatagrams;
 use crate::mail::{Frame, Pipe, Received};
 
 /// Both directions of a stream that has become a tunnel. Each ends by itself: a half-close.
@@ -45,6 +47,18 @@ impl Tunnel {
             Side::Client => &self.exchange.up,
             Side::Server => &self.exchange.down,
         }
+    }
+
+    /// The datagrams that go beside the bytes (RFC 9297): over HTTP/3, of an extended CONNECT,
+    /// where this side takes datagrams ([`h3_datagrams`]). Anywhere else `None`: there datagrams are
+    /// [`capsule`]s among the bytes, to be read by [`Capsules`].
+    ///
+    /// [`h3_datagrams`]: regatta_core::engine::Config::h3_datagrams
+    /// [`capsule`]: regatta_core::engine::h3::capsule
+    /// [`Capsules`]: regatta_core::engine::h3::Capsules
+    #[cfg(feature = "http3")]
+    pub fn datagrams(&self) -> Option<HttpDatagrams> {
+        self.exchange.packets().map(HttpDatagrams::new)
     }
 
     /// The next bytes from the peer; `None` at its half-close.

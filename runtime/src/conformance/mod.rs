@@ -86,12 +86,16 @@
 //! ```
 
 mod alternatives;
+#[cfg(feature = "http3")]
+mod beside;
 mod bodies;
 mod cancels;
 mod clock;
 mod crowds;
 mod datagrams;
 mod drains;
+#[cfg(feature = "http3")]
+mod early;
 mod ends;
 mod held;
 mod hooks;
@@ -111,10 +115,17 @@ mod timeouts;
 mod tunnels;
 mod wakers;
 mod watched;
+#[cfg(not(feature = "http3"))]
+mod without_http3;
 
 pub use alternatives::{
     known_http3_serves_the_first_request, learnt_http3_serves_later_requests,
     refused_udp_leaves_requests_to_tcp, swallowed_udp_leaves_requests_to_tcp,
+};
+#[cfg(feature = "http3")]
+pub use beside::{
+    connect_may_name_a_protocol, datagrams_go_beside_a_tunnel, datagrams_need_both_sides,
+    datagrams_that_nobody_takes_are_lost,
 };
 pub use cancels::{
     dropped_request_ends_at_the_service, dropped_requests_harm_no_neighbour,
@@ -145,6 +156,8 @@ pub use drains::{
     drained_connection_is_replaced, draining_client_finishes_what_is_under_way,
     draining_server_answers_what_is_under_way, idle_server_drains_at_once, requests_survive_drains,
 };
+#[cfg(feature = "http3")]
+pub use early::{later_connections_take_early_data, too_early_goes_again};
 pub use ends::{
     accepted_half_may_close_first, both_directions_can_be_full, both_ends_close_at_once,
     bytes_before_a_reset_are_read, connect_can_be_dropped, connections_wait_to_be_accepted,
@@ -209,6 +222,8 @@ pub use wakers::{
     reader_that_asked_last_is_woken, timer_wakes_who_asked_last,
     timer_wakes_without_being_asked_again, unix_sockets_carry_bytes,
 };
+#[cfg(not(feature = "http3"))]
+pub use without_http3::*;
 
 /// `Ok`, or what was expected and what came, in one sentence.
 pub type Fact = Result<(), String>;
@@ -293,6 +308,8 @@ macro_rules! conformance_tests {
             connect_makes_a_tunnel, upgrade_makes_a_tunnel, tunnel_carries_much,
             far_half_of_a_tunnel_may_end_first, dropped_tunnel_ends_at_the_other_end,
             tunnels_live_side_by_side,
+            connect_may_name_a_protocol, datagrams_go_beside_a_tunnel,
+            datagrams_need_both_sides, datagrams_that_nobody_takes_are_lost,
             proxy_forwards_plain_requests, tunnel_leads_to_the_origin,
             refused_tunnel_is_an_error, tunnel_may_open_byte_by_byte,
             tunnel_that_never_opens_is_an_error,
@@ -307,6 +324,7 @@ macro_rules! conformance_tests {
             requests_over_ipv6,
             learnt_http3_serves_later_requests, known_http3_serves_the_first_request,
             swallowed_udp_leaves_requests_to_tcp, refused_udp_leaves_requests_to_tcp,
+            later_connections_take_early_data, too_early_goes_again,
             draining_server_answers_what_is_under_way, idle_server_drains_at_once,
             drained_connection_is_replaced, requests_survive_drains,
             draining_client_finishes_what_is_under_way,

@@ -48,7 +48,7 @@ where
 }
 
 /// Says back what comes until it ends, and then goodbye.
-async fn echo(mut tunnel: Tunnel) {
+pub(super) async fn echo(mut tunnel: Tunnel) {
     while let Some(Ok(bytes)) = tunnel.read().await {
         if tunnel.send(bytes).await.is_err() {
             return;

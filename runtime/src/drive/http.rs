@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
 use regatta_core::Instant;
 #[cfg(feature = "http3")]
-use regatta_core::engine::h3::H3;
+use regatta_core::engine::h3::{H3, Priority};
 use regatta_core::engine::{Engine, Event, OpenError, Shutdown};
 use regatta_core::id::StreamId;
 use regatta_core::types::Protocol;
@@ -25,11 +25,37 @@ pub(super) trait Http {
     fn shutdown(&mut self, now: Instant, how: Shutdown);
     fn set_max_concurrent_streams(&mut self, now: Instant, most: u32);
     fn poll_event(&mut self) -> Option<Event>;
+
+    /// Changes how urgent a stream's answer is, where the protocol can say that.
+    #[cfg(feature = "http3")]
+    fn prioritize(&mut self, _: Instant, _: StreamId, _: Priority) {}
+
+    /// How many bytes of a stream's datagrams may wait in each direction, where it has any.
+    #[cfg(feature = "http3")]
+    fn datagram_room(&self, _: StreamId) -> Option<usize> {
+        None
+    }
+
+    /// The longest datagram that goes out on a stream now, if any does.
+    #[cfg(feature = "http3")]
+    fn max_datagram(&self, _: StreamId) -> Option<usize> {
+        None
+    }
+
+    /// Sends a datagram of a stream; one that cannot be sent any more is lost.
+    #[cfg(feature = "http3")]
+    fn send_datagram(&mut self, _: Instant, _: StreamId, _: Bytes) {}
+
+    /// The oldest datagram that came.
+    #[cfg(feature = "http3")]
+    fn poll_datagram(&mut self) -> Option<(StreamId, Bytes)> {
+        None
+    }
 }
 
 /// The engine's own methods, by their names.
 macro_rules! same {
-    ($engine:ty, $protocol:expr, $respond:expr) => {
+    ($engine:ty, $protocol:expr, $respond:expr, { $($more:tt)* }) => {
         impl Http for $engine {
             fn protocol(&self) -> Protocol {
                 $protocol(self)
@@ -83,12 +109,40 @@ macro_rules! same {
             fn poll_event(&mut self) -> Option<Event> {
                 self.poll_event()
             }
+
+            $($more)*
         }
     };
 }
 
-same!(Engine, Engine::protocol, Engine::respond_with);
+same!(Engine, Engine::protocol, Engine::respond_with, {});
 #[cfg(feature = "http3")]
-same!(H3, |_: &H3| Protocol::Http3, |engine: &mut H3, now, stream, head, end| {
-    engine.respond(now, stream, &head, end);
-});
+same!(
+    H3,
+    |_: &H3| Protocol::Http3,
+    |engine: &mut H3, now, stream, head, end| {
+        engine.respond(now, stream, &head, end);
+    },
+    {
+        fn prioritize(&mut self, now: Instant, stream: StreamId, priority: Priority) {
+            self.prioritize(now, stream, priority);
+        }
+
+        fn datagram_room(&self, stream: StreamId) -> Option<usize> {
+            self.datagram_room(stream)
+        }
+
+        fn max_datagram(&self, stream: StreamId) -> Option<usize> {
+            self.max_datagram(stream)
+        }
+
+        fn send_datagram(&mut self, now: Instant, stream: StreamId, payload: Bytes) {
+            // The path or the stream has changed since it was taken.
+            let _lost = self.send_datagram(now, stream, payload);
+        }
+
+        fn poll_datagram(&mut self) -> Option<(StreamId, Bytes)> {
+            self.poll_datagram()
+        }
+    }
+);

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderName, Request, StatusCode};
 use regatta_core::Instant;
-use regatta_core::engine::Engine;
+#[cfg(feature = "http3")]
+use regatta_core::engine::h3::Priority;
+use regatta_core::engine::{Engine, Extended};
 use regatta_core::id::StreamId;
 use regatta_core::race::{Again, Refused, after_refusal};
 use regatta_core::types::Protocol;
@@ -15,6 +17,8 @@ use crate::body::Side;
 use crate::error::{Error, Kind, shown};
 use crate::exchange::{Exchange, Parcel};
 use crate::hooks::Facts;
+#[cfg(feature = "http3")]
+use crate::mail::Packets;
 use crate::mail::Pipe;
 use crate::timeline::EarlyOutcome;
 
@@ -82,6 +86,12 @@ pub(super) struct Lane {
     pub(super) first_byte: Option<Instant>,
     /// Server: bytes of the frame that the engine has, which count as held until it has left.
     pub(super) charged: usize,
+    /// Client: how urgent its caller was heard to want it.
+    #[cfg(feature = "http3")]
+    wish: Option<Priority>,
+    /// Its datagrams, where it has any.
+    #[cfg(feature = "http3")]
+    pub(super) packets: Option<Arc<Packets>>,
 }
 
 impl Lane {
@@ -104,7 +114,36 @@ impl Lane {
             opened: Some(now),
             first_byte: None,
             charged: 0,
+            #[cfg(feature = "http3")]
+            wish: None,
+            #[cfg(feature = "http3")]
+            packets: None,
         }
+    }
+
+    /// Its datagrams go this way, for who holds its tunnel.
+    #[cfg(feature = "http3")]
+    pub(super) fn with_packets(self, packets: Option<Arc<Packets>>) -> Self {
+        if let Some(packets) = &packets {
+            self.exchange.set_packets(packets);
+        }
+        Self { packets, ..self }
+    }
+
+    /// The stream is over, and with it its datagrams.
+    pub(super) fn end_packets(&self) {
+        #[cfg(feature = "http3")]
+        if let Some(packets) = &self.packets {
+            packets.end();
+        }
+    }
+
+    /// Client: how urgent its caller wants the answer, where that was not heard yet.
+    #[cfg(feature = "http3")]
+    pub(super) fn new_wish(&mut self) -> Option<Priority> {
+        let wish = self.exchange.wish().filter(|wish| self.wish != Some(*wish))?;
+        self.wish = Some(wish);
+        Some(wish)
     }
 
     /// Client: what becomes of a request that went early and was answered 425 (Too Early).
@@ -167,6 +206,13 @@ pub(super) fn wants_input(engine: &Engine, places: &[Place]) -> bool {
 
 /// What the caller hears of a request whose head the connection's protocol cannot say.
 pub(super) fn unsayable(head: &Request<()>, protocol: Protocol) -> Error {
+    if let Some(named) = head.extensions().get::<Extended>() {
+        return Error::new(Kind::Request(format!(
+            "{protocol} takes no CONNECT for {} to {}",
+            named.as_str(),
+            shown(head.uri()),
+        )));
+    }
     Error::new(Kind::Request(format!(
         "{protocol} cannot say the head of {} {} (authority, Host, Content-Length, version)",
         head.method(),

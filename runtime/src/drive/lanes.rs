@@ -17,6 +17,8 @@ use super::http::Http;
 use super::lane::{Lane, Place, Said, unsayable};
 use super::last::{LastFrames, write_last};
 use super::letter::Letter;
+#[cfg(feature = "http3")]
+use super::packets;
 use super::party::{Begun, Ended, Party};
 use crate::answer::Whole;
 use crate::body::Side;
@@ -28,11 +30,11 @@ pub(super) struct Lanes<P: Party> {
     mailbox: Arc<Mailbox<Letter>>,
     letters: Letters<Letter>,
     /// By slot of the stream.
-    places: SmallVec<[Place; 1]>,
+    pub(super) places: SmallVec<[Place; 1]>,
     /// By slot of the stream; made once, used by every lane there.
     bells: SmallVec<[Arc<Bell<Letter>>; 1]>,
     /// Slots whose pipes moved.
-    moved: SmallVec<[u32; 4]>,
+    pub(super) moved: SmallVec<[u32; 4]>,
     last: LastFrames,
     /// Bytes of the answers that were whole at once and have not left.
     said: usize,
@@ -126,6 +128,8 @@ impl<P: Party> Lanes<P> {
                 Letter::Probe => engine.ping(now),
                 #[cfg(feature = "http3")]
                 Letter::Move => self.moved_away = true,
+                #[cfg(feature = "http3")]
+                Letter::Prioritize(exchange) => self.on_wish(&exchange),
                 // Its turn was before there was an engine.
                 Letter::Handshake => {}
                 Letter::Limit(streams) => engine.set_max_concurrent_streams(now, streams),
@@ -160,6 +164,10 @@ impl<P: Party> Lanes<P> {
         let connect = parcel.message.head.method() == Method::CONNECT;
         let mut lane = Lane::new(opened, Arc::clone(&parcel.exchange), connect, now);
         (lane.may_send, lane.sent) = (!parcel.message.end, parcel.message.end);
+        #[cfg(feature = "http3")]
+        {
+            lane = lane.with_packets(packets::of(engine, opened));
+        }
         lane.parcel = Some(parcel);
         self.place(lane);
     }
@@ -242,17 +250,22 @@ impl<P: Party> Lanes<P> {
                     }
                 }
                 Event::Ended { stream } => {
+                    #[cfg(feature = "http3")]
+                    self.deliver_packets(engine);
                     self.end(now, stream, Outcome::Complete, RetrySafe::Answered);
                 }
                 Event::Reset { stream, cause, retry } => {
                     // A response that was complete before stands.
                     self.last.release();
+                    #[cfg(feature = "http3")]
+                    self.deliver_packets(engine);
                     let outcome = match cause {
                         Cause::Cancelled => Outcome::Reset,
                         cause => Outcome::Failed(cause),
                     };
                     self.end(now, stream, outcome, retry);
                 }
+                Event::Unsayable { stream } => self.on_unsayable(engine, stream),
                 Event::Limit(limit) => self.party.on_limit(limit),
                 Event::GoAway { .. } => self.party.on_go_away(),
                 Event::Pong => self.party.on_pong(),
@@ -263,12 +276,21 @@ impl<P: Party> Lanes<P> {
             }
         }
         self.last.release();
+        #[cfg(feature = "http3")]
+        self.deliver_packets(engine);
         progress
     }
 
-    fn lane(&mut self, stream: StreamId) -> Option<&mut Lane> {
+    pub(super) fn lane(&mut self, stream: StreamId) -> Option<&mut Lane> {
         let lane = self.places.get_mut(stream.slot())?.lane_mut()?;
         (lane.stream == stream).then_some(lane)
+    }
+
+    fn on_unsayable<E: Http>(&mut self, engine: &E, stream: StreamId) {
+        let Some(lane) = self.lane(stream) else { return };
+        if let Some(parcel) = &lane.parcel {
+            parcel.exchange.fail(unsayable(&parcel.message.head, engine.protocol()));
+        }
     }
 
     fn on_head<E: Http>(
@@ -308,15 +330,28 @@ impl<P: Party> Lanes<P> {
                     lane.exchange.down.write(frame);
                 }
             }
-            Head::Request(head) => {
+            #[cfg_attr(not(feature = "http3"), expect(unused_mut, reason = "HTTP/3 adds to it"))]
+            Head::Request(mut head) => {
                 let connect = head.method() == Method::CONNECT;
+                // Before the service hears of it, which may ask for them at once.
+                #[cfg(feature = "http3")]
+                let packets = packets::of(engine, stream);
+                #[cfg(feature = "http3")]
+                packets::announce(packets.as_ref(), &mut head);
                 match self.party.on_request(now, stream, *head, end) {
                     None => engine.reset(now, stream),
                     Some(Begun::Exchange(exchange)) => {
                         exchange.set_lane(stream);
-                        self.place(Lane::new(stream, exchange, connect, now));
+                        let lane = Lane::new(stream, exchange, connect, now);
+                        #[cfg(feature = "http3")]
+                        let lane = lane.with_packets(packets);
+                        self.place(lane);
                     }
-                    Some(Begun::Whole(whole)) => self.say(engine, now, stream, whole),
+                    Some(Begun::Whole(whole)) => {
+                        #[cfg(feature = "http3")]
+                        packets::end(packets.as_ref());
+                        self.say(engine, now, stream, whole);
+                    }
                 }
             }
         }
@@ -377,6 +412,7 @@ impl<P: Party> Lanes<P> {
             Place::Said(said) => return self.end_said(now, &said, outcome, retry),
             Place::Lane(lane) => lane,
         };
+        lane.end_packets();
         let timing = Timing { opened: lane.opened, first_byte: lane.first_byte, ended: now };
         lane.exchange.charge.give(usize::MAX);
         let (outcome, retry) = match lane.is_too_early {
@@ -434,6 +470,10 @@ impl<P: Party> Lanes<P> {
         let mut cx = Context::from_waker(&waker);
         let taken = lane.incoming(P::SIDE).poll_taken(&mut cx);
         let mut progress = taken.is_some();
+        #[cfg(feature = "http3")]
+        {
+            progress |= packets::send(engine, now, lane, &cx);
+        }
         if let Some(n) = lane.allowance(P::SIDE, taken) {
             engine.allow(now, lane.stream, n);
         }
@@ -491,6 +531,7 @@ impl<P: Party> Lanes<P> {
                 }
                 Place::Lane(lane) => lane,
             };
+            lane.end_packets();
             let timing = Timing { opened: lane.opened, first_byte: lane.first_byte, ended: now };
             let retry = match lane.first_byte {
                 Some(_) => RetrySafe::Answered,

@@ -28,6 +28,9 @@ pub(crate) enum Letter {
     /// Client: the network changed; HTTP/3 goes on from where this host is now.
     #[cfg(feature = "http3")]
     Move,
+    /// Client: this request's caller wants its answer to be more or less urgent.
+    #[cfg(feature = "http3")]
+    Prioritize(Arc<Exchange>),
     /// A pipe of the stream in this slot has moved.
     Lane(u32),
 }

@@ -25,6 +25,8 @@ use crate::answer::{Answer, Asked, First};
 use crate::body::{Body, Side};
 use crate::exchange::Exchange;
 use crate::hooks::{ServerConnectionEvent, ServerRequestFacts, ToldRequest};
+#[cfg(feature = "http3")]
+use crate::http_datagrams::HttpDatagrams;
 use crate::mail::{Frame, Letters};
 use crate::runtime::{Listener, Runtime, Timer};
 use crate::server::{ConnectionHandle, Service};
@@ -371,11 +373,18 @@ impl<R: Runtime, S: Service> Party for Downward<R, S> {
         &mut self,
         now: Instant,
         stream: StreamId,
-        head: Request<()>,
+        #[cfg_attr(not(feature = "http3"), expect(unused_mut, reason = "HTTP/3 adds to it"))]
+        mut head: Request<()>,
         end: bool,
     ) -> Option<Begun> {
         let told = self.tell(now, stream, &head);
         let exchange = self.exchange_of(now, &head, end);
+        #[cfg(feature = "http3")]
+        if let Some(datagrams) = head.extensions_mut().remove::<HttpDatagrams>()
+            && let Some(exchange) = &exchange
+        {
+            exchange.set_packets(datagrams.packets());
+        }
         let body = body_of(&head, end, exchange.as_ref()).on(&self.connection);
         let request = head.map(|()| body);
         let alt_svc = self.gate.advertised.on(self.protocol, self.secure).cloned();

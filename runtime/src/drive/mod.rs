@@ -11,6 +11,8 @@ mod lanes;
 mod last;
 pub(crate) mod letter;
 pub(crate) mod listener;
+#[cfg(feature = "http3")]
+mod packets;
 pub(crate) mod party;
 pub(crate) mod resolve;
 pub(crate) mod scribe;

@@ -272,6 +272,16 @@ impl<R: Runtime> Hub<R> {
         wakers.into_iter().for_each(Waker::wake);
     }
 
+    /// A request's caller wants its answer to be more or less urgent than it said: the connection
+    /// that carries it is told. One that it is assigned to later finds it by itself.
+    #[cfg(feature = "http3")]
+    pub(crate) fn prioritize(&self, exchange: &Arc<Exchange>) {
+        let Some(connection) = exchange.connection() else { return };
+        let mut effects = Effects::new();
+        self.lock().post_to(connection, Letter::Prioritize(Arc::clone(exchange)), &mut effects);
+        effects.wakers.into_iter().for_each(Waker::wake);
+    }
+
     /// Most bytes of one pipe, and most letters of one mailbox.
     pub(crate) fn held(&self) -> (usize, usize) {
         let state = self.lock();

@@ -20,6 +20,8 @@ mod frames;
 #[cfg(all(test, loom))]
 mod loom_tests;
 mod mailbox;
+#[cfg(feature = "http3")]
+mod packets;
 mod pipe;
 #[cfg(all(test, not(loom)))]
 mod tests;
@@ -28,6 +30,8 @@ mod wake;
 pub(crate) use account::Account;
 pub(crate) use bell::Bell;
 pub(crate) use mailbox::{Letters, Mailbox};
+#[cfg(feature = "http3")]
+pub(crate) use packets::Packets;
 pub(crate) use pipe::{Frame, Pipe, Received, is_interim};
 pub(crate) use wake::Wake;
 

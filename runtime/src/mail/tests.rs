@@ -224,3 +224,56 @@ fn at_the_limit_only_an_empty_pipe_takes_more() {
     assert_eq!(told.0.load(Ordering::Relaxed), 1);
     assert!(has_room(&empty));
 }
+
+/// What `who` of a stream's datagrams gets: bytes, the end, or nothing yet.
+#[cfg(feature = "http3")]
+fn came(packets: &super::Packets) -> String {
+    match packets.poll_came(&Context::from_waker(Waker::noop())) {
+        Poll::Pending => "pending".to_owned(),
+        Poll::Ready(None) => "end".to_owned(),
+        Poll::Ready(Some(bytes)) => String::from_utf8_lossy(&bytes).into_owned(),
+    }
+}
+
+#[cfg(feature = "http3")]
+#[test]
+fn datagrams_outlive_their_stream_one_way() {
+    use regatta_core::engine::h3::DatagramError;
+    let packets = super::Packets::new(200, None);
+    let one = || Bytes::from_static(b"one");
+    assert_eq!(packets.send(one()), Err(DatagramError::Unsupported), "before it is agreed on");
+    packets.set_longest(Some(3));
+    assert_eq!(packets.send(Bytes::from_static(b"four")), Err(DatagramError::TooLong));
+    assert_eq!(packets.send(one()), Ok(()));
+    packets.deliver(one());
+    packets.deliver(Bytes::from_static(b"two"));
+    // Room for two: the oldest is lost, and counted.
+    packets.deliver(Bytes::from_static(b"three"));
+    assert_eq!(packets.lost(), (0, 1));
+    packets.end();
+    packets.deliver(one());
+    let cx = Context::from_waker(Waker::noop());
+    assert!(packets.poll_out(&cx).is_pending(), "what was to be sent has nowhere to go");
+    assert_eq!(packets.send(one()), Err(DatagramError::NoStream));
+    assert_eq!([came(&packets), came(&packets), came(&packets)], ["two", "three", "end"]);
+    assert_eq!(packets.longest(), None);
+}
+
+#[cfg(feature = "http3")]
+#[test]
+fn datagrams_wake_who_waits_for_them() {
+    let packets = super::Packets::new(200, Some(10));
+    let woken = Arc::new(Told::default());
+    let waker = Waker::from(Arc::clone(&woken));
+    let cx = Context::from_waker(&waker);
+    assert!(packets.poll_came(&cx).is_pending() && packets.poll_out(&cx).is_pending());
+    packets.deliver(Bytes::new());
+    packets.deliver(Bytes::new());
+    assert_eq!(woken.0.load(Ordering::SeqCst), 1, "once for what comes together");
+    packets.send(Bytes::new()).unwrap();
+    assert_eq!(woken.0.load(Ordering::SeqCst), 2);
+    assert!(packets.poll_came(&cx).is_ready() && packets.poll_came(&cx).is_ready());
+    assert!(packets.poll_came(&cx).is_pending());
+    packets.end();
+    assert_eq!(woken.0.load(Ordering::SeqCst), 3, "the end is told");
+}

@@ -24,6 +24,8 @@ pub(super) struct Talk<P: Party> {
     engine: H3,
     lanes: Lanes<P>,
     credit: Credit,
+    /// The longest datagram of its path, as its streams know it.
+    path: Option<usize>,
     /// Why it is over, once it is.
     over: Option<Cause>,
     /// Its streams have been told.
@@ -52,7 +54,7 @@ impl<P: Party> Talk<P> {
         engine.set_stream_window(windows.stream());
         let (lanes, credit) = (Lanes::new(mailbox, party), Credit::new(windows));
         let handshake = Handshake::Told;
-        Self { id, engine, lanes, credit, over: None, told: false, handshake }
+        Self { id, engine, lanes, credit, path: None, over: None, told: false, handshake }
     }
 
     /// Client: the same, of which the handshake is not complete.
@@ -159,6 +161,10 @@ impl<P: Party> Talk<P> {
                 self.engine.pump(now, connection);
             }
             progress = true;
+        }
+        let path = self.engine.path_datagram();
+        if core::mem::replace(&mut self.path, path) != path {
+            self.lanes.on_path(&self.engine);
         }
         self.tell_handshake();
         progress |= self.lanes.take_events(&mut self.engine, now);

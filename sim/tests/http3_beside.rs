@@ -1,0 +1,263 @@
+//! What goes beside heads and bodies over HTTP/3, and which body goes first: the production driver
+//! of both sides, on virtual time.
+
+use core::net::SocketAddr;
+use core::num::NonZeroU32;
+use core::time::Duration;
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use http_body_util::{BodyExt as _, Full};
+use regatta_core::Instant;
+use regatta_core::engine::quic;
+use regatta_core::upstream::Protocols;
+use regatta_runtime::{
+    Body, Client, DatagramError, Extended, HttpPriority, Roots, Runtime as _, Server, Tunnel,
+};
+use regatta_sim::net::fault::Fault;
+use regatta_sim::{Host, Link, Net, tls};
+
+const MS: Duration = Duration::from_millis(1);
+const AT: &str = "192.0.2.1:443";
+/// Two seconds and a half on the link.
+const LENGTH: usize = 3_000_000;
+
+/// A server and a client, 20 ms and 10 Mbit/s apart.
+fn hosts(net: &Net) -> (Host, Host) {
+    let server = net.host("server", ["192.0.2.1".parse().unwrap()]);
+    let client = net.host("client", ["192.0.2.9".parse().unwrap()]);
+    net.link(&client, &server, Link::delay(20 * MS).bandwidth(10_000_000));
+    net.name("www.test", ["192.0.2.1".parse().unwrap()]);
+    (server, client)
+}
+
+fn client(host: &Host, datagrams: Option<u32>) -> Client<Host> {
+    let builder = Client::builder(host.clone()).roots(Roots::Der(vec![tls::ROOT.to_vec()]));
+    let builder = builder.profile(|profile| profile.protocols = Protocols::Http3);
+    let room = datagrams.and_then(NonZeroU32::new);
+    builder.engine(|engine| engine.h3_datagrams = room).build().unwrap()
+}
+
+/// Answers with so many bytes, of which a part waits at the transport: an answer that it has whole
+/// keeps its place. `/late` takes half a second before it begins.
+async fn serve_bodies(server: &Host) {
+    let at: SocketAddr = AT.parse().unwrap();
+    let mut options = quic::ServerOptions::default();
+    options.connection.send_window = 1 << 20;
+    let builder = Server::builder(server.clone()).tls(tls::good()).http3(options);
+    let host = server.clone();
+    let service = move |request: Request<Body>| {
+        let host = host.clone();
+        async move {
+            if request.uri().path() == "/late" {
+                host.sleep(500 * MS).await;
+            }
+            Response::new(Full::new(Bytes::from(vec![7; LENGTH])))
+        }
+    };
+    server.spawn(builder.bind(at).await.unwrap().serve(service));
+}
+
+/// When each of these ended.
+type Ends = Arc<Mutex<Vec<(&'static str, Instant)>>>;
+
+fn get(path: &str, priority: &str) -> Request<Full<Bytes>> {
+    let request = Request::get(format!("https://www.test{path}")).header("priority", priority);
+    request.body(Full::default()).unwrap()
+}
+
+async fn read(host: &Host, ends: &Ends, name: &'static str, body: Body) {
+    assert_eq!(body.collect().await.unwrap().to_bytes().len(), LENGTH);
+    ends.lock().unwrap().push((name, host.now()));
+}
+
+/// What a caller does about its second request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Change {
+    Nothing,
+    /// It says from the beginning that it is urgent.
+    Field,
+    /// While its head is awaited.
+    Future,
+    /// When it has come.
+    Body,
+    /// The first one is of less use, as its body says.
+    Other,
+}
+
+/// How long two bodies took of which the second was asked for 100 ms after the first.
+fn race(change: Change, path: &'static str) -> [Duration; 2] {
+    let net = Net::seeded(1);
+    let (server, host) = hosts(&net);
+    let ends = Ends::default();
+    net.run(async {
+        serve_bodies(&server).await;
+        let client = client(&host, None);
+        let began = host.now();
+        let first = client.request(get("/first", "u=3")).await.unwrap().into_body();
+        if change == Change::Other {
+            host.sleep(100 * MS).await;
+            first.prioritize(HttpPriority { urgency: 7, incremental: false });
+        }
+        let (at, told) = (host.clone(), Arc::clone(&ends));
+        host.spawn(async move { read(&at, &told, "first", first).await });
+        if change != Change::Other {
+            host.sleep(100 * MS).await;
+        }
+        let urgent = HttpPriority { urgency: 0, incremental: true };
+        let said = if change == Change::Field { "u=0, i" } else { "u=3" };
+        let mut second = Box::pin(client.request(get(path, said)));
+        if change == Change::Future {
+            let mut waited = Box::pin(host.sleep(60 * MS));
+            core::future::poll_fn(|cx| {
+                assert!(second.as_mut().poll(cx).is_pending());
+                waited.as_mut().poll(cx)
+            })
+            .await;
+            second.prioritize(urgent);
+        }
+        let second = second.await.unwrap().into_body();
+        if change == Change::Body {
+            second.prioritize(urgent);
+        }
+        read(&host, &ends, "second", second).await;
+        while ends.lock().unwrap().len() < 2 {
+            host.sleep(10 * MS).await;
+        }
+        client.check();
+        let ends = ends.lock().unwrap();
+        ["first", "second"].map(|name| {
+            let (_, at) = ends.iter().find(|end| end.0 == name).unwrap();
+            at.saturating_since(began)
+        })
+    })
+    .unwrap()
+}
+
+/// A body that is made urgent under way overtakes the one before it.
+#[test]
+fn the_answer_that_is_made_urgent_comes_first() {
+    for path in ["/second", "/late"] {
+        let [first, second] = race(Change::Nothing, path);
+        assert!(first < second, "{path}: {first:?}, {second:?}");
+        let changes = [Change::Field, Change::Future, Change::Body, Change::Other];
+        for change in changes {
+            let [first, second] = race(change, path);
+            let told = format!("{path}, {change:?}: {first:?}, {second:?}");
+            assert!(second + 500 * MS < first, "{told}");
+        }
+    }
+}
+
+/// Says datagrams back as soon as they come, and keeps the tunnel until it ends.
+async fn serve_datagrams(server: &Host, room: u32) {
+    let at: SocketAddr = AT.parse().unwrap();
+    let builder = Server::builder(server.clone()).tls(tls::good());
+    let builder = builder.engine(|engine| engine.h3_datagrams = NonZeroU32::new(room));
+    let builder = builder.http3(quic::ServerOptions::default());
+    let host = server.clone();
+    let service = move |request: Request<Body>| {
+        let named = request.extensions().get::<Extended>().cloned();
+        let mut response = Response::new(Full::<Bytes>::default());
+        match (named, Tunnel::from_body(request.into_body())) {
+            (Some(_), Some(mut tunnel)) => {
+                let datagrams = tunnel.datagrams().unwrap();
+                host.spawn(async move {
+                    while let Some(datagram) = datagrams.receive().await {
+                        datagrams.send(datagram).unwrap();
+                    }
+                });
+                host.spawn(async move { while tunnel.read().await.is_some() {} });
+            }
+            _ => *response.status_mut() = StatusCode::NOT_FOUND,
+        }
+        core::future::ready(response)
+    };
+    server.spawn(builder.bind(at).await.unwrap().serve(service));
+}
+
+async fn open(client: &Client<Host>) -> Tunnel {
+    let request = Request::connect("https://www.test/").extension(Extended::new("echo").unwrap());
+    let response = client.request(request.body(Full::<Bytes>::default()).unwrap()).await.unwrap();
+    assert_eq!(response.status(), StatusCode::OK);
+    Tunnel::from_body(response.into_body()).unwrap()
+}
+
+/// A datagram takes a round trip there and back and waits for nothing; how long it may be follows
+/// the path.
+#[test]
+fn a_datagram_is_there_and_back_in_a_round_trip() {
+    let net = Net::seeded(1);
+    let (server, host) = hosts(&net);
+    net.run(async {
+        serve_datagrams(&server, 64 << 10).await;
+        let client = client(&host, Some(64 << 10));
+        let began = host.now();
+        let tunnel = open(&client).await;
+        // The CONNECT has waited for the server's settings, which follow its handshake.
+        let opened = host.now().saturating_since(began);
+        assert!((120 * MS..125 * MS).contains(&opened), "{opened:?}");
+        let datagrams = tunnel.datagrams().unwrap();
+        let before = datagrams.max_size().unwrap();
+        for length in [0, 1, before] {
+            let sent = host.now();
+            datagrams.send(Bytes::from(vec![1; length])).unwrap();
+            assert_eq!(datagrams.receive().await.unwrap().len(), length);
+            let took = host.now().saturating_since(sent);
+            assert!((40 * MS..44 * MS).contains(&took), "{took:?}");
+        }
+        host.sleep(Duration::from_secs(5)).await;
+        let after = datagrams.max_size().unwrap();
+        assert!((1_150..=after).contains(&before), "{before}");
+        assert!((1_400..1_452).contains(&after), "{after}");
+        drop(tunnel);
+        assert_eq!(datagrams.receive().await, None);
+        assert_eq!(datagrams.send(Bytes::new()), Err(DatagramError::NoStream));
+        assert_eq!(datagrams.max_size(), None);
+    })
+    .unwrap();
+}
+
+/// Where the connection dies, so do the datagrams of its streams.
+#[test]
+fn datagrams_end_with_their_connection() {
+    let net = Net::seeded(1);
+    let (server, host) = hosts(&net);
+    net.run(async {
+        serve_datagrams(&server, 64 << 10).await;
+        let client = client(&host, Some(64 << 10));
+        let mut tunnel = open(&client).await;
+        let datagrams = tunnel.datagrams().unwrap();
+        net.apply(Fault::Stop(server.id()));
+        assert_eq!(datagrams.receive().await, None);
+        assert!(tunnel.read().await.unwrap().is_err());
+    })
+    .unwrap();
+}
+
+/// What waits is bounded by this side's own setting, and the oldest is lost.
+#[test]
+fn the_room_for_datagrams_is_what_was_configured() {
+    let net = Net::seeded(1);
+    let (server, host) = hosts(&net);
+    net.run(async {
+        serve_datagrams(&server, 2_000).await;
+        let client = client(&host, Some(1_000));
+        let tunnel = open(&client).await;
+        let datagrams = tunnel.datagrams().unwrap();
+        assert_eq!(datagrams.max_size(), Some(1_000 - 64));
+        for n in 0..50_u8 {
+            datagrams.send(Bytes::from(vec![n; 36])).unwrap();
+        }
+        // Ten of them wait at a time, and nobody has taken any of these in between.
+        assert_eq!(datagrams.lost(), (40, 0));
+        host.sleep(Duration::from_secs(1)).await;
+        let mut came = Vec::new();
+        while came.last() != Some(&49) {
+            came.push(datagrams.receive().await.unwrap()[0]);
+        }
+        assert_eq!(came, (40..50).collect::<Vec<u8>>());
+    })
+    .unwrap();
+}
