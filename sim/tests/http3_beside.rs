@@ -1,7 +1,8 @@
 //! What goes beside heads and bodies over HTTP/3, and which body goes first: the production driver
 //! of both sides, on virtual time.
 
-use core::net::SocketAddr;
+mod stage;
+
 use core::num::NonZeroU32;
 use core::time::Duration;
 use std::sync::{Arc, Mutex};
@@ -12,29 +13,22 @@ use http_body_util::{BodyExt as _, Full};
 use regatta_core::Instant;
 use regatta_core::engine::quic;
 use regatta_core::upstream::Protocols;
-use regatta_runtime::{
-    Body, Client, DatagramError, Extended, HttpPriority, Roots, Runtime as _, Server, Tunnel,
-};
+use regatta_runtime::{Body, Client, DatagramError, Extended, HttpPriority, Runtime as _, Tunnel};
 use regatta_sim::net::fault::Fault;
-use regatta_sim::{Host, Link, Net, tls};
+use regatta_sim::{Host, Net};
 
-const MS: Duration = Duration::from_millis(1);
-const AT: &str = "192.0.2.1:443";
+use self::stage::{AT, MS, NEAR, linked, trusting};
+
 /// Two seconds and a half on the link.
 const LENGTH: usize = 3_000_000;
 
 /// A server and a client, 20 ms and 10 Mbit/s apart.
 fn hosts(net: &Net) -> (Host, Host) {
-    let server = net.host("server", ["192.0.2.1".parse().unwrap()]);
-    let client = net.host("client", ["192.0.2.9".parse().unwrap()]);
-    net.link(&client, &server, Link::delay(20 * MS).bandwidth(10_000_000));
-    net.name("www.test", ["192.0.2.1".parse().unwrap()]);
-    (server, client)
+    linked(net, NEAR.bandwidth(10_000_000))
 }
 
 fn client(host: &Host, datagrams: Option<u32>) -> Client<Host> {
-    let builder = Client::builder(host.clone()).roots(Roots::Der(vec![tls::ROOT.to_vec()]));
-    let builder = builder.profile(|profile| profile.protocols = Protocols::Http3);
+    let builder = trusting(host).profile(|profile| profile.protocols = Protocols::Http3);
     let room = datagrams.and_then(NonZeroU32::new);
     builder.engine(|engine| engine.h3_datagrams = room).build().unwrap()
 }
@@ -42,10 +36,8 @@ fn client(host: &Host, datagrams: Option<u32>) -> Client<Host> {
 /// Answers with so many bytes, of which a part waits at the transport: an answer that it has whole
 /// keeps its place. `/late` takes half a second before it begins.
 async fn serve_bodies(server: &Host) {
-    let at: SocketAddr = AT.parse().unwrap();
     let mut options = quic::ServerOptions::default();
     options.connection.send_window = 1 << 20;
-    let builder = Server::builder(server.clone()).tls(tls::good()).http3(options);
     let host = server.clone();
     let service = move |request: Request<Body>| {
         let host = host.clone();
@@ -56,7 +48,7 @@ async fn serve_bodies(server: &Host) {
             Response::new(Full::new(Bytes::from(vec![7; LENGTH])))
         }
     };
-    server.spawn(builder.bind(at).await.unwrap().serve(service));
+    stage::serve(server, AT, stage::server(server).http3(options), service).await;
 }
 
 /// When each of these ended.
@@ -152,10 +144,8 @@ fn the_answer_that_is_made_urgent_comes_first() {
 
 /// Says datagrams back as soon as they come, and keeps the tunnel until it ends.
 async fn serve_datagrams(server: &Host, room: u32) {
-    let at: SocketAddr = AT.parse().unwrap();
-    let builder = Server::builder(server.clone()).tls(tls::good());
+    let builder = stage::server(server);
     let builder = builder.engine(|engine| engine.h3_datagrams = NonZeroU32::new(room));
-    let builder = builder.http3(quic::ServerOptions::default());
     let host = server.clone();
     let service = move |request: Request<Body>| {
         let named = request.extensions().get::<Extended>().cloned();
@@ -174,7 +164,7 @@ async fn serve_datagrams(server: &Host, room: u32) {
         }
         core::future::ready(response)
     };
-    server.spawn(builder.bind(at).await.unwrap().serve(service));
+    stage::serve(server, AT, builder, service).await;
 }
 
 async fn open(client: &Client<Host>) -> Tunnel {

@@ -4,6 +4,7 @@ mod raw3;
 mod stage;
 
 use core::num::NonZeroU32;
+use core::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -12,7 +13,9 @@ use quinn_proto::Dir;
 use regatta_core::downstream::Cut;
 use regatta_core::engine::quic::Options;
 use regatta_core::engine::{Pace, h3::code};
+use regatta_core::types::Cause;
 use regatta_runtime::{Body, Runtime as _, ServerBuilder, ServerHandle};
+use regatta_sim::net::fault::Fault;
 use regatta_sim::{Host, Net};
 
 use self::raw3::{GOAWAY, HEADERS, Peer, frame, request, settings};
@@ -185,6 +188,68 @@ fn an_answer_that_nobody_reads_is_cut() {
         assert!(host.now() < begun + 3 * SECOND);
     })
     .unwrap();
+}
+
+/// Who takes nothing at all of what waits for it, by credit or by acknowledgement, loses the
+/// connection after `write_timeout`; who takes a little does not.
+#[test]
+fn a_connection_that_takes_nothing_is_closed_after_the_write_timeout() {
+    /// What a client does once its answer has begun.
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    enum Then {
+        ReadsNothing,
+        ReadsABit,
+        IsGone,
+    }
+    const LIMIT: Duration = Duration::from_secs(3);
+    for then in [Then::ReadsNothing, Then::ReadsABit, Then::IsGone] {
+        let net = Net::seeded(1);
+        let (server, host) = hosts(&net);
+        net.run(async {
+            let builder = stage::server(&server).engine(|engine| {
+                engine.pace = None;
+                engine.write_timeout = LIMIT;
+            });
+            let handle = serve(&server, builder).await;
+            let mut options = Options::default();
+            options.stream_window = 100_000;
+            let mut peer = client(&host, &options).await;
+            peer.is_deaf = true;
+            let stream = peer.open(Dir::Bi, &request(false));
+            peer.finish(stream);
+            peer.run(60 * MS).await;
+            let stalled = host.now();
+            match then {
+                // Its transport acknowledges all that comes.
+                Then::ReadsNothing => {
+                    peer.until("a close", |peer| peer.lost.is_some()).await;
+                    let lost = peer.lost.take().unwrap();
+                    assert_eq!(lost.cause, Cause::GoAway(code::EXCESSIVE_LOAD as u32));
+                    let took = host.now().saturating_since(stalled);
+                    assert!((LIMIT - 60 * MS..LIMIT + 200 * MS).contains(&took), "{took:?}");
+                }
+                // Each time less than the window, before the time is over.
+                Then::ReadsABit => {
+                    for _ in 0..6 {
+                        peer.run(2 * SECOND).await;
+                        peer.is_deaf = false;
+                        peer.run(MS).await;
+                        peer.is_deaf = true;
+                    }
+                    assert!(peer.lost.is_none(), "{:?}", peer.lost);
+                    assert_eq!(handle.active_connections(), 1);
+                }
+                Then::IsGone => {
+                    net.apply(Fault::Stop(host.id()));
+                    host.sleep(LIMIT + 200 * MS).await;
+                }
+            }
+            let cut = u64::from(then != Then::ReadsABit);
+            assert_eq!(handle.counts().count(Cut::ResponseTooSlow), cut, "{then:?}");
+            assert_eq!(handle.active_connections() as u64, 1 - cut, "{then:?}");
+        })
+        .unwrap();
+    }
 }
 
 /// What is under way at the end of a drain's time is cut, and said.

@@ -166,6 +166,8 @@ fn of_connecting(cause: Cause, transport_was_up: bool) -> Exit {
         Cause::Tls(fault) => of_tls(fault),
         Cause::TunnelRefused(_) => Exit::Receive,
         Cause::Protocol(_) => Exit::Http2,
+        // Over QUIC a server can be there and say so.
+        Cause::Refused => Exit::CouldNotConnect,
         _ if transport_was_up => Exit::TlsHandshake,
         _ => Exit::CouldNotConnect,
     }

@@ -14,7 +14,8 @@ use tokio::net::TcpListener;
 
 use crate::ask::{Answer, send};
 use crate::dsl::{Secret, clock};
-use crate::serve::{ANY, Serving, text};
+use crate::peers::relay::Relay;
+use crate::serve::{ANY, Serving, memory, text};
 use crate::trust::Authority;
 
 /// Sends bodies back, over TCP and UDP.
@@ -173,4 +174,75 @@ async fn a_client_that_does_not_trust_the_server_says_why() {
     let unknown = Refusal::ConnectFailed(Cause::Tls(TlsFault::UnknownIssuer));
     assert_eq!(*error.kind(), ErrorKind::Refused(unknown));
     assert!(error.to_string().contains("not trusted"), "{error}");
+}
+
+/// Bodies of a megabyte, without end.
+struct Megabytes(usize);
+
+impl http_body::Body for Megabytes {
+    type Data = Bytes;
+    type Error = core::convert::Infallible;
+
+    fn poll_frame(
+        mut self: core::pin::Pin<&mut Self>,
+        _: &mut core::task::Context<'_>,
+    ) -> core::task::Poll<Option<Result<http_body::Frame<Bytes>, Self::Error>>> {
+        let Some(left) = self.0.checked_sub(1) else { return core::task::Poll::Ready(None) };
+        self.0 = left;
+        let frame = http_body::Frame::data(Bytes::from(vec![7; 1 << 20]));
+        core::task::Poll::Ready(Some(Ok(frame)))
+    }
+}
+
+/// How a client's address changes in the middle of a body.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Change {
+    /// It is told that the network has changed, and takes another socket.
+    Told,
+    /// A NAT on the way gives it another port, of which it knows nothing.
+    Nat,
+}
+
+/// Whatever changes, the body goes on over the same connection, and little of it is in memory.
+#[tokio::test]
+async fn a_body_goes_on_from_another_address() {
+    const LENGTH: usize = 40;
+    const HELD: u64 = 24 << 20;
+    for change in [Change::Told, Change::Nat] {
+        let authority = Authority::new();
+        let mut options = quic::ServerOptions::default();
+        options.connection.send_window = 1 << 20;
+        let builder = regatta_tokio::server().tls(authority.server(&["127.0.0.1"]));
+        let server = builder.http3(options).bind(ANY).await.unwrap();
+        let server =
+            Serving::start(server, |_: Request<Body>| async { Response::new(Megabytes(LENGTH)) });
+        let relay = Relay::to(server.address).await;
+        let client = client(&authority, Protocols::Http3);
+        let url = format!("https://127.0.0.1:{}/", relay.address.port());
+        let get = || Request::get(&url).body(Full::<Bytes>::default()).unwrap();
+        let before = memory();
+        let mut body = client.request(get()).await.unwrap().into_body();
+        let (mut read, mut changes, mut most) = (0, 0, 0);
+        while let Some(frame) = body.frame().await {
+            read += frame.unwrap().data_ref().map_or(0, Bytes::len);
+            // Every ten megabytes.
+            if read / (10 << 20) > changes && read < LENGTH << 20 {
+                changes += 1;
+                most = most.max(memory());
+                match change {
+                    Change::Told => client.network_changed(),
+                    Change::Nat => relay.rebind().await,
+                }
+            }
+        }
+        assert_eq!((read, changes), (LENGTH << 20, 3), "{change:?}");
+        assert_eq!(server.handle.accepted_connections(), 1, "{change:?}");
+        let held = most.saturating_sub(before);
+        println!("{change:?}: {} KiB more memory in the middle of 40 MiB", held >> 10);
+        assert!(held < HELD, "{change:?}: {held} bytes");
+        // What comes next is served, on whatever connection.
+        let mut next = client.request(get()).await.unwrap().into_body();
+        assert!(next.frame().await.unwrap().is_ok(), "{change:?}");
+        client.check();
+    }
 }

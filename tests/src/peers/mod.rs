@@ -3,6 +3,7 @@
 //! unless `REGATTA_REQUIRE_PEERS` is 1.
 
 mod clients;
+mod closes;
 mod envoy;
 mod failures;
 mod get;
@@ -10,4 +11,4 @@ mod journal;
 mod origins;
 pub(crate) mod program;
 mod qpack;
-mod relay;
+pub(crate) mod relay;

@@ -9,11 +9,13 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt as _, StreamBody};
 use regatta_core::downstream::Cut;
-use regatta_core::engine::Pace;
+use regatta_core::engine::{Pace, quic};
+use regatta_core::upstream::Protocols;
 use regatta_tokio::{Body, ServerBuilder, Tokio};
 
 use crate::dsl::{Frame, Frames, Line, data, headers, run, setting};
 use crate::serve::{ANY, Serving, memory, text};
+use crate::trust::Authority;
 
 const GET: &str = "GET / HTTP/1.1\r\nhost: a\r\n\r\n";
 const SHORT: Duration = Duration::from_millis(300);
@@ -169,6 +171,50 @@ fn readers_that_stop() {
         let cut = server.handle.counts().count(Cut::ResponseTooSlow);
         assert_eq!(cut, READERS as u64);
         drop(lines);
+    });
+}
+
+/// Clients of HTTP/3 that read nothing, whose transports acknowledge what they were granted: the
+/// server holds little of each, serves others, and closes their connections in the end.
+#[test]
+fn readers_over_http3_that_stop() {
+    const READERS: usize = 20;
+    run(async {
+        let (service, _) = endless();
+        let authority = Authority::new();
+        let builder = regatta_tokio::server().tls(authority.server(&["localhost"]));
+        let builder = builder.http3(quic::ServerOptions::default());
+        let builder = builder.engine(|engine| (engine.pace, engine.write_timeout) = (None, SHORT));
+        let server = Serving::start(builder.bind(ANY).await.unwrap(), service);
+        let client = || {
+            let builder = regatta_tokio::client().roots(authority.roots());
+            let builder = builder.profile(|profile| profile.protocols = Protocols::Http3);
+            builder.quic(|quic| quic.stream_window = 64 << 10).build().unwrap()
+        };
+        let url = |path: &str| format!("https://localhost:{}{path}", server.address.port());
+        let get = |path| Request::get(url(path)).body(http_body_util::Empty::<Bytes>::new());
+        let (before, mut kept) = (memory(), Vec::new());
+        for _ in 0..READERS {
+            let client = client();
+            let body = client.request(get("/").unwrap()).await.unwrap().into_body();
+            kept.push((client, body));
+        }
+        let (other, mut most) = (client(), 0);
+        let cut = || server.handle.counts().count(Cut::ResponseTooSlow);
+        while cut() < READERS as u64 {
+            let body = other.request(get("/short").unwrap()).await.unwrap().into_body();
+            assert_eq!(body.collect().await.unwrap().to_bytes().len(), 16 << 10);
+            most = most.max(memory());
+            tokio::time::sleep(SHORT / 20).await;
+        }
+        // Both ends are in this process.
+        let held = most.saturating_sub(before) / READERS as u64;
+        println!("{READERS} readers over HTTP/3 that stop: {} KiB of memory each", held >> 10);
+        assert!(held < 2 << 20, "a reader that stops holds {held} bytes");
+        for (_, body) in kept {
+            let error = body.collect().await.unwrap_err().to_string();
+            assert!(error.contains("H3_EXCESSIVE_LOAD"), "{error}");
+        }
     });
 }
 

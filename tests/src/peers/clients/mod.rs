@@ -3,6 +3,7 @@
 //! over HTTP/3.
 
 mod asks;
+mod beside;
 mod chromium;
 mod firefox;
 mod h3;
