@@ -50,8 +50,8 @@ impl Tunnel {
     }
 
     /// The datagrams that go beside the bytes (RFC 9297): over HTTP/3, of an extended CONNECT,
-    /// where this side takes datagrams ([`h3_datagrams`]). Anywhere else `None`: there datagrams are
-    /// [`capsule`]s among the bytes, to be read by [`Capsules`].
+    /// where this side takes datagrams ([`h3_datagrams`]). Anywhere else `None`: there datagrams
+    /// are [`capsule`]s among the bytes, to be read by [`Capsules`].
     ///
     /// [`h3_datagrams`]: regatta_core::engine::Config::h3_datagrams
     /// [`capsule`]: regatta_core::engine::h3::capsule
