@@ -91,7 +91,7 @@ impl<const RACES: bool> Subject for Anarchy<RACES> {
         if RACES && tape.one_in("learn", 8) {
             return races::learnt(tape, &keys());
         }
-        if RACES && tape.one_in("services", 8) {
+        if !self.pools.is_empty() && tape.one_in("services", 16) {
             let pool = one(tape, &self.pools).unwrap_or(PoolId::new(0, 0));
             return races::services(tape, pool);
         }
