@@ -5,9 +5,10 @@
 //!
 //! - *confirmed*: a connection over QUIC has just been established, on this network;
 //! - *suspect*: one over QUIC was established on this network and has not been blamed yet;
-//! - *broken*: since it was last marked, connections over QUIC were begun on this network and every
-//!   one of them failed; and TCP connected meanwhile, or had when the first of them began. Or none
-//!   was begun since one was found suspect that had never answered, and TCP connected after it.
+//! - *broken*: since it was last marked, or one won that had been begun on another network,
+//!   connections over QUIC were begun on this network and every one of them failed; and TCP
+//!   connected meanwhile, or had when the first of them began. Or none was begun since one was
+//!   found suspect that had never answered, and TCP connected after it.
 
 use std::collections::BTreeMap;
 
@@ -117,7 +118,13 @@ impl Marks {
         let records = self.records;
         let Some(leg) = self.leg(connection) else { return };
         (leg.fate, leg.won) = (Fate::Won, Some(records));
-        let item = match (leg.quic, leg.rule) {
+        let Leg { quic, rule, pool, network, .. } = *leg;
+        if quic && network != self.network {
+            // It proves nothing of this network, and yet its race is over: what ran beside it was
+            // given up for it, and has not failed.
+            self.legs.iter_mut().filter(|leg| leg.pool == pool).for_each(|leg| leg.judged = true);
+        }
+        let item = match (quic, rule) {
             (true, Rule::RaceDelay | Rule::RaceQuicFailed | Rule::RaceSecondKnown) => {
                 "QUIC won over the other family"
             }
@@ -290,7 +297,16 @@ mod tests {
         let answered = [&mute[..3], &[(done, 2)], &mute[3..], &[(broken, POOL)]].concat();
         let moved = [&mute[..4], &[(network, 0)], &mute[4..], &[(broken, POOL)]].concat();
         let mute = [&mute[..], &[(broken, POOL)]].concat();
-        let all: [(&[(Kind, u64)], bool); 17] = [
+        // Who was begun before the network changed wins: what is given up for it has not failed.
+        let given_up = [(Made, 2), (network, 0), (Made, 4), (Won, 2), (Kind::ConnectionState, 4)];
+        let later = [(Made, 6), (Made, 3), (Won, 3), (Failed, 6), (broken, POOL)];
+        let no_winner = [&given_up[..3], &given_up[4..], &later].concat();
+        let nothing_tried = [&given_up[..], &later[1..3], &later[4..]].concat();
+        let given_up = [&given_up[..], &later].concat();
+        let all: [(&[(Kind, u64)], bool); 20] = [
+            (&given_up, true),
+            (&no_winner, false),
+            (&nothing_tried, false),
             (&[(Made, 2), (Made, 3), (Won, 3), (Failed, 2), (broken, POOL)], true),
             (&[(Made, 2), (Made, 3), (Failed, 2), (Won, 3), (broken, POOL)], true),
             // It runs still, or TCP did not connect, or nothing was tried.
