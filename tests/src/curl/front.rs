@@ -181,12 +181,13 @@ impl Front {
         while left > 0 {
             let piece = from.fill_buf().ok().filter(|piece| !piece.is_empty())?;
             let count = piece.len().min(left);
-            to.write_all(&piece[..count]).ok()?;
             if is_content {
+                // Before it is handed on: its answer may be the end of the command.
                 let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
                 // The next command may have begun by now.
                 seen.get_mut(place)?.body.extend_from_slice(&piece[..count]);
             }
+            to.write_all(&piece[..count]).ok()?;
             from.consume(count);
             left -= count;
         }
