@@ -1,8 +1,15 @@
 //! HTTPS records (RFC 9460): what they say of alternatives. Looking them up belongs to whoever
 //! resolves names, following aliases to `upstream`; address hints are read and not used, because
-//! the addresses themselves are looked up in any case.
+//! the addresses themselves are looked up in any case. The `domain` crate takes a record apart;
+//! what RFC 9460 demands of its parameters is looked after here.
 
 use core::fmt;
+
+use domain::base::iana::SvcParamKey;
+use domain::base::name::Name;
+use domain::base::wire::Parse as _;
+use domain::dep::octseq::parse::Parser;
+use domain::rdata::svcb::{SvcParams, value};
 
 use super::{Alternative, Offer, authority};
 use crate::time::Duration;
@@ -82,6 +89,14 @@ enum Target {
 }
 
 impl Target {
+    fn of(name: &Name<&[u8]>) -> Self {
+        if name.is_root() {
+            return Self::Owner;
+        }
+        // What is written with an escape is none of a host's letters.
+        authority::host(name.to_string().as_bytes()).map_or(Self::Odd, Self::Name)
+    }
+
     fn take(&mut self) -> Self {
         core::mem::take(self)
     }
@@ -99,63 +114,67 @@ struct Record {
     incompatible: bool,
 }
 
-/// The numbers of parameters (RFC 9460 14.3.2). `ech`, 5, is not understood.
-mod key {
-    pub(super) const MANDATORY: u16 = 0;
-    pub(super) const ALPN: u16 = 1;
-    pub(super) const NO_DEFAULT_ALPN: u16 = 2;
-    pub(super) const PORT: u16 = 3;
-    pub(super) const IPV4_HINT: u16 = 4;
-    pub(super) const IPV6_HINT: u16 = 6;
-}
+/// The parameters that are understood (RFC 9460 14.3.2): `ech` is not.
+const KNOWN: [SvcParamKey; 5] = [
+    SvcParamKey::ALPN,
+    SvcParamKey::NO_DEFAULT_ALPN,
+    SvcParamKey::PORT,
+    SvcParamKey::IPV4HINT,
+    SvcParamKey::IPV6HINT,
+];
 
 impl Record {
     fn read(data: &[u8]) -> Result<Self, &'static str> {
-        let (priority, rest) = number(data).ok_or("a priority of two bytes")?;
-        let (target, mut rest) = name(rest).ok_or("a target name")?;
-        let mut record = Self { priority, target, ..Self::default() };
+        let mut rest = Parser::from_ref(data);
+        let priority = u16::parse(&mut rest).map_err(|_| "a priority of two bytes")?;
+        let target = Name::parse(&mut rest).map_err(|_| "a target name")?;
+        let parameters = SvcParams::from_octets(rest.peek_all());
+        let parameters =
+            parameters.map_err(|_| "whole parameters in the order of their keys, each once")?;
+        let mut record = Self { priority, target: Target::of(&target), ..Self::default() };
         let mut keys = Vec::new();
         let mut mandatory = Vec::new();
-        while !rest.is_empty() {
-            let (key, value, behind) = parameter(rest).ok_or("a whole parameter")?;
-            if keys.last().is_some_and(|last| *last >= key) {
-                return Err("parameters in the order of their keys, each once");
-            }
-            keys.push(key);
-            record.take(key, value, &mut mandatory)?;
-            rest = behind;
+        for parameter in parameters.iter_raw() {
+            keys.push(parameter.key());
+            record.take(parameter.key(), parameter.as_slice(), &mut mandatory)?;
         }
-        if record.no_default && !keys.contains(&key::ALPN) {
+        if record.no_default && !keys.contains(&SvcParamKey::ALPN) {
             return Err("`alpn` beside `no-default-alpn`");
         }
         if mandatory.iter().any(|key| !keys.contains(key)) {
             return Err("every parameter that is mandatory");
         }
-        let known = key::ALPN..=key::IPV4_HINT;
-        let is_known = |key: &u16| known.contains(key) || *key == key::IPV6_HINT;
-        record.incompatible |= !mandatory.iter().all(is_known);
+        record.incompatible = !mandatory.iter().all(|key| KNOWN.contains(key));
         Ok(record)
     }
 
     fn take(
         &mut self,
-        key: u16,
+        key: SvcParamKey,
         value: &[u8],
-        mandatory: &mut Vec<u16>,
+        mandatory: &mut Vec<SvcParamKey>,
     ) -> Result<(), &'static str> {
         match key {
-            key::MANDATORY => *mandatory = keys(value).ok_or("keys in order as `mandatory`")?,
-            key::ALPN => self.alpn = protocols(value).ok_or("names of protocols as `alpn`")?,
-            key::NO_DEFAULT_ALPN if value.is_empty() => self.no_default = true,
-            key::NO_DEFAULT_ALPN => return Err("nothing as `no-default-alpn`"),
-            key::PORT => match number(value) {
-                Some((port, [])) => self.port = Some(port),
-                _ => return Err("two bytes as `port`"),
-            },
-            key::IPV4_HINT if value.is_empty() || !value.len().is_multiple_of(4) => {
+            SvcParamKey::MANDATORY => {
+                *mandatory = keys(value).ok_or("keys in order as `mandatory`")?;
+            }
+            SvcParamKey::ALPN => {
+                self.alpn = protocols(value).ok_or("names of protocols as `alpn`")?;
+            }
+            SvcParamKey::NO_DEFAULT_ALPN if value.is_empty() => self.no_default = true,
+            SvcParamKey::NO_DEFAULT_ALPN => return Err("nothing as `no-default-alpn`"),
+            SvcParamKey::PORT => {
+                let port = value.try_into().map_err(|_| "two bytes as `port`")?;
+                self.port = Some(u16::from_be_bytes(port));
+            }
+            SvcParamKey::IPV4HINT
+                if value.is_empty() || value::Ipv4Hint::from_slice(value).is_err() =>
+            {
                 return Err("addresses of four bytes as `ipv4hint`");
             }
-            key::IPV6_HINT if value.is_empty() || !value.len().is_multiple_of(16) => {
+            SvcParamKey::IPV6HINT
+                if value.is_empty() || value::Ipv6Hint::from_slice(value).is_err() =>
+            {
                 return Err("addresses of sixteen bytes as `ipv6hint`");
             }
             _ => {}
@@ -189,72 +208,25 @@ impl Record {
     }
 }
 
-fn number(data: &[u8]) -> Option<(u16, &[u8])> {
-    let (bytes, rest) = data.split_first_chunk()?;
-    Some((u16::from_be_bytes(*bytes), rest))
-}
-
-fn parameter(data: &[u8]) -> Option<(u16, &[u8], &[u8])> {
-    let (key, rest) = number(data)?;
-    let (length, rest) = number(rest)?;
-    let (value, rest) = rest.split_at_checked(length.into())?;
-    Some((key, value, rest))
-}
-
-/// Labels without compression, up to the root (RFC 9460 2.2).
-fn name(mut data: &[u8]) -> Option<(Target, &[u8])> {
-    let mut text = Vec::new();
-    loop {
-        let (length, rest) = data.split_first()?;
-        if *length > 63 {
-            return None;
-        }
-        let (label, rest) = rest.split_at_checked((*length).into())?;
-        data = rest;
-        if label.is_empty() {
-            break;
-        }
-        if !text.is_empty() {
-            text.push(b'.');
-        }
-        text.extend_from_slice(label);
-        if text.len() > 254 {
-            return None;
-        }
-    }
-    let target = match (text.as_slice(), authority::host(&text)) {
-        (b"", _) => Target::Owner,
-        (_, Some(name)) => Target::Name(name),
-        (_, None) => Target::Odd,
-    };
-    Some((target, data))
-}
-
 /// Keys in order, each once, not `mandatory` itself.
-fn keys(value: &[u8]) -> Option<Vec<u16>> {
-    let (pairs, rest) = value.as_chunks();
-    let keys: Vec<u16> = pairs.iter().map(|pair| u16::from_be_bytes(*pair)).collect();
+fn keys(value: &[u8]) -> Option<Vec<SvcParamKey>> {
+    let keys: Vec<_> = value::Mandatory::from_slice(value).ok()?.iter().collect();
     let in_order = keys.is_sorted_by(|one, next| one < next);
-    let own = keys.first() == Some(&key::MANDATORY);
-    (rest.is_empty() && !keys.is_empty() && in_order && !own).then_some(keys)
+    let own = keys.first() == Some(&SvcParamKey::MANDATORY);
+    (!keys.is_empty() && in_order && !own).then_some(keys)
 }
 
-/// Names with their lengths in front, at least one and none empty; those that are spoken here.
-fn protocols(mut value: &[u8]) -> Option<Vec<Protocol>> {
-    let mut all = Vec::new();
-    if value.is_empty() {
+/// At least one name, none of them empty; those that are spoken here.
+fn protocols(value: &[u8]) -> Option<Vec<Protocol>> {
+    let names = value::Alpn::from_slice(value).ok()?;
+    if value.is_empty() || names.iter().any(<[u8]>::is_empty) {
         return None;
     }
-    while let Some((length, rest)) = value.split_first() {
-        let (name, rest) = rest.split_at_checked((*length).into())?;
-        match name {
-            b"" => return None,
-            b"h3" => all.push(Protocol::Http3),
-            b"h2" => all.push(Protocol::Http2),
-            b"http/1.1" => all.push(Protocol::Http1),
-            _ => {}
-        }
-        value = rest;
-    }
-    Some(all)
+    let spoken = |name: &[u8]| match name {
+        b"h3" => Some(Protocol::Http3),
+        b"h2" => Some(Protocol::Http2),
+        b"http/1.1" => Some(Protocol::Http1),
+        _ => None,
+    };
+    Some(names.iter().filter_map(spoken).collect())
 }

@@ -131,8 +131,8 @@ impl Lookup {
     /// Asks for records of this type. `id` should be hard to guess. `None` where `name` is none
     /// that a message can carry.
     pub fn new(servers: &Servers, id: u16, name: &str, kind: RecordType) -> Option<Self> {
-        let name = Name::parse(name)?;
-        let message = message::question(id, &name, kind.number());
+        let name = message::name(name)?;
+        let message = message::question(id, &name, kind)?;
         let servers = servers.clone();
         Some(Self { servers, name, kind, message, id, turns: 0, again_over_tcp: false })
     }
@@ -164,24 +164,19 @@ impl Lookup {
 
     /// Judges what came.
     pub fn hear(&mut self, message: &[u8]) -> Heard {
-        let Some(message) = Message::read(message) else { return Heard::Nothing };
-        let question = (message.id, &message.name, message.kind);
-        if question != (self.id, &self.name, self.kind.number()) {
-            return Heard::Nothing;
-        }
-        if message.is_cut_off {
+        let read = Message::read(message, self.id, &self.name, self.kind);
+        let Some(message) = read else { return Heard::Nothing };
+        if message.is_cut_off() {
             self.again_over_tcp = true;
             return Heard::CutOff;
         }
-        match message.code {
-            0 | 3 => {}
+        let no_such_name = match message.code() {
+            0 => false,
+            3 => true,
             _ => return Heard::Failed,
-        }
-        let Some(records) = message.records() else { return Heard::Failed };
-        match records.answer(&self.name, self.kind) {
-            Some(found) if message.code == 3 && found.is_empty() => {
-                Heard::NoSuchName { ttl: found.ttl }
-            }
+        };
+        match message.answer(&self.name, self.kind) {
+            Some(found) if no_such_name && found.is_empty() => Heard::NoSuchName { ttl: found.ttl },
             Some(found) => Heard::Answer(found),
             None => Heard::Failed,
         }

@@ -151,12 +151,15 @@ fn one_malformed_record_spoils_all() {
         (vec![0], "a priority of two bytes"),
         (vec![0, 1, 5, b'a'], "a target name"),
         (vec![0, 1, 0xc0, 0], "a target name"),
-        (vec![0, 1, 0, 0, 1, 0, 9, b'x'], "a whole parameter"),
+        (vec![0, 1, 0, 0, 1, 0, 9, b'x'], "whole parameters in the order of their keys, each once"),
         (
             record(1, ".", &[(3, b"\0\x51"), (1, H3)]),
-            "parameters in the order of their keys, each once",
+            "whole parameters in the order of their keys, each once",
         ),
-        (record(1, ".", &[(1, H3), (1, H3)]), "parameters in the order of their keys, each once"),
+        (
+            record(1, ".", &[(1, H3), (1, H3)]),
+            "whole parameters in the order of their keys, each once",
+        ),
         (record(1, ".", &[(0, b"\0\x04"), (1, H3)]), "every parameter that is mandatory"),
         (record(1, ".", &[(0, b"\0\0"), (1, H3)]), "keys in order as `mandatory`"),
         (record(1, ".", &[(1, b"\x03h3")]), "names of protocols as `alpn`"),
