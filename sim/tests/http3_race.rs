@@ -375,21 +375,18 @@ fn an_https_record_sends_the_first_request_over_quic() {
     for (port, delay) in [(None, 0), (Some(8_443), 0), (None, 30)] {
         let scene = Scene::new(&[V4]);
         services(&scene.net, http3_at(port).delay(delay * MS));
-        scene
-            .net
-            .run(async {
-                serve(&scene.server, "192.0.2.1:443", tls::good()).await;
-                serve(&scene.server, "192.0.2.1:8443", tls::good()).await;
-                let (client, answer, took) = first_asking(&scene).await;
-                assert_eq!(answer.version, Version::HTTP_3);
-                assert_eq!(answer.attempts(), [(Transport::Quic, AttemptOutcome::Won)]);
-                let at = SocketAddr::new(ip(V4), port.unwrap_or(443));
-                assert_eq!(answer.attempts[0].address, at);
-                assert_eq!(answer.used, None, "it is no alternative service");
-                assert_eq!(took, 80 + u64::from(delay));
-                assert_eq!(scene.state(&client), "Confirmed");
-            })
-            .unwrap();
+        scene.play(async |scene| {
+            serve(&scene.server, "192.0.2.1:443", tls::good()).await;
+            serve(&scene.server, "192.0.2.1:8443", tls::good()).await;
+            let (client, answer, took) = first_asking(scene).await;
+            assert_eq!(answer.version, Version::HTTP_3);
+            assert_eq!(answer.attempts(), [(Transport::Quic, AttemptOutcome::Won)]);
+            let at = SocketAddr::new(ip(V4), port.unwrap_or(443));
+            assert_eq!(answer.attempts[0].address, at);
+            assert_eq!(answer.used, None, "it is no alternative service");
+            assert_eq!(took, 80 + u64::from(delay));
+            assert_eq!(scene.state(&client), "Confirmed");
+        });
     }
 }
 
@@ -397,14 +394,11 @@ fn an_https_record_sends_the_first_request_over_quic() {
 fn a_client_that_was_not_asked_to_asks_for_no_https_record() {
     let scene = Scene::new(&[V4]);
     services(&scene.net, http3_at(None));
-    scene
-        .net
-        .run(async {
-            serve(&scene.server, "192.0.2.1:443", tls::good()).await;
-            let client = scene.client(|builder| builder);
-            assert_eq!(get(&client).await.unwrap().version, Version::HTTP_2);
-        })
-        .unwrap();
+    scene.play(async |scene| {
+        serve(&scene.server, "192.0.2.1:443", tls::good()).await;
+        let client = scene.client(|builder| builder);
+        assert_eq!(get(&client).await.unwrap().version, Version::HTTP_2);
+    });
 }
 
 #[test]
@@ -422,19 +416,16 @@ fn an_https_record_is_waited_for_no_longer_than_50_ms_and_no_failure_of_it_fails
     for (what, record, waited) in all {
         let scene = Scene::new(&[V4]);
         services(&scene.net, record);
-        scene
-            .net
-            .run(async {
-                serve(&scene.server, "192.0.2.1:443", tls::good()).await;
-                let (client, answer, took) = first_asking(&scene).await;
-                assert_eq!((answer.version, took), (Version::HTTP_2, waited + 120), "{what}");
-                assert_eq!(answer.attempts(), [(Transport::Tcp, AttemptOutcome::Won)], "{what}");
-                // The response has told of HTTP/3 too.
-                get(&client).await.unwrap();
-                scene.host.sleep(100 * MS).await;
-                assert_eq!(get(&client).await.unwrap().version, Version::HTTP_3, "{what}");
-            })
-            .unwrap();
+        scene.play(async |scene| {
+            serve(&scene.server, "192.0.2.1:443", tls::good()).await;
+            let (client, answer, took) = first_asking(scene).await;
+            assert_eq!((answer.version, took), (Version::HTTP_2, waited + 120), "{what}");
+            assert_eq!(answer.attempts(), [(Transport::Tcp, AttemptOutcome::Won)], "{what}");
+            // The response has told of HTTP/3 too.
+            get(&client).await.unwrap();
+            scene.host.sleep(100 * MS).await;
+            assert_eq!(get(&client).await.unwrap().version, Version::HTTP_3, "{what}");
+        });
     }
 }
 
@@ -449,34 +440,28 @@ fn an_alias_leads_to_another_name() {
     scene.net.link(&scene.host, &other, Link::delay(5 * MS));
     let records = Records::new().a(Record::addresses([ip("192.0.2.7")])).https(http3_at(None));
     scene.net.records("svc.test", records);
-    scene
-        .net
-        .run(async {
-            serve(&scene.server, "192.0.2.1:443", tls::good()).await;
-            serve(&other, "192.0.2.7:443", tls::good()).await;
-            let (_, answer, took) = first_asking(&scene).await;
-            assert_eq!((answer.version, took), (Version::HTTP_3, 20));
-            assert_eq!(answer.attempts[0].address.to_string(), "192.0.2.7:443");
-        })
-        .unwrap();
+    scene.play(async |scene| {
+        serve(&scene.server, "192.0.2.1:443", tls::good()).await;
+        serve(&other, "192.0.2.7:443", tls::good()).await;
+        let (_, answer, took) = first_asking(scene).await;
+        assert_eq!((answer.version, took), (Version::HTTP_3, 20));
+        assert_eq!(answer.attempts[0].address.to_string(), "192.0.2.7:443");
+    });
 }
 
 #[test]
 fn an_https_record_that_lies_is_broken_as_alt_svc_that_lies() {
     let scene = Scene::new(&[V4]);
     services(&scene.net, http3_at(None));
-    scene
-        .net
-        .run(async {
-            serve(&scene.server, "192.0.2.1:443", tls::good()).await;
-            scene.block(None);
-            let (client, answer, took) = first_asking(&scene).await;
-            assert_eq!((answer.version, took), (Version::HTTP_2, 420));
-            scene.host.sleep(5 * SECOND).await;
-            assert!(scene.state(&client).starts_with("Broken"), "{}", scene.state(&client));
-            assert_eq!(client.stats().count(Kind::Http3Broken), 1);
-        })
-        .unwrap();
+    scene.play(async |scene| {
+        serve(&scene.server, "192.0.2.1:443", tls::good()).await;
+        scene.block(None);
+        let (client, answer, took) = first_asking(scene).await;
+        assert_eq!((answer.version, took), (Version::HTTP_2, 420));
+        scene.host.sleep(5 * SECOND).await;
+        assert!(scene.state(&client).starts_with("Broken"), "{}", scene.state(&client));
+        assert_eq!(client.stats().count(Kind::Http3Broken), 1);
+    });
 }
 
 /// A race, a break, and more, from one tape twice.

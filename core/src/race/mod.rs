@@ -194,8 +194,9 @@ pub enum Event {
         /// Whether a request had gone with its first flight.
         early_data: bool,
     },
-    /// A leg was not made: there was no room for it. Nothing was tried, so that nothing is learnt.
-    Denied(LegId),
+    /// A leg was not made, as there was no room for it, or given up, as nobody needs it. It has not
+    /// failed, so that nothing is learnt of QUIC.
+    Withdrawn(LegId),
     /// A connection that a leg had become is gone.
     Closed {
         /// Which.
@@ -223,7 +224,7 @@ pub enum Mark {
 /// What is to be done outside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Make a connection; `Connected`, `Failed` or `Denied` follows, unless it is aborted, and
+    /// Make a connection; `Connected`, `Failed` or `Withdrawn` follows, unless it is aborted, and
     /// `Closed` follows `Connected`.
     Start {
         /// Its id from now on.
@@ -309,7 +310,7 @@ struct Round {
     /// The second family was started.
     second: bool,
     /// QUIC is not broken whatever else fails: a leg of it had carried early data, which makes it
-    /// suspect, or was not made at all.
+    /// suspect, or was withdrawn.
     spared: bool,
     broken: bool,
     /// Those under way, in the order of their start.
@@ -401,7 +402,7 @@ impl Machine for Race {
             Event::BothFamilies(both) => self.on_both_families(both, out),
             Event::Connected(leg) => self.on_connected(leg, out),
             Event::Failed { leg, early_data } => self.on_failed(leg, early_data, out),
-            Event::Denied(leg) => self.on_denied(leg),
+            Event::Withdrawn(leg) => self.on_withdrawn(leg),
             Event::Closed { leg, silent } => self.on_closed(leg, silent, out),
             Event::NetworkChanged => self.on_network_changed(),
             Event::Drain => self.on_drain(),

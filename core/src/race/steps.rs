@@ -165,7 +165,7 @@ impl Race {
         }
     }
 
-    pub(super) fn on_denied(&mut self, id: LegId) {
+    pub(super) fn on_withdrawn(&mut self, id: LegId) {
         if self.take_running(id).is_some_and(|leg| leg.runner.is_quic()) {
             self.spare();
         }

@@ -261,20 +261,20 @@ fn early_data_that_failed_makes_it_suspect_and_not_broken() {
 /// family behind the first.
 #[test]
 fn what_was_not_made_is_not_broken() {
-    let denied = |slot, generation| Some(Event::Denied(leg(slot, generation)));
+    let withdrawn = |slot, generation| Some(Event::Withdrawn(leg(slot, generation)));
     usual(&[
         QUIC_FIRST,
-        (0, denied(0, 0), "l0.1 tcp QUIC-FAILED"),
+        (0, withdrawn(0, 0), "l0.1 tcp QUIC-FAILED"),
         (90, connected(0, 1), ""),
         (90, Some(SUSPECT), "l1.0 quic QUIC-FIRST, l2.0 tcp SUSPECT"),
-        (99, denied(1, 0), ""),
+        (99, withdrawn(1, 0), ""),
         (100, connected(2, 0), ""),
     ]);
     usual(&[
         QUIC_FIRST,
         BOTH,
         (50, failed(0, 0), "l0.1 quic fallback QUIC-FAILED"),
-        (50, denied(0, 1), "l0.2 tcp QUIC-FAILED"),
+        (50, withdrawn(0, 1), "l0.2 tcp QUIC-FAILED"),
         (90, connected(0, 2), ""),
     ]);
 }

@@ -287,7 +287,7 @@ impl Upstream {
                 }
             }
             Some(pool::Leg::Denied) | None => {
-                self.tell_grid(pool, race::Event::Denied(leg), false);
+                self.tell_grid(pool, race::Event::Withdrawn(leg), false);
             }
         }
     }
@@ -394,18 +394,14 @@ impl Upstream {
     pub(super) fn on_leg_dropped(&mut self, pool: PoolId, leg: LegId) {
         let Some(grid) = self.grid(pool) else { return };
         grid.take(leg);
-        if !self.draining {
-            return self.tell_grid(pool, race::Event::Failed { leg, early_data: false }, false);
-        }
-        // Where all is over the race has no verdict to give, and nothing follows; but a request
-        // that is sent again may want another leg.
+        // Nothing follows where nobody waits; a request that is sent again may want another leg.
         if let Some(member) = self.pools.get_mut(pool)
             && member.pool.nobody_waits()
         {
             member.quiet = true;
             self.tell_grid(pool, race::Event::Unwanted, false);
         }
-        self.tell_grid(pool, race::Event::Denied(leg), false);
+        self.tell_grid(pool, race::Event::Withdrawn(leg), false);
     }
 
     /// The connection that a leg had become is of no use any more.

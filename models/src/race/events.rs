@@ -23,9 +23,9 @@ impl Grid {
             Input::Event(Event::Failed { leg, early_data }) => {
                 self.fail(leg, early_data, &mut deeds);
             }
-            Input::Event(Event::Denied(leg)) => {
+            Input::Event(Event::Withdrawn(leg)) => {
                 if let Some(leg) = self.find(leg, Fate::UnderWay) {
-                    leg.fate = Fate::Denied;
+                    leg.fate = Fate::Withdrawn;
                 }
             }
             Input::Event(Event::Closed { leg, silent }) => self.close(leg, silent, &mut deeds),
@@ -303,7 +303,7 @@ impl Grid {
             ("another network under way", under_way),
             ("nobody waits", last.is_some_and(|begun| begun.quiet)),
             ("early data failed", early),
-            ("not made", is(|event| matches!(event, Event::Denied(_)))),
+            ("withdrawn", is(|event| matches!(event, Event::Withdrawn(_)))),
         ];
         for (item, _) in reached.into_iter().filter(|(_, is)| *is) {
             seen.sometimes("race", item);
@@ -362,7 +362,7 @@ impl Subject for Grid {
                 let leg = self.pick(tape, &self.running());
                 match tape.weighted("end", &[4, 1, 1]) {
                     0 => Event::Failed { leg, early_data: false },
-                    1 => Event::Denied(leg),
+                    1 => Event::Withdrawn(leg),
                     _ => Event::Failed { leg, early_data: true },
                 }
             }

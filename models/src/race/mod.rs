@@ -22,7 +22,7 @@ enum Fate {
     UnderWay,
     Up,
     Failed { early: bool },
-    Denied,
+    Withdrawn,
     Aborted,
     Closed,
 }
@@ -112,7 +112,7 @@ pub fn expected() -> Expected {
         .with("race", &["quic came after tcp", "the second family won", "quic beside tcp in use"])
         .with(
             "race",
-            &["another network under way", "nobody waits", "early data failed", "not made"],
+            &["another network under way", "nobody waits", "early data failed", "withdrawn"],
         )
         .with_always(&harness::INVARIANTS)
         .with_always(&[ACTIONS, DEADLINE, NEXT, STALE, END, BROKEN])
