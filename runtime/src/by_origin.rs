@@ -12,11 +12,19 @@ const MOST: usize = 1_024;
 /// Settings of TLS or QUIC by profile and origin.
 #[derive(Debug)]
 pub(crate) struct ByOrigin<C> {
-    known: Mutex<BTreeMap<(ProfileId, Origin), C>>,
+    known: Mutex<Known<C>>,
+}
+
+#[derive(Debug)]
+struct Known<C> {
+    /// With the number of the question that was answered by them last.
+    kept: BTreeMap<(ProfileId, Origin), (u64, C)>,
+    questions: u64,
 }
 
 impl<C: Clone> ByOrigin<C> {
-    /// Those of one origin, made where it has none; the first in order makes room.
+    /// Those of one origin, made where it has none; those that were not asked for the longest time
+    /// make room.
     pub(crate) fn of<E>(
         &self,
         profile: ProfileId,
@@ -25,21 +33,28 @@ impl<C: Clone> ByOrigin<C> {
     ) -> Result<C, E> {
         let key = (profile, origin.clone());
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(config) = known.get(&key) {
+        let Known { kept, questions } = &mut *known;
+        *questions += 1;
+        if let Some((asked, config)) = kept.get_mut(&key) {
+            *asked = *questions;
             return Ok(config.clone());
         }
         let config = make()?;
-        if known.len() >= MOST {
-            known.pop_first();
+        if kept.len() >= MOST {
+            // A walk along all of them takes a small part of the handshake that follows.
+            let oldest = kept.iter().min_by_key(|(_, (asked, _))| *asked);
+            if let Some(oldest) = oldest.map(|(key, _)| key.clone()) {
+                kept.remove(&oldest);
+            }
         }
-        known.insert(key, config.clone());
+        kept.insert(key, (*questions, config.clone()));
         Ok(config)
     }
 }
 
 impl<C> Default for ByOrigin<C> {
     fn default() -> Self {
-        Self { known: Mutex::default() }
+        Self { known: Mutex::new(Known { kept: BTreeMap::new(), questions: 0 }) }
     }
 }
 
@@ -69,9 +84,10 @@ mod tests {
         for host in 3..=MOST {
             ask(0, host).unwrap();
         }
-        assert_eq!(ask(0, 1), Ok(MOST as i32 + 2), "it has made room");
-        assert_eq!(ask(1, 1), Ok(2));
-        assert_eq!(kept.known.lock().unwrap().len(), MOST);
+        assert_eq!(ask(0, 1), Ok(1), "it was asked for again");
+        assert_eq!(ask(0, 2), Ok(3));
+        assert_eq!(ask(1, 1), Ok(MOST as i32 + 2), "it has made room");
+        assert_eq!(kept.known.lock().unwrap().kept.len(), MOST);
     }
 
     #[test]
