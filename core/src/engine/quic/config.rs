@@ -12,7 +12,7 @@ use rustls::quic::{ClientConnection, ServerConnection, Version};
 use super::ids::Ids;
 use super::keys::{self, Mac, TokenKey};
 use super::options::{self, Options, Retry, ServerOptions};
-use super::session::Listening;
+use super::session::{Answering, Listening};
 use crate::engine::h3::Settings;
 use crate::engine::qlog::Sink;
 use crate::engine::tls::sessions::Sessions;
@@ -170,7 +170,8 @@ impl ServerConfig {
         let reset = secret.derive(b"stateless reset");
         let token = TokenKey::new(&provider, secret.derive(b"address validation"))?;
         let crypto = QuicServerConfig::try_from(tls.rustls).map_err(|_| keys::unusable())?;
-        let mut quinn = quinn_proto::ServerConfig::new(Arc::new(crypto), token);
+        let mut quinn =
+            quinn_proto::ServerConfig::new(Arc::new(Answering(Arc::new(crypto))), token);
         // Every first packet is answered at once, so that none waits.
         quinn
             .transport_config(options::transport(&options.connection))

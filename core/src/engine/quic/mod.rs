@@ -48,6 +48,7 @@ mod ids;
 mod keys;
 mod log;
 mod options;
+mod padding;
 mod session;
 mod shapes;
 mod silence;
@@ -391,13 +392,7 @@ impl Endpoint {
     pub fn handshake(&self, id: QuicId) -> Option<Handshake> {
         let session = self.table.get(id)?.quinn.crypto_session();
         let data = session.handshake_data()?;
-        // A client's session is listened to, a server's is not.
-        let (data, hello) = match data.downcast::<session::Agreed>() {
-            Ok(agreed) => (agreed.data, agreed.hello),
-            Err(data) => {
-                (*data.downcast::<quinn_proto::crypto::rustls::HandshakeData>().ok()?, None)
-            }
-        };
+        let session::Agreed { data, hello } = *data.downcast::<session::Agreed>().ok()?;
         let h3 = super::tls::alpn_name(Protocol::Http3);
         let identity = session.peer_identity();
         let chain = identity.and_then(|any| any.downcast::<Vec<CertificateDer<'static>>>().ok());

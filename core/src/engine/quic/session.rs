@@ -1,16 +1,19 @@
-//! A client's TLS within QUIC, listened to: quinn-proto does not tell which cipher suite was agreed
-//! on, nor whether the session was resumed. The server's hello says both in the clear.
+//! TLS within QUIC. A client's is listened to: quinn-proto does not tell which cipher suite was
+//! agreed on, nor whether the session was resumed. The server's hello says both in the clear. Keys
+//! of both sides take padding away.
 
 use core::any::Any;
 use std::sync::Arc;
 
-use quinn_proto::crypto::rustls::{HandshakeData, QuicClientConfig};
+use quinn_proto::crypto::rustls::{HandshakeData, QuicClientConfig, QuicServerConfig};
 use quinn_proto::crypto::{
-    ClientConfig, ExportKeyingMaterialError, HeaderKey, KeyPair, Keys, PacketKey, Session,
+    ClientConfig, ExportKeyingMaterialError, HeaderKey, KeyPair, Keys, PacketKey, ServerConfig,
+    Session, UnsupportedVersion,
 };
 use quinn_proto::transport_parameters::TransportParameters;
 use quinn_proto::{ConnectError, ConnectionId, Side, TransportError};
 
+use super::padding;
 use crate::engine::tls::suite_name;
 
 /// A hello is shorter than this, in bytes; what is not is not listened to.
@@ -22,8 +25,11 @@ const RETRY: [u8; 8] = [0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11];
 /// The extension that names the session which goes on (RFC 8446 4.2.11).
 const PRE_SHARED_KEY: u16 = 41;
 
-/// Settings whose sessions are listened to.
+/// A client's settings, whose sessions are listened to.
 pub(super) struct Listening(pub(super) Arc<QuicClientConfig>);
+
+/// A server's settings.
+pub(super) struct Answering(pub(super) Arc<QuicServerConfig>);
 
 impl ClientConfig for Listening {
     fn start_session(
@@ -37,6 +43,29 @@ impl ClientConfig for Listening {
     }
 }
 
+impl ServerConfig for Answering {
+    fn initial_keys(
+        &self,
+        version: u32,
+        dst_cid: &ConnectionId,
+    ) -> Result<Keys, UnsupportedVersion> {
+        self.0.initial_keys(version, dst_cid)
+    }
+
+    fn retry_tag(&self, version: u32, orig_dst_cid: &ConnectionId, packet: &[u8]) -> [u8; 16] {
+        self.0.retry_tag(version, orig_dst_cid, packet)
+    }
+
+    fn start_session(
+        self: Arc<Self>,
+        version: u32,
+        params: &TransportParameters,
+    ) -> Box<dyn Session> {
+        let inner = Arc::clone(&self.0).start_session(version, params);
+        Box::new(Heard { inner, hello: None, said: None })
+    }
+}
+
 /// What a server's hello says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Hello {
@@ -46,7 +75,7 @@ pub(super) struct Hello {
     pub(super) is_resumed: bool,
 }
 
-/// What was agreed on: quinn-proto's own, and what was heard.
+/// What was agreed on: quinn-proto's own, and what a client heard.
 pub(super) struct Agreed {
     pub(super) data: HandshakeData,
     pub(super) hello: Option<Hello>,
@@ -54,7 +83,7 @@ pub(super) struct Agreed {
 
 struct Heard {
     inner: Box<dyn Session>,
-    /// The server's first messages, until its hello is whole.
+    /// Client: the server's first messages, until its hello is whole.
     hello: Option<Vec<u8>>,
     said: Option<Hello>,
 }
@@ -145,7 +174,8 @@ impl Session for Heard {
     }
 
     fn early_crypto(&self) -> Option<(Box<dyn HeaderKey>, Box<dyn PacketKey>)> {
-        self.inner.early_crypto()
+        let (header, packet) = self.inner.early_crypto()?;
+        Some((header, padding::key(packet)))
     }
 
     fn early_data_accepted(&self) -> Option<bool> {
@@ -161,11 +191,11 @@ impl Session for Heard {
     }
 
     fn write_handshake(&mut self, buf: &mut Vec<u8>) -> Option<Keys> {
-        self.inner.write_handshake(buf)
+        self.inner.write_handshake(buf).map(padding::keys)
     }
 
     fn next_1rtt_keys(&mut self) -> Option<KeyPair<Box<dyn PacketKey>>> {
-        self.inner.next_1rtt_keys()
+        self.inner.next_1rtt_keys().map(padding::pair)
     }
 
     fn is_valid_retry(&self, orig_dst_cid: &ConnectionId, header: &[u8], payload: &[u8]) -> bool {

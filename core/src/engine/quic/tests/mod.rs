@@ -53,6 +53,19 @@ fn a_handshake_takes_one_round_trip_and_says_what_was_agreed_on() {
 }
 
 #[test]
+fn what_is_padded_arrives_as_it_is() {
+    let mut net = World::new().net_with_padding();
+    let id = net.connect(0);
+    net.run(SECOND);
+    let (before, said) = (net.log.len(), [&b"said"[..], &[0; 400]].concat());
+    for length in [0, 3, 4, 20, 404] {
+        echo(&mut net, id, &Bytes::copy_from_slice(&said[..length]), SECOND);
+    }
+    let sent = &net.log[before..];
+    assert!(sent.iter().all(|(_, _, length)| *length >= 1_200), "{sent:?}");
+}
+
+#[test]
 fn the_next_session_with_a_server_goes_on_from_the_first() {
     let (mut net, first) = connected(&World::new());
     let next = net.connect(0);

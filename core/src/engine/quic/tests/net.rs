@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use quinn_proto::{Dir, StreamId};
+use quinn_proto::{Dir, StreamId, TransportConfig};
 
 use super::super::*;
 use super::forge::{Forge, forging};
@@ -63,6 +63,17 @@ impl World {
         let (client, server) = self.configs();
         let sink = Some(Arc::clone(sink));
         self.net_of(&client.with_qlog(sink.clone()), &server.with_qlog(sink), 1)
+    }
+
+    /// The same with one client; both sides pad what they send.
+    pub(super) fn net_with_padding(&self) -> Net {
+        let (mut client, mut server) = self.configs();
+        let mut transport = TransportConfig::default();
+        transport.pad_to_mtu(true);
+        let transport = Arc::new(transport);
+        client.quinn.transport_config(Arc::clone(&transport));
+        Arc::make_mut(&mut server.quinn).transport_config(transport);
+        self.net_of(&client, &server, 1)
     }
 
     /// The same with one client; what the server's packets hold is changed.
