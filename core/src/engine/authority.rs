@@ -8,7 +8,7 @@ pub(super) fn names_host(host: &[u8]) -> bool {
     is_simple(host) || Authority::try_from(host).is_ok_and(|authority| is_plain(&authority))
 }
 
-/// A name of letters, digits, dots and hyphens, with a port of at most four digits where there is
+/// A name of letters, digits, dots and hyphens, with a port of at most five digits where there is
 /// one: what nearly all authorities are, and seen without parsing them.
 fn is_simple(authority: &[u8]) -> bool {
     let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-');
@@ -16,12 +16,19 @@ fn is_simple(authority: &[u8]) -> bool {
         None => !authority.is_empty(),
         Some(0) => false,
         Some(end) => match authority.get(end..) {
-            Some([b':', port @ ..]) => {
-                (1..=4).contains(&port.len()) && port.iter().all(u8::is_ascii_digit)
-            }
+            Some([b':', port @ ..]) => is_port(port),
             _ => false,
         },
     }
+}
+
+/// The digits of a port's number.
+fn is_port(digits: &[u8]) -> bool {
+    let add = |number: u32, digit: &u8| {
+        digit.is_ascii_digit().then(|| number * 10 + u32::from(digit - b'0'))
+    };
+    (1..=5).contains(&digits.len())
+        && digits.iter().try_fold(0, add).is_some_and(|number| number <= u16::MAX.into())
 }
 
 /// A host without userinfo (RFC 9110 4.2.4, RFC 9113 8.3.1), its port, where given, a number.
@@ -50,7 +57,10 @@ mod tests {
     #[test]
     fn what_is_simple_is_plain() {
         let parts = ["", "a", "Z9", "a.b-c", "1.2.3.4", "[::1]", "u@h", "a_b", "%41", "a b", ":"];
-        let ports = ["", ":", ":0", ":80", ":9999", ":65535", ":65536", ":99999", ":8x", ":-1"];
+        let ports = [
+            "", ":", ":0", ":80", ":9999", ":65535", ":65536", ":99999", ":00080", ":000080",
+            ":8x", ":-1",
+        ];
         let mut simple = 0;
         for part in parts {
             for port in ports {
@@ -64,6 +74,6 @@ mod tests {
                 simple += usize::from(is_simple(host.as_bytes()));
             }
         }
-        assert_eq!(simple, 16);
+        assert_eq!(simple, 24);
     }
 }

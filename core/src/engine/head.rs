@@ -123,9 +123,9 @@ fn join_cookies(fields: &mut HeaderMap) {
 
 /// RFC 9113 8.3.1: the authority must not hold user information.
 fn without_user(authority: Authority) -> Option<Authority> {
-    match authority.as_str().rsplit_once('@') {
+    match authority.as_str().bytes().rposition(|byte| byte == b'@') {
         None => Some(authority),
-        Some((_, host)) => Authority::from_str(host).ok(),
+        Some(at) => Authority::try_from(authority.as_str().as_bytes().get(at + 1..)?).ok(),
     }
 }
 
