@@ -47,15 +47,24 @@ pub struct Decoder {
     known: u64,
     /// What the encoder is to be told.
     told: Vec<u8>,
+    /// Room for the literals of a section.
+    text: Vec<u8>,
 }
 
 /// Where a field's text lies while its section is read.
+#[derive(Clone, Copy)]
 enum Text {
     Static(&'static str),
-    Bytes(Bytes),
-    /// In the section's own text.
-    Own(core::ops::Range<usize>),
+    /// The name of an entry of the table, and its length.
+    Name(u64, usize),
+    /// An entry's value.
+    Value(u64, usize),
+    /// The next of the section's own text, of this length.
+    Own(usize),
 }
+
+/// Room of so many bytes is kept for the next section.
+const MOST_TEXT: usize = 1 << 10;
 
 /// A section, as far as it was read.
 struct Reading<'a> {
@@ -79,6 +88,7 @@ impl Decoder {
             partial: Vec::new(),
             known: 0,
             told: Vec::new(),
+            text: Vec::new(),
         }
     }
 
@@ -176,8 +186,8 @@ impl Decoder {
             return self.block(stream, required);
         }
         self.blocked.remove(&stream);
-        let text = Vec::new();
-        let mut reading = Reading { table: &self.table, base, required, text, room: limits.bytes };
+        let (table, text) = (&self.table, core::mem::take(&mut self.text));
+        let mut reading = Reading { table, base, required, text, room: limits.bytes };
         let mut lines: SmallVec<[(Text, Text, bool); 8]> = SmallVec::new();
         while let Some(first) = reader.peek() {
             if lines.len() >= limits.fields {
@@ -189,17 +199,24 @@ impl Decoder {
                 Err(Stop::Short | Stop::Bad) => return Err(Error::DecompressionFailed),
             }
         }
-        let own = Bytes::from(reading.text);
-        let bytes = |text| match text {
+        // All of the section's own text lies together: its last piece, mostly the only one, takes
+        // over what the others share.
+        let mut own = Bytes::copy_from_slice(&reading.text);
+        let mut bytes = |text| match text {
             Text::Static(text) => Bytes::from_static(str::as_bytes(text)),
-            Text::Bytes(bytes) => bytes,
-            Text::Own(range) => own.slice(range),
+            Text::Name(entry, _) => table.get(entry).map(Entry::name).unwrap_or_default(),
+            Text::Value(entry, _) => table.get(entry).map(Entry::value).unwrap_or_default(),
+            Text::Own(length) => own.split_to(length),
         };
-        fields.extend(lines.into_iter().map(|(name, value, is_sensitive)| Field {
+        fields.extend(lines.iter().map(|&(name, value, is_sensitive)| Field {
             name: bytes(name),
             value: bytes(value),
             is_sensitive,
         }));
+        if reading.text.capacity() <= MOST_TEXT {
+            reading.text.clear();
+            self.text = reading.text;
+        }
         if required > 0 {
             // Section Acknowledgment (RFC 9204 4.4.1).
             integer::put(&mut self.told, 0x80, 7, stream);
@@ -285,7 +302,7 @@ impl Reading<'_> {
         let (name, value, is_sensitive) = if first & 0x80 != 0 {
             let number = reader.integer(6)?;
             let (name, value) = match first & 0x40 {
-                0 => self.below(number).map(field),
+                0 => self.below(number).and_then(|entry| self.field(entry)),
                 _ => static_entry(number)
                     .map(|(name, value)| (Text::Static(name), Text::Static(value))),
             }
@@ -294,7 +311,7 @@ impl Reading<'_> {
         } else if first & 0x40 != 0 {
             let number = reader.integer(4)?;
             let name = match first & 0x10 {
-                0 => self.below(number).map(|entry| Text::Bytes(entry.name())),
+                0 => self.below(number).and_then(|entry| self.name(entry)),
                 _ => static_entry(number).map(|(name, _)| Text::Static(name)),
             };
             (name.ok_or(Stop::Bad)?, self.literal(reader, 7)?, first & 0x20 != 0)
@@ -302,11 +319,12 @@ impl Reading<'_> {
             (self.literal(reader, 3)?, self.literal(reader, 7)?, first & 0x10 != 0)
         } else if first & 0x10 != 0 {
             let number = reader.integer(4)?;
-            let (name, value) = self.above(number).map(field).ok_or(Stop::Bad)?;
+            let field = self.above(number).and_then(|entry| self.field(entry));
+            let (name, value) = field.ok_or(Stop::Bad)?;
             (name, value, false)
         } else {
             let number = reader.integer(3)?;
-            let name = self.above(number).map(|entry| Text::Bytes(entry.name()));
+            let name = self.above(number).and_then(|entry| self.name(entry));
             (name.ok_or(Stop::Bad)?, self.literal(reader, 7)?, first & 0x08 != 0)
         };
         let size = name.len() + value.len() + FIELD_OVERHEAD;
@@ -315,13 +333,24 @@ impl Reading<'_> {
     }
 
     /// The entry that stands so far below the base.
-    fn below(&self, number: u64) -> Option<&Entry> {
-        self.entry(self.base.checked_sub(number)?.checked_sub(1)?)
+    fn below(&self, number: u64) -> Option<u64> {
+        self.base.checked_sub(number)?.checked_sub(1)
     }
 
     /// The entry that stands so far above the base.
-    fn above(&self, number: u64) -> Option<&Entry> {
-        self.entry(self.base.checked_add(number)?)
+    fn above(&self, number: u64) -> Option<u64> {
+        self.base.checked_add(number)
+    }
+
+    fn field(&self, number: u64) -> Option<(Text, Text)> {
+        let entry = self.entry(number)?;
+        let (name, value) = entry.split();
+        Some((Text::Name(number, name.len()), Text::Value(number, value.len())))
+    }
+
+    fn name(&self, number: u64) -> Option<Text> {
+        let (name, _) = self.entry(number)?.split();
+        Some(Text::Name(number, name.len()))
     }
 
     fn entry(&self, number: u64) -> Option<&Entry> {
@@ -331,27 +360,18 @@ impl Reading<'_> {
 
     fn literal(&mut self, reader: &mut Reader<'_>, bits: u8) -> Result<Text, Stop> {
         let begin = self.text.len();
-        if begin == 0 {
-            // Mostly there is room for all of the section then: a code's byte is a letter or two.
-            self.text.reserve(reader.0.len() / 2 * 3);
-        }
         reader.string(bits, self.room, &mut self.text)?;
-        Ok(Text::Own(begin..self.text.len()))
+        Ok(Text::Own(self.text.len() - begin))
     }
 }
 
 impl Text {
-    fn len(&self) -> usize {
+    const fn len(self) -> usize {
         match self {
             Self::Static(text) => text.len(),
-            Self::Bytes(bytes) => bytes.len(),
-            Self::Own(range) => range.len(),
+            Self::Name(_, length) | Self::Value(_, length) | Self::Own(length) => length,
         }
     }
-}
-
-fn field(entry: &Entry) -> (Text, Text) {
-    (Text::Bytes(entry.name()), Text::Bytes(entry.value()))
 }
 
 fn static_entry(number: u64) -> Option<&'static (&'static str, &'static str)> {

@@ -33,6 +33,8 @@ const NOT_INDEXED: [&str; 14] = [
     "set-cookie",
 ];
 
+const AUTHORITY: &[u8] = b":authority";
+
 /// The writer's side.
 #[derive(Debug)]
 pub struct Encoder {
@@ -61,7 +63,19 @@ pub struct Encoder {
     partial: Vec<u8>,
     /// Field lines of the section that is being written.
     lines: Vec<u8>,
+    /// The last line that named an authority, which mostly comes again.
+    authority: Coded,
 }
+
+/// A line as it is written without the dynamic table.
+#[derive(Debug, Default)]
+struct Coded {
+    value: Vec<u8>,
+    line: Vec<u8>,
+}
+
+/// No longer line is kept.
+const MOST_CODED: usize = 128;
 
 #[derive(Debug, Default)]
 struct Section {
@@ -98,6 +112,7 @@ impl Encoder {
             told: Vec::new(),
             partial: Vec::new(),
             lines: Vec::new(),
+            authority: Coded::default(),
         }
     }
 
@@ -143,7 +158,7 @@ impl Encoder {
         }
         if self.table.capacity() == 0 || self.references >= MOST_REFERENCES {
             out.extend_from_slice(&[0, 0]);
-            return fields.into_iter().for_each(|line| put_static(out, line));
+            return fields.into_iter().for_each(|line| self.put_static(line, out));
         }
         let may_block =
             self.blocking.contains_key(&stream) || self.blocking.len() < self.most_blocked;
@@ -167,6 +182,19 @@ impl Encoder {
         }
         self.references += section.references.len();
         self.sections.entry(stream).or_default().push_back(section);
+    }
+
+    /// Writes a line without the dynamic table.
+    fn put_static(&mut self, line: Line<'_>, out: &mut Vec<u8>) {
+        if line.name != AUTHORITY || line.is_sensitive || line.value.len() > MOST_CODED {
+            return put_found(out, static_table::find(line.name, line.value), line);
+        }
+        let Coded { value, line: coded } = &mut self.authority;
+        if value != line.value || coded.is_empty() {
+            (*value, *coded) = (line.value.to_vec(), Vec::new());
+            put_found(coded, static_table::find(line.name, line.value), line);
+        }
+        out.extend_from_slice(coded);
     }
 
     /// RFC 9204 4.5.1.
@@ -371,10 +399,6 @@ impl Encoder {
 
 fn is_indexed(name: &[u8]) -> bool {
     !NOT_INDEXED.iter().any(|other| other.as_bytes() == name)
-}
-
-fn put_static(out: &mut Vec<u8>, line: Line<'_>) {
-    put_found(out, static_table::find(line.name, line.value), line);
 }
 
 /// Writes a line without the dynamic table.

@@ -22,6 +22,8 @@ const LENGTHS: [u8; 257] = [
 
 /// The symbol that no string may hold (RFC 7541 5.2).
 const END: u16 = 256;
+/// The shortest code, in bits.
+const SHORTEST: usize = 5;
 /// The longest code, in bits.
 const LONGEST: usize = 30;
 /// A byte takes at most so many bytes.
@@ -144,9 +146,12 @@ pub(super) fn encode(text: &[u8], out: &mut Vec<u8>) {
 
 /// Reads what is in code onto the end of `out`, up to `most` bytes.
 pub(super) fn decode(mut coded: &[u8], most: usize, out: &mut Vec<u8>) -> Result<(), Stop> {
+    let begin = out.len();
+    // No code is shorter than five bits, so that there is a place for each byte.
+    out.resize(begin + (coded.len() * 8 / SHORTEST).min(most), 0);
+    let mut places = out.get_mut(begin..).unwrap_or_default().iter_mut();
     // Up to 64 bits, the next one highest.
     let (mut bits, mut held) = (0_u64, 0_u32);
-    let mut room = most;
     loop {
         if held < LONGEST as u32 {
             if let Some((word, rest)) = coded.split_first_chunk::<4>() {
@@ -172,15 +177,13 @@ pub(super) fn decode(mut coded: &[u8], most: usize, out: &mut Vec<u8>) -> Result
         if symbol == END {
             return Err(Stop::Bad);
         }
-        if room == 0 {
-            return Err(Stop::Large);
-        }
-        room -= 1;
-        let [_, byte] = symbol.to_be_bytes();
-        out.push(byte);
+        let Some(place) = places.next() else { return Err(Stop::Large) };
+        [_, *place] = symbol.to_be_bytes();
         bits <<= length;
         held -= length;
     }
+    let left = places.len();
+    out.truncate(out.len() - left);
     // RFC 7541 5.2: padding is the beginning of the end's code, and shorter than a byte.
     if held < 8 && bits.leading_ones() >= held { Ok(()) } else { Err(Stop::Bad) }
 }

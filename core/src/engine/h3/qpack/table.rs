@@ -44,7 +44,7 @@ impl Entry {
         self.text.len() + OVERHEAD
     }
 
-    fn split(&self) -> (&[u8], &[u8]) {
+    pub(super) fn split(&self) -> (&[u8], &[u8]) {
         self.text.split_at_checked(self.name as usize).unwrap_or((&self.text, &[]))
     }
 }
