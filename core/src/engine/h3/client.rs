@@ -49,7 +49,7 @@ impl H3 {
         let id = self.streams.insert(Stream::new(quic, ToSay::Body));
         self.numbers.insert(quic, id);
         if !is_unknown {
-            self.say_fields(id, lines());
+            self.say_fields(id, lines(), 0);
         }
         let is_connect = *head.method() == Method::CONNECT;
         if let Some(stream) = self.streams.get_mut(id) {
@@ -83,7 +83,7 @@ impl H3 {
             }
             let lines = || said.lines().chain(message::lines(&fields));
             if peer.connect_protocol && message::size(lines()) <= peer.max_field_section {
-                self.say_fields(stream, lines());
+                self.say_fields(stream, lines(), 0);
                 self.enlist(stream);
                 continue;
             }
@@ -176,9 +176,10 @@ impl H3 {
             return Err(Fault::Connection(code::ID_ERROR));
         }
         self.note_go_away(from)?;
-        let beyond = self.numbers.iter().filter(|(quic, _)| number(**quic) >= from);
-        let beyond: Vec<StreamId> = beyond.map(|(_, stream)| *stream).collect();
-        for stream in beyond {
+        let beyond = self.streams.iter().filter(|(_, stream)| number(stream.quic) >= from);
+        let mut beyond: Vec<_> = beyond.map(|(id, stream)| (stream.quic, id)).collect();
+        beyond.sort_unstable();
+        for (_, stream) in beyond {
             let (cause, retry) = (Cause::GoAway(0), RetrySafe::Unprocessed);
             self.end(stream, code::REQUEST_CANCELLED, Event::Reset { stream, cause, retry });
         }

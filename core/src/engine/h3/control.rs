@@ -104,6 +104,11 @@ impl Control {
         self.readable.push(stream);
     }
 
+    /// Whether nothing waits to be said, be it without a meaning.
+    fn is_quiet(&self) -> bool {
+        self.grease.is_none() && self.own.iter().all(|own| own.out.is_empty())
+    }
+
     /// How many streams of our own are open.
     pub(super) fn opened(&self) -> usize {
         self.own.iter().filter(|own| own.stream.is_some()).count()
@@ -124,6 +129,9 @@ impl H3 {
         let [_, encoder, decoder] = &mut self.control.own;
         self.encoder.take_instructions(&mut encoder.out);
         self.decoder.take_instructions(&mut decoder.out);
+        if self.control.is_quiet() {
+            return Ok(());
+        }
         for own in &mut self.control.own {
             write_own(own, conn, self.log.as_ref())?;
         }

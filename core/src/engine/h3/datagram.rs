@@ -193,7 +193,7 @@ impl H3 {
         let quarter = quarter.ok_or(Fault::Connection(code::DATAGRAM_ERROR))?;
         let front = bytes.len() - rest.len();
         // RFC 9297 2.1: its stream may have come to its end, or not have come.
-        let Some(id) = self.numbers.get(&request_stream(quarter)).copied() else { return Ok(()) };
+        let Some(id) = self.numbers.get(request_stream(quarter)) else { return Ok(()) };
         let Some(stream) = self.streams.get(id) else { return Ok(()) };
         if stream.is_received || (self.is_server && stream.due == Due::Head) {
             return Ok(());

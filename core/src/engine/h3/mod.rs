@@ -41,6 +41,7 @@ mod datagram;
 mod frame;
 mod log;
 mod message;
+mod numbers;
 mod patience;
 mod priority;
 mod pump;
@@ -60,6 +61,7 @@ use self::abuse::Abuse;
 use self::clock::Clock;
 use self::control::Control;
 use self::datagram::Datagrams;
+use self::numbers::Numbers;
 use self::patience::Patience;
 use self::qpack::{Decoder, Encoder, Field};
 use self::stream::{Fault, Held, Stream};
@@ -82,8 +84,7 @@ pub struct H3 {
     encoder: Encoder,
     decoder: Decoder,
     streams: Arena<StreamId, Stream>,
-    /// The streams by the transport's number.
-    numbers: BTreeMap<quinn_proto::StreamId, StreamId>,
+    numbers: Numbers,
     /// Streams to be looked at.
     list: VecDeque<StreamId>,
     /// What is to be said to the transport of streams that are gone.
@@ -178,7 +179,7 @@ impl H3 {
             encoder: Encoder::new(config.qpack_table as usize),
             decoder: Decoder::new(config.qpack_table as usize, config.qpack_blocked.into()),
             streams: Arena::new(),
-            numbers: BTreeMap::new(),
+            numbers: Numbers::default(),
             list: VecDeque::new(),
             aborts: Vec::new(),
             control: Control::new(&own, grease),
@@ -248,7 +249,7 @@ impl H3 {
     /// Server: sends an interim or final head. See [`Engine::respond`](super::Engine::respond).
     pub fn respond(&mut self, now: Instant, stream: StreamId, head: &Response<()>, end: bool) {
         self.log_at(now);
-        self.respond_on(now, stream, head, end);
+        self.respond_on(now, stream, head, end, 0);
     }
 
     /// Answers a stream with all there is. See [`Engine::answer`](super::Engine::answer).
@@ -261,7 +262,9 @@ impl H3 {
         body: Option<Bytes>,
     ) {
         super::say_length(&mut head, length);
-        self.respond(now, stream, &head, body.is_none());
+        self.log_at(now);
+        let behind = body.as_ref().map_or(0, Bytes::len);
+        self.respond_on(now, stream, &head, body.is_none(), behind);
         if let Some(body) = body {
             self.send(now, stream, body, true);
         }
@@ -368,12 +371,12 @@ impl H3 {
         match *event {
             StreamEvent::Readable { id } if id.dir() == Dir::Uni => self.control.on_readable(id),
             StreamEvent::Readable { id } => {
-                if let Some(stream) = self.numbers.get(&id).copied() {
+                if let Some(stream) = self.numbers.get(id) {
                     self.readable(stream);
                 }
             }
             StreamEvent::Writable { id } => {
-                if let Some(stream) = self.numbers.get(&id).copied() {
+                if let Some(stream) = self.numbers.get(id) {
                     self.enlist(stream);
                 }
             }
@@ -385,7 +388,7 @@ impl H3 {
                 self.aborts.push(Abort { stream: id, reset, stop: None });
             }
             StreamEvent::Stopped { id, error_code } => {
-                if let Some(stream) = self.numbers.get(&id).copied() {
+                if let Some(stream) = self.numbers.get(id) {
                     self.on_stopped(now, stream, error_code.into_inner());
                 }
             }

@@ -6,7 +6,7 @@
 
 use core::fmt;
 
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::client::{number, request_stream};
 use super::frame::{kind, put_front};
@@ -16,6 +16,8 @@ use crate::engine::integer;
 use crate::id::StreamId;
 use crate::time::Instant;
 
+/// The field (RFC 9218 5).
+const FIELD: HeaderName = HeaderName::from_static("priority");
 /// How urgent what is not said to be anything else is (RFC 9218 4.1).
 const URGENCY: u8 = 3;
 /// PRIORITY_UPDATE frames that a client may send, and more for each request (A79).
@@ -101,7 +103,7 @@ impl Said {
 
     /// What a head says.
     pub(super) fn of(fields: &HeaderMap) -> Self {
-        let all = fields.get_all("priority").iter();
+        let all = fields.get_all(FIELD).iter();
         all.fold(Self::default(), |said, value| said.read(value.as_bytes()))
     }
 
@@ -182,7 +184,7 @@ impl H3 {
         // What it leaves unsaid has its default again.
         let priority = Said::default().read(payload).over(None);
         let quic = request_stream(element / 4);
-        if let Some(id) = self.numbers.get(&quic).copied() {
+        if let Some(id) = self.numbers.get(quic) {
             if let Some(stream) = self.streams.get_mut(id) {
                 stream.set_priority(priority);
                 stream.is_updated = true;

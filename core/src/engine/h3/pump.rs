@@ -271,7 +271,7 @@ impl H3 {
     /// Streams whose sections can be read now are looked at.
     pub(super) fn wake_unblocked(&mut self) {
         while let Some(stream) = self.decoder.unblocked() {
-            if let Some(id) = self.numbers.get(&request_stream(stream / 4)).copied() {
+            if let Some(id) = self.numbers.get(request_stream(stream / 4)) {
                 self.readable(id);
             }
         }
@@ -377,7 +377,7 @@ impl H3 {
             (stream.quic, stream.unallowed, stream.is_timed, stream.is_told, stream.event.take())
         });
         let Some((quic, unallowed, is_timed, is_told, event)) = gone else { return };
-        self.numbers.remove(&quic);
+        self.numbers.remove(quic);
         self.unread -= unallowed;
         self.clock.forget(id);
         if is_timed {
@@ -435,7 +435,7 @@ impl H3 {
             Held::Trailers(trailers) => {
                 let clean = message::clean(&trailers);
                 let fields = clean.as_ref().unwrap_or(&trailers);
-                self.say_fields(id, message::lines(fields));
+                self.say_fields(id, message::lines(fields), 0);
                 if let Some(stream) = self.streams.get_mut(id) {
                     stream.finish();
                 }
@@ -452,8 +452,13 @@ impl H3 {
         }
     }
 
-    /// Says a section.
-    pub(super) fn say_fields<'a>(&mut self, id: StreamId, lines: impl Iterator<Item = Line<'a>>) {
+    /// Says a section. What is said `behind` it is a body's part of so many bytes.
+    pub(super) fn say_fields<'a>(
+        &mut self,
+        id: StreamId,
+        lines: impl Iterator<Item = Line<'a>>,
+        behind: usize,
+    ) {
         let Some(stream) = self.streams.get_mut(id) else { return };
         let may_insert = self.control.takes_inserts();
         let mut section = core::mem::take(&mut self.scratch);
@@ -467,7 +472,7 @@ impl H3 {
             self.encoder.encode(quic, lines, may_insert, &mut section);
         }
         if let Some(stream) = self.streams.get_mut(id) {
-            stream.say_section(&section);
+            stream.say_section(&section, behind);
         }
         self.scratch = section;
     }

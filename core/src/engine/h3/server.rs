@@ -103,7 +103,7 @@ impl H3 {
     pub(super) fn answer_by_itself(&mut self, id: StreamId, status: StatusCode) {
         let Some(stream) = self.streams.get_mut(id) else { return };
         stream.to_say = ToSay::Body;
-        self.say_fields(id, core::iter::once(message::status_line(&status)));
+        self.say_fields(id, core::iter::once(message::status_line(&status)), 0);
         if let Some(stream) = self.streams.get_mut(id) {
             stream.finish();
         }
@@ -111,12 +111,14 @@ impl H3 {
         self.enlist(id);
     }
 
+    /// Sends a head. What is said `behind` it is a body's part of so many bytes.
     pub(super) fn respond_on(
         &mut self,
         now: Instant,
         id: StreamId,
         head: &Response<()>,
         end: bool,
+        behind: usize,
     ) {
         let Some(stream) = self.streams.get_mut(id) else { return };
         if stream.to_say != ToSay::Head || !self.is_server {
@@ -145,7 +147,7 @@ impl H3 {
             stream.heed(Said::of(head.headers()));
             stream.is_head = !stream.is_connect && !stream.has_content(status);
         }
-        self.say_fields(id, lines());
+        self.say_fields(id, lines(), behind);
         if end
             && !status.is_informational()
             && let Some(stream) = self.streams.get_mut(id)
@@ -160,7 +162,7 @@ impl H3 {
         let Some(stream) = self.streams.get_mut(id) else { return };
         if stream.to_say == ToSay::Head && core::mem::take(&mut stream.owes_continue) {
             let status = StatusCode::CONTINUE;
-            self.say_fields(id, core::iter::once(message::status_line(&status)));
+            self.say_fields(id, core::iter::once(message::status_line(&status)), 0);
             self.enlist(id);
         }
     }

@@ -373,9 +373,11 @@ impl Stream {
         }
     }
 
-    /// Says a section of fields.
-    pub(super) fn say_section(&mut self, section: &[u8]) {
-        self.tail.reserve_exact(front_len(kind::HEADERS, section.len()) + section.len());
+    /// Says a section of fields. What is said `behind` it is a body's part of so many bytes.
+    pub(super) fn say_section(&mut self, section: &[u8], behind: usize) {
+        let behind = if behind > 0 { room_of_part(behind) } else { 0 };
+        let front = front_len(kind::HEADERS, section.len());
+        self.tail.reserve_exact(front + section.len() + behind);
         put_front(&mut self.tail, kind::HEADERS, section.len());
         self.tail.extend_from_slice(section);
     }
@@ -383,11 +385,9 @@ impl Stream {
     /// Says part of a body.
     pub(super) fn say(&mut self, bytes: Bytes, end: bool) {
         if !bytes.is_empty() {
-            let is_short = bytes.len() < SHORT;
-            let with = if is_short { bytes.len() } else { 0 };
-            self.tail.reserve_exact(front_len(kind::DATA, bytes.len()) + with);
+            self.tail.reserve_exact(room_of_part(bytes.len()));
             put_front(&mut self.tail, kind::DATA, bytes.len());
-            if is_short {
+            if bytes.len() < SHORT {
                 self.tail.extend_from_slice(&bytes);
             } else {
                 self.cut();
@@ -469,4 +469,10 @@ impl Stream {
     pub(super) fn has_content(&self, status: StatusCode) -> bool {
         !self.is_head && !crate::engine::head::has_no_content(status)
     }
+}
+
+/// How much of a body's part goes into one piece with the frames around it: its frame's front, and
+/// itself where it is short.
+const fn room_of_part(length: usize) -> usize {
+    front_len(kind::DATA, length) + if length < SHORT { length } else { 0 }
 }
