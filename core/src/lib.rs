@@ -66,6 +66,8 @@ pub mod dns;
 pub mod downstream;
 pub mod engine;
 pub mod eyeballs;
+#[cfg(test)]
+mod harvest;
 pub mod id;
 pub mod journal;
 pub mod limits;

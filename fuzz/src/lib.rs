@@ -8,6 +8,7 @@
 pub mod altsvc;
 mod body;
 mod cuts;
+pub mod dns;
 pub mod h1;
 pub mod h3;
 pub mod journal;
@@ -184,5 +185,10 @@ pub const TARGETS: &[Target] = &[
         name: "raced_journaled",
         oracle: "the journal of any run in which QUIC and TCP race gives the same actions again",
         run: machines::raced_journaled,
+    },
+    Target {
+        name: "dns",
+        oracle: "an answer means the same to a second reader, and when that has written it anew",
+        run: dns::answer,
     },
 ];

@@ -139,7 +139,8 @@ targets!(
     altsvc_file,
     race,
     raced,
-    raced_journaled
+    raced_journaled,
+    dns
 );
 
 fn target(name: &str) -> &'static Target {

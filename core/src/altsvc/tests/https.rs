@@ -1,5 +1,6 @@
 use super::origin;
 use crate::altsvc::{HttpsRecords, Said, https_records};
+use crate::harvest;
 use crate::time::Duration;
 
 /// The data of a record: priority, target, parameters by key.
@@ -23,6 +24,9 @@ fn read(records: &[Vec<u8>]) -> String {
 }
 
 fn read_of(owner: &str, records: &[Vec<u8>]) -> String {
+    let piece = |data: &Vec<u8>| [&[data.len() as u8][..], data].concat();
+    let input = records.iter().flat_map(piece).collect::<Vec<u8>>();
+    harvest::keep("dns", &[&[6][..], &input].concat());
     match https_records(records, &origin("example.org"), owner, Duration::from_secs(60)) {
         Ok(HttpsRecords::Alias(name)) => format!("ask {name}"),
         Ok(HttpsRecords::Unavailable) => "unavailable".to_owned(),
