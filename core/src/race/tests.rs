@@ -95,6 +95,18 @@ fn quic_goes_first_and_tcp_follows_after_the_delay() {
     assert!(race.has_quic() && race.stale() == 1 && race.poll_timeout().is_none());
 }
 
+/// Or a busy origin would put TCP off for ever.
+#[test]
+fn who_wants_another_connection_does_not_put_tcp_off() {
+    usual(&[
+        QUIC_FIRST,
+        (100, Some(QUIC), ""),
+        (299, Some(QUIC), ""),
+        (300, None, "l1.0 tcp DELAY"),
+        (301, Some(QUIC), "l2.0 tcp BEHIND"),
+    ]);
+}
+
 #[test]
 fn without_an_alternative_there_is_tcp_alone() {
     let race = usual(&[
@@ -302,6 +314,59 @@ fn quic_starts_beside_tcp_in_use() {
     usual(&[learnt, (99, failed(0, 0), "broken")]);
     let both = (50, BOTH_FAMILIES, "");
     usual(&[learnt, both, (350, None, "l1.0 quic fallback DELAY"), (351, failed(0, 0), "")]);
+}
+
+/// What is said of a leg that is gone, or of one that is in another state, is counted and changes
+/// nothing.
+#[test]
+fn late_words_are_counted() {
+    let withdrawn = |slot, generation| Some(Event::Withdrawn(leg(slot, generation)));
+    let late = [
+        // Established: it neither connects again, nor fails in its handshake.
+        connected(0, 0),
+        failed(0, 0),
+        withdrawn(0, 0),
+        // Under way: there is no connection yet.
+        silent(1, 0),
+        // Gone, or never there.
+        connected(2, 0),
+        failed(2, 0),
+        withdrawn(2, 0),
+        silent(2, 0),
+        connected(0, 1),
+        failed(9, 0),
+    ];
+    let mut rows = vec![
+        (0, Some(TCP), "l0.0 tcp TCP-ONLY"),
+        (1, connected(0, 0), ""),
+        (2, Some(SERVED), "l1.0 quic LEARNT"),
+        (3, Some(TCP), "l2.0 tcp BEHIND"),
+        (4, failed(2, 0), ""),
+    ];
+    assert_eq!(usual(&rows).stale(), 0);
+    for (count, event) in (1..).zip(late) {
+        rows.push((5, event, ""));
+        assert_eq!(usual(&rows).stale(), count, "{event:?}");
+    }
+    rows.push((6, connected(1, 0), "confirmed"));
+    usual(&rows);
+}
+
+/// Who drives a race asks it these.
+#[test]
+fn what_is_under_way_is_told() {
+    let told = |rows: &[Row<'_>]| {
+        let race = usual(rows);
+        (race.running(), race.is_about_quic(), race.has_quic())
+    };
+    assert_eq!(told(&[]), (0, false, false));
+    assert_eq!(told(&[(0, Some(TCP), "l0.0 tcp TCP-ONLY")]), (1, false, false));
+    let mut rows = vec![QUIC_FIRST, (300, None, "l1.0 tcp DELAY")];
+    assert_eq!(told(&rows), (2, true, false));
+    rows.push((310, connected(1, 0), ""));
+    assert_eq!(told(&rows), (1, true, false), "QUIC goes on");
+    rows.push((320, connected(0, 0), "confirmed"));
+    assert_eq!(told(&rows), (0, false, true));
 }
 
 #[test]
