@@ -18,7 +18,7 @@ pub(super) fn split(text: &[u8]) -> Option<(Option<Box<str>>, u16)> {
 
 /// A port between 1 and 65535, in digits alone.
 pub(super) fn port(digits: &[u8]) -> Option<u16> {
-    if digits.is_empty() || digits.len() > 5 || !digits.iter().all(u8::is_ascii_digit) {
+    if digits.len() > 5 || !digits.iter().all(u8::is_ascii_digit) {
         return None;
     }
     core::str::from_utf8(digits).ok()?.parse().ok().filter(|port| *port > 0)

@@ -64,10 +64,10 @@ fn day(text: &str) -> Option<u64> {
 fn seconds(text: &str) -> Option<u64> {
     let mut all = 0;
     let mut parts = text.split(':');
-    for most in [24, 60, 60] {
+    // A minute may have a leap second.
+    for limit in [24, 60, 61] {
         let part = parts.next().filter(|part| part.len() == 2).and_then(digits)?;
-        // A minute may have a leap second.
-        if part >= most + u64::from(most == 60) {
+        if part >= limit {
             return None;
         }
         all = all * 60 + part;

@@ -3,6 +3,8 @@
 mod check;
 mod load;
 mod notes;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 

@@ -158,7 +158,7 @@ fn time(word: &str) -> Option<u64> {
 }
 
 pub(super) fn digits(word: &str) -> Option<u64> {
-    let plain = !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit());
+    let plain = word.bytes().all(|byte| byte.is_ascii_digit());
     word.parse().ok().filter(|_| plain)
 }
 

@@ -1,6 +1,5 @@
 //! What is told to the ledger.
 
-use super::super::health::Mark;
 use super::{
     Alternative, Class, Duration, Entry, Health, Heard, Held, Instant, Ledger, Link, NotLearnt,
     Offer, Origin, Place, Said, Scheme, SmallVec, Source,
@@ -275,7 +274,7 @@ impl Entry {
         self.held.retain(|held| held.persist);
         for held in &mut self.held {
             held.dns = Instant::EPOCH;
-            held.health = Health { mark: Mark::Unknown, ..Health::default() };
+            held.health = Health::default();
         }
     }
 

@@ -40,9 +40,11 @@ fn a_field_is_read() {
         // Lists may have holes, parameters spaces around them.
         (r#", ,h3=":443" ;ma=86400 , "#, day),
         (r#"h3=":443";"#, day),
+        (r#"h3=":443"; v="a b""#, day),
         (r#"h3=":443"; ma="60""#, r#"h3=":443"; ma=60"#),
         // Unknown parameters, and all but the first of a kind, mean nothing.
         (r#"h3=":443"; v="46,43"; ma=60; x; y=1; ma=70"#, r#"h3=":443"; ma=60"#),
+        (r#"h3=":443"; persist=0; persist=1"#, day),
         (
             r#"h3=":443"; persist=0, h3=":444"; persist=2, h3=":445"; persist=1"#,
             r#"h3=":443"; ma=86400, h3=":444"; ma=86400, h3=":445"; ma=86400; persist=1"#,
@@ -51,9 +53,15 @@ fn a_field_is_read() {
         // Authorities are in quotes, which may hold escapes.
         (r#"h3="\a\.Example:443""#, r#"h3="a.example:443"; ma=86400"#),
         (r#"h3="[2001:DB8:0::1]:443""#, r#"h3="[2001:db8::1]:443"; ma=86400"#),
+        // A port has at most five digits, and fits.
+        (r#"h3=":65535""#, r#"h3=":65535"; ma=86400"#),
+        (r#"h3=":000443", h3=":443""#, r#"h3=":443"; ma=86400 | 1 malformed"#),
         // What is malformed is passed over, quotes and all.
+        (r#"h3=":443", h3=:443"#, r#"h3=":443"; ma=86400 | 1 malformed"#),
         (r#"h3=:443, h3=":443""#, r#"h3=":443"; ma=86400 | 1 malformed"#),
         (r#"h3="a,b:443", h3=":443""#, r#"h3=":443"; ma=86400 | 1 malformed"#),
+        (r#"h3=:1; v="a\",b", h3=":443""#, r#"h3=":443"; ma=86400 | 1 malformed"#),
+        (r#"h3=:1\, h3=":443""#, r#"h3=":443"; ma=86400 | 1 malformed"#),
         (
             r#"h3=":0", h3=":65536", h3=":", h3="a", h3=":443""#,
             r#"h3=":443"; ma=86400 | 4 malformed"#,
@@ -74,6 +82,16 @@ fn a_field_is_read() {
     ];
     for (value, expected) in rows {
         assert_eq!(read(value), expected, "{value}");
+    }
+}
+
+/// RFC 1035 2.3.4: 253 characters as text.
+#[test]
+fn a_name_is_as_long_as_a_name_may_be() {
+    for (length, fits) in [(252, true), (253, true), (254, false)] {
+        let name = "a.".repeat(127);
+        let field = format!(r#"h3="{}:443""#, &name[..length]);
+        assert_eq!(parse([field.as_bytes()], 4_096).is_ok(), fits, "{length}");
     }
 }
 
@@ -125,7 +143,15 @@ fn a_cut_element_says_nothing() {
         (r#"h3=":443"; ma=3600"#, 16, None),
     ];
     for (value, most, expected) in rows {
-        let read = parse([value.as_bytes()], most).ok().map(|field| field.said.to_string());
-        assert_eq!(read.as_deref(), expected, "{value} up to {most}");
+        let read = parse([value.as_bytes()], most).ok();
+        let cut = read.as_ref().is_some_and(|field| field.cut);
+        assert_eq!(cut, read.is_some() && most < value.len(), "{value} up to {most}");
+        let said = read.map(|field| field.said.to_string());
+        assert_eq!(said.as_deref(), expected, "{value} up to {most}");
+    }
+    // One of two values.
+    for (most, cut) in [(17, true), (18, false)] {
+        let values = [&br#"h3=":443""#[..], br#"h2=":443""#];
+        assert_eq!(parse(values, most).unwrap().cut, cut, "{most}");
     }
 }

@@ -35,3 +35,16 @@ fn an_altsvc_frame_is_about_its_stream_or_names_an_origin() {
         assert_eq!(Frame::read(0, short), Err(FrameError::Short));
     }
 }
+
+#[test]
+fn why_a_frame_is_ignored_is_said() {
+    let rows = [
+        (FrameError::Short, "the ALTSVC frame is shorter than it says"),
+        (FrameError::OriginMissing, "the ALTSVC frame on stream 0 names no origin"),
+        (FrameError::OriginOnStream, "the ALTSVC frame on a request's stream names an origin"),
+        (FrameError::NoOrigin, "the ALTSVC frame names no origin of https"),
+    ];
+    for (error, expected) in rows {
+        assert_eq!(error.to_string(), expected);
+    }
+}

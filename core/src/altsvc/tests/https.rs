@@ -41,13 +41,14 @@ const H2_H3: &[u8] = b"\x02h2\x02h3";
 // rule: SV-2 SV-3 SV-5 SV-6 SV-7 SV-8
 #[test]
 fn records_become_alternatives() {
-    let rows: [(&[Vec<u8>], &str); 12] = [
+    let rows: [(&[Vec<u8>], &str); 13] = [
         (&[], ""),
         (&[record(1, ".", &[(1, H3), (2, b"")])], r#"h3=":443""#),
         // http/1.1 goes without saying; what is not spoken here means nothing.
         (&[record(1, ".", &[(1, H2_H3)])], r#"h3=":443", h2=":443", http%2F1.1=":443""#),
         (&[record(1, ".", &[(1, b"\x05h3-29"), (2, b"")])], ""),
         (&[record(1, ".", &[])], r#"http%2F1.1=":443""#),
+        (&[record(1, ".", &[(1, b"\x08http/1.1"), (2, b"")])], r#"http%2F1.1=":443""#),
         (
             &[record(1, "Alt.Example.Net", &[(1, H3), (2, b""), (3, b"\x20\xfb")])],
             r#"h3="alt.example.net:8443""#,
@@ -151,7 +152,7 @@ fn the_vectors_of_the_standard_are_read() {
 #[test]
 fn one_malformed_record_spoils_all() {
     let good = record(1, ".", &[(1, H3)]);
-    let rows: [(Vec<u8>, &str); 14] = [
+    let rows: [(Vec<u8>, &str); 17] = [
         (vec![0], "a priority of two bytes"),
         (vec![0, 1, 5, b'a'], "a target name"),
         (vec![0, 1, 0xc0, 0], "a target name"),
@@ -166,6 +167,9 @@ fn one_malformed_record_spoils_all() {
         ),
         (record(1, ".", &[(0, b"\0\x04"), (1, H3)]), "every parameter that is mandatory"),
         (record(1, ".", &[(0, b"\0\0"), (1, H3)]), "keys in order as `mandatory`"),
+        (record(1, ".", &[(0, b""), (1, H3)]), "keys in order as `mandatory`"),
+        (record(1, ".", &[(0, b"\0\x01\0"), (1, H3)]), "keys in order as `mandatory`"),
+        (record(1, ".", &[(1, H3), (2, b"x")]), "nothing as `no-default-alpn`"),
         (record(1, ".", &[(1, b"\x03h3")]), "names of protocols as `alpn`"),
         (record(1, ".", &[(1, b"\0")]), "names of protocols as `alpn`"),
         (record(1, ".", &[(2, b"")]), "`alpn` beside `no-default-alpn`"),
@@ -176,4 +180,34 @@ fn one_malformed_record_spoils_all() {
     for (bad, expected) in rows {
         assert_eq!(read(&[good.clone(), bad]), format!("HTTPS record 1: expected {expected}"));
     }
+}
+
+/// RFC 1035 2.3.4: labels of 63 bytes, names of 253 characters as text.
+// rule: SV-1
+#[test]
+fn a_target_is_as_long_as_a_name_may_be() {
+    let label = |length| "a".repeat(length);
+    let name = |last| format!("{0}.{0}.{0}.{1}", label(63), label(last));
+    for (target, fits) in
+        [(label(63), true), (label(64), false), (name(61), true), (name(62), false)]
+    {
+        let read = read(&[record(1, &target, &[(1, H3), (2, b"")])]);
+        let expected = match fits {
+            true => format!("h3=\"{target}:443\""),
+            false => "HTTPS record 0: expected a target name".to_owned(),
+        };
+        assert_eq!(read, expected);
+    }
+}
+
+/// More are read, as one that is malformed spoils all, and not used.
+#[test]
+fn of_one_answer_sixteen_records_are_used() {
+    let records: Vec<_> = (1..=17_u16)
+        .map(|port| record(1, ".", &[(1, H3), (2, b""), (3, &port.to_be_bytes())]))
+        .collect();
+    let offers: Vec<_> = (1..=16).map(|port| format!("h3=\":{port}\"")).collect();
+    assert_eq!(read(&records), offers.join(", "));
+    let spoilt = [records, vec![vec![0]]].concat();
+    assert_eq!(read(&spoilt), "HTTPS record 17: expected a priority of two bytes");
 }

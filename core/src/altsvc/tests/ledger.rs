@@ -182,6 +182,9 @@ fn what_an_origin_may_not_offer() {
     assert_eq!(shown(&ledger, 0, "a.test"), ports[..10].join(", "));
     let config = Config { refuse_user_ports: true, ..Config::default() };
     let mut strict = Ledger::new(config);
+    let own_user_port = Origin { port: 1_024, ..origin("a.test") };
+    let heard = Heard::from(Source::Field);
+    assert_eq!(strict.learn(at(0), &own_user_port, &said(r#"h3=":8443""#), heard), Ok(1));
     let field = r#"h3=":1024", h3=":1023", h3="b.test:8443""#;
     learn(&mut strict, 0, "a.test", field, Source::Field);
     assert_eq!(shown(&strict, 0, "a.test"), r#"h3=":1023", h3="b.test:8443""#);
@@ -208,6 +211,83 @@ fn names_of_one_suffix_share_what_is_known() {
     assert_eq!(shown(&ledger, 20, "four.b.test"), "", "its time is over");
     ledger.forget(&origin("two.b.test"));
     assert_eq!(ledger.rtt(&origin("four.b.test")), None);
+}
+
+/// Who offers nothing any more, or is forgotten, takes no other's word away.
+#[test]
+fn whoever_spoke_last_goes_on_to_speak_for_its_suffix() {
+    let spoken = || {
+        let canonical_suffixes = vec![".test".into()];
+        let mut ledger = Ledger::new(Config { canonical_suffixes, ..Config::default() });
+        learn(&mut ledger, 0, "one.test", r#"h3=":1""#, Source::Field);
+        learn(&mut ledger, 0, "two.test", r#"h3=":2""#, Source::Field);
+        ledger
+    };
+    let mut ledger = spoken();
+    learn(&mut ledger, 1, "one.test", "clear", Source::Field);
+    assert_eq!(shown(&ledger, 1, "three.test"), r#"h3=":2""#);
+    let mut ledger = spoken();
+    ledger.forget(&origin("one.test"));
+    assert_eq!(shown(&ledger, 1, "three.test"), r#"h3=":2""#);
+    let mut ledger = spoken();
+    ledger.forget(&origin("two.test"));
+    assert_eq!(shown(&ledger, 1, "three.test"), "");
+}
+
+/// What the origin said has ended: what DNS says of it stands where DNS has it.
+#[test]
+fn what_has_ended_keeps_no_place() {
+    let mut ledger = ledger();
+    learn(&mut ledger, 0, "a.test", r#"h3=":1"; ma=10; persist=1"#, Source::Field);
+    learn(&mut ledger, 20, "a.test", r#"h3=":2", h3=":1""#, Source::Dns);
+    assert_eq!(shown(&ledger, 20, "a.test"), r#"h3=":2", h3=":1""#);
+}
+
+/// DNS knows no `persist`; who said what holds for as long as they said.
+#[test]
+fn what_persists_is_the_origins_word() {
+    let (mut ledger, a) = (ledger(), origin("a.test"));
+    learn(&mut ledger, 0, "a.test", r#"h3=":1"; ma=10; persist=1, h3=":3"; ma=10"#, Source::Field);
+    learn(&mut ledger, 0, "a.test", r#"h3=":1"; ma=20, h3=":2"; ma=20"#, Source::Dns);
+    let told = |seconds| {
+        let known = ledger.known(at(seconds), &a);
+        let known = known.map(|known| (known.alternative.port, known.source, known.persist));
+        known.collect::<Vec<_>>()
+    };
+    let (said, dns) = (Source::Field, Source::Dns);
+    assert_eq!(told(9), [(1, said, true), (3, said, false), (2, dns, false)]);
+    assert_eq!(told(10), [(1, dns, false), (2, dns, false)]);
+    assert_eq!(told(20), []);
+}
+
+/// What was tried and is not offered is remembered, and not without end.
+#[test]
+fn no_more_is_remembered_than_may_be_offered() {
+    let mut ledger = ledger();
+    learn(&mut ledger, 0, "a.test", r#"h3=":1", h3=":2""#, Source::Field);
+    for port in 3..=15 {
+        ledger.mark_suspect(at(0), &origin("a.test"), &h3("", port));
+    }
+    assert_eq!(shown(&ledger, 0, "a.test"), r#"h3=":1", h3=":2""#);
+    let ports: Vec<String> = (3..=15).map(|n| format!(r#"h3=":{n}""#)).collect();
+    let mut remembered = 0;
+    for port in ports {
+        learn(&mut ledger, 0, "a.test", &port, Source::Field);
+        remembered += usize::from(shown(&ledger, 0, "a.test").ends_with("Suspect"));
+    }
+    assert_eq!(remembered, 10);
+}
+
+#[test]
+fn a_ledger_tells_its_settings_and_its_size() {
+    let mut ledger = Ledger::new(Config { max_hosts: 0, max_origins: 7, ..Config::default() });
+    assert_eq!((ledger.len(), ledger.is_empty()), (0, true));
+    assert_eq!((ledger.config().max_hosts, ledger.config().max_origins), (1, 7));
+    for (host, origins) in [("a.test", 1), ("b.test", 2), ("a.test", 2)] {
+        learn(&mut ledger, 0, host, r#"h3=":1""#, Source::Field);
+        assert_eq!((ledger.len(), ledger.is_empty()), (origins, false));
+        assert_eq!(ledger.rtt(&origin(host)), None, "it was not measured");
+    }
 }
 
 #[test]
