@@ -213,6 +213,11 @@ fn servers_are_asked_in_rounds_and_over_tcp_where_an_answer_was_cut_off() {
     assert_eq!(told(asked.turn()), at(2, false));
     assert_eq!(asked.turn(), None);
     assert_eq!(Lookup::new(&servers(0), 0, "a.test", RecordType::A).unwrap().turn(), None);
+    let mut asked = Lookup::new(&servers(3), 0, "a.test", RecordType::A).unwrap();
+    for last in [1, 2, 3, 1, 2, 3] {
+        assert_eq!(told(asked.turn()), at(last, false));
+    }
+    assert_eq!(asked.turn(), None);
 }
 
 #[test]

@@ -69,6 +69,15 @@ mod tests {
             ("Sun, 06 Nov 1994 08:49:00 GMT", Some(0)),
             ("Thu, 29 Feb 1996 00:00:00 GMT", Some(825_552_000 - 784_111_777)),
             ("Wed, 01 Jan 2025 00:00:00 GMT", Some(1_735_689_600 - 784_111_777)),
+            // A second may leap, nothing else; and no time is before 1970.
+            ("Sun, 06 Nov 1994 08:49:60 GMT", Some(23)),
+            ("Sun, 06 Nov 1994 08:49:61 GMT", None),
+            ("Sun, 06 Nov 1994 08:60:00 GMT", None),
+            ("Thu, 01 Jan 1970 00:00:00 GMT", Some(0)),
+            ("Wed, 31 Dec 1969 23:59:59 GMT", None),
+            // Each number has its digits.
+            ("Sun, 6 Nov 1994 08:49:37 GMT", None),
+            ("Sun, +6 Nov 1994 08:49:37 GMT", None),
             ("", None),
             ("-1", None),
             ("1.5", None),

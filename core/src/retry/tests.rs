@@ -51,6 +51,25 @@ fn but(change: fn(&mut Policy)) -> Policy {
     policy
 }
 
+fn tunnel(status: u16) -> Outcome {
+    Outcome::Refused(Refusal::ConnectFailed(Cause::TunnelRefused(status)))
+}
+
+/// A caller need not ask where nothing of what came is covered, nor end what holds nothing.
+#[test]
+fn who_need_not_be_asked() {
+    let covers = |policy, outcome| retry(policy, MethodClass::Safe).covers(outcome);
+    assert!(covers(on(), answered(503)) && covers(Policy::default(), answered(421)));
+    assert!(!covers(on(), answered(200)) && !covers(Policy::default(), answered(503)));
+
+    let (mut ledger, mut retry) = (unlimited(), retry(on(), MethodClass::Safe));
+    assert!(!retry.holds());
+    retry.decide(Instant::EPOCH, answered(503), BodyState::Untouched, 1, &mut ledger);
+    assert!(retry.holds());
+    retry.end(&mut ledger);
+    assert!(!retry.holds());
+}
+
 #[test]
 fn statuses_that_are_tried_again() {
     use BodyState::{Replayable, Spent, Untouched};
@@ -67,6 +86,16 @@ fn statuses_that_are_tried_again() {
             but(|policy| policy.on_misdirected = false),
             Safe,
             answered(421),
+            Untouched,
+            Some(Why::NotCovered),
+        ),
+        // What a proxy says to CONNECT is a failure to connect, and a status.
+        (on(), Safe, tunnel(503), Untouched, None),
+        (on(), Safe, tunnel(403), Untouched, Some(Why::NotCovered)),
+        (
+            but(|policy| policy.on_connect_failure = false),
+            Safe,
+            tunnel(503),
             Untouched,
             Some(Why::NotCovered),
         ),
