@@ -239,11 +239,9 @@ impl Upstream {
                 let name = Arc::from(name);
                 return self.out.push(Action::ResolveServices { pool, origin, name });
             }
-            HttpsRecords::Offers(offers) if !outdated => offers,
+            HttpsRecords::Offers(offers) => offers,
             // An alias to nowhere is advice, which may be passed over (RFC 9460 2.5.1).
-            HttpsRecords::Alias(_) | HttpsRecords::Unavailable | HttpsRecords::Offers(_) => {
-                Vec::new()
-            }
+            HttpsRecords::Alias(_) | HttpsRecords::Unavailable => Vec::new(),
         };
         offers.iter_mut().for_each(|offer| offer.max_age = lifetime);
         if !outdated {

@@ -131,6 +131,20 @@ fn a_handshake_that_fails_makes_quic_suspect_and_tcp_serves() {
     assert!(matches!(race.known(), Some(Known::Broken(_))), "now it is");
 }
 
+/// Only what carried a request may have failed for its sake.
+#[test]
+fn a_first_flight_that_carried_nothing_fails_as_any_handshake() {
+    let mut race = allowed(V4);
+    race.ask(MethodClass::Early);
+    let (attempt, ..) = race.attempts[0];
+    race.attempts[0].3 = false;
+    let none = Limit::Total(0);
+    assert_eq!(race.rig.event(Event::EarlyData { attempt, limit: none }), [], "nobody goes early");
+    assert_eq!(race.closed(0, Cause::ConnectionReset), ["1: tcp 192.0.2.1:443"]);
+    assert_eq!(race.connected(1), ["r0 on 1"]);
+    assert!(matches!(race.known(), Some(Known::Broken(_))), "{:?}", race.known());
+}
+
 /// EARLY-OVERTAKEN
 #[test]
 fn tcp_that_is_ready_first_calls_early_data_back() {
@@ -214,6 +228,9 @@ fn a_leg_that_another_has_beaten_is_closed_and_its_requests_go_there() {
     assert_eq!(race.pass(300), ["1: quic 192.0.2.1:443", "2: tcp [2001:db8::1]:443"]);
     let told = race.connected(1);
     assert_eq!(told[0].split('(').next(), Some("Abort"), "{told:?}");
+    let stale = race.rig.up.count(Kind::Stale);
+    assert_eq!(race.confirmed(0), [""; 0], "that is too late");
+    assert_eq!(race.rig.up.count(Kind::Stale), stale + 1);
     let told = race.ended(0, Cause::ShutDown, RetrySafe::Unknown);
     assert_eq!(told, ["r0 again", "r0 on 1"]);
     assert_eq!(race.closed(0, Cause::ShutDown), [""; 0]);

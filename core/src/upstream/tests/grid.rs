@@ -262,6 +262,59 @@ fn an_alternative_on_another_host_is_looked_up_there() {
     assert_eq!(race.connected(0), ["r0 on 0", "abort 1"]);
 }
 
+/// What a leg teaches is learnt of the alternative that it went to, also where the origin has told
+/// of another one meanwhile.
+#[test]
+fn each_alternative_is_told_apart() {
+    let mut race = Race::offered(|_| (), V4);
+    race.request();
+    // Under way.
+    race.learn(Alternative::http3(8_443));
+    assert_eq!(race.request(), [""; 0]);
+    assert_eq!(race.connected(0), ["r0 on 0", "r1 on 0"]);
+    assert_eq!(race.known(), Some(Known::Unknown), "the other one was not tried");
+    // Established, and full.
+    for at in 2..100 {
+        assert_eq!(race.request(), [format!("r{at} on 0")]);
+    }
+    assert_eq!(race.request(), ["1: quic 192.0.2.1:8443"]);
+    race.dies(0, 0);
+    assert_eq!(race.known(), Some(Known::Unknown), "it was the other one that fell silent");
+
+    // Gone: the next race goes to the one that is offered then.
+    let mut race = Race::offered(|_| (), V4);
+    race.request();
+    race.connected(0);
+    race.rig.complete(race.requests[0]);
+    let connection = race.attempts[0].1;
+    race.rig.event(Event::Closed { connection, cause: Cause::Closed });
+    race.learn(Alternative::http3(8_443));
+    assert_eq!(race.request(), ["1: quic 192.0.2.1:8443"]);
+}
+
+#[test]
+fn an_error_lists_what_its_own_race_has_tried() {
+    let mut race = Race::offered(|_| (), V4);
+    race.request();
+    race.failed(0);
+    race.connected(1);
+    race.rig.complete(race.requests[0]);
+    let connection = race.attempts[1].1;
+    race.rig.event(Event::Closed { connection, cause: Cause::Closed });
+    assert_eq!(race.request(), ["2: tcp 192.0.2.1:443"], "QUIC is broken");
+    let why = Refusal::ConnectFailed(Cause::Refused);
+    assert_eq!(race.failed(2), [format!("r1 refused: {why}, 1 tried")]);
+}
+
+#[test]
+fn what_races_is_told() {
+    let race = Race::new(|config| config.profiles.push(Profile::default()), V4);
+    let races = |profile, scheme| race.rig.up.races(ProfileId(profile), scheme);
+    assert!(races(0, Scheme::Https));
+    assert!(!races(0, Scheme::Http), "QUIC has no plain text");
+    assert!(!races(1, Scheme::Https) && !races(2, Scheme::Https));
+}
+
 #[test]
 fn nobody_waits_any_more_and_quic_alone_goes_on() {
     let mut race = Race::offered(|_| (), V4);
