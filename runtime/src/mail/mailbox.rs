@@ -39,14 +39,15 @@ impl<T> Mailbox<T> {
         Ok(state.waker.take())
     }
 
-    /// Moves all letters into `into`, or remembers the task.
+    /// Moves all letters into `into`, and remembers the task for the next ones. Pending when there
+    /// was none.
     pub(crate) fn poll(&self, cx: &mut Context<'_>, into: &mut Letters<T>) -> Poll<()> {
         let mut state = lock(&self.state);
+        match &mut state.waker {
+            Some(waker) => waker.clone_from(cx.waker()),
+            none => *none = Some(cx.waker().clone()),
+        }
         if state.letters.is_empty() {
-            match &mut state.waker {
-                Some(waker) => waker.clone_from(cx.waker()),
-                none => *none = Some(cx.waker().clone()),
-            }
             return Poll::Pending;
         }
         if into.is_empty() {
