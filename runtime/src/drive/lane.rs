@@ -200,8 +200,13 @@ impl Lane {
 /// a client's connection some of it; HTTP/2 is, what it has granted: its streams are many.
 pub(super) fn wants_input(engine: &Engine, places: &[Place]) -> bool {
     let lanes = || places.iter().filter_map(Place::lane);
-    let held_back = || lanes().any(|lane| !lane.exchange.down.may_grow());
-    engine.wants_input() && !(engine.protocol() == Protocol::Http1 && held_back())
+    // A pipe holds no more than the engine has not been allowed yet: most often nothing.
+    let held_back = || {
+        engine.protocol() == Protocol::Http1
+            && engine.unread() > 0
+            && lanes().any(|lane| !lane.exchange.down.may_grow())
+    };
+    engine.wants_input() && !held_back()
 }
 
 /// What the caller hears of a request whose head the connection's protocol cannot say.
