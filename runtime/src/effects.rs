@@ -13,47 +13,52 @@ use crate::error::Error;
 use crate::exchange::{Exchange, Parcel};
 use crate::recording::Shared;
 
-/// What is done after the lock is let go.
+/// What is done after the lock is let go. What every request brings with it lies here; the rest
+/// costs nothing where there is none of it.
 pub(crate) struct Effects {
     pub(crate) wakers: SmallVec<[Waker; 4]>,
-    pub(crate) jobs: SmallVec<[Job; 1]>,
-    pub(crate) resolves: SmallVec<[(HostId, Arc<str>); 1]>,
+    pub(crate) finished: SmallVec<[Finished; 1]>,
+    rare: Option<Box<Rare>>,
+    pub(crate) rearm: bool,
+}
+
+/// A request that is over.
+pub(crate) struct Finished {
+    pub(crate) exchange: Arc<Exchange>,
+    pub(crate) parcel: Option<Parcel>,
+    pub(crate) outcome: Outcome,
+}
+
+/// What most events bring nothing of.
+#[derive(Default)]
+pub(crate) struct Rare {
+    pub(crate) jobs: Vec<Job>,
+    pub(crate) resolves: Vec<(HostId, Arc<str>)>,
     pub(crate) services: Vec<Services>,
-    pub(crate) failures: Vec<(Arc<Exchange>, Error)>,
-    pub(crate) finished: SmallVec<[(Arc<Exchange>, Outcome); 2]>,
-    pub(crate) parcels: SmallVec<[Parcel; 2]>,
+    pub(crate) refused: Vec<Refused>,
     /// The journal that has something new.
     pub(crate) journal: Option<Arc<Shared>>,
-    pub(crate) rearm: bool,
+}
+
+/// A request that got no connection.
+pub(crate) struct Refused {
+    pub(crate) exchange: Arc<Exchange>,
+    pub(crate) parcel: Option<Parcel>,
+    pub(crate) error: Error,
 }
 
 impl Effects {
     pub(crate) fn new() -> Self {
-        Self {
-            wakers: SmallVec::new(),
-            jobs: SmallVec::new(),
-            resolves: SmallVec::new(),
-            services: Vec::new(),
-            failures: Vec::new(),
-            finished: SmallVec::new(),
-            parcels: SmallVec::new(),
-            journal: None,
-            rearm: false,
-        }
+        Self { wakers: SmallVec::new(), finished: SmallVec::new(), rare: None, rearm: false }
     }
 
-    /// Whether there is nothing to do, as after most events.
-    pub(crate) fn is_idle(&self) -> bool {
-        let Self { wakers, jobs, resolves, services, .. } = self;
-        let Self { failures, finished, parcels, journal, rearm, .. } = self;
-        wakers.is_empty()
-            && jobs.is_empty()
-            && resolves.is_empty()
-            && services.is_empty()
-            && failures.is_empty()
-            && finished.is_empty()
-            && parcels.is_empty()
-            && journal.is_none()
-            && !rearm
+    /// Where that is noted of which most events bring nothing.
+    pub(crate) fn rare(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
+
+    /// Takes that out, if there is any.
+    pub(crate) fn take_rare(&mut self) -> Option<Box<Rare>> {
+        self.rare.take()
     }
 }

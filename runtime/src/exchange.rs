@@ -69,6 +69,18 @@ struct Hold {
     waiter: Option<Waker>,
 }
 
+impl Hold {
+    /// Keeps what came back while another try may follow: who waits for it is to be woken. What
+    /// is not kept is left, to be dropped without the lock.
+    fn take_back(&mut self, message: &mut Option<Box<Message>>) -> Option<Waker> {
+        if !self.held || message.is_none() {
+            return None;
+        }
+        self.message = message.take();
+        self.waiter.take()
+    }
+}
+
 #[derive(Clone, Debug, Default)]
 struct Trace {
     requested: Instant,
@@ -208,19 +220,29 @@ impl Exchange {
         lock(&self.hold).over
     }
 
-    /// The request is over and nobody needs its parcel any more, but for another try.
-    pub(crate) fn give_back(parcel: Parcel) {
-        let Parcel { message, exchange, .. } = parcel;
-        let waiter = {
-            let mut hold = lock(&exchange.hold);
-            if !hold.held {
-                return;
-            }
-            hold.message = Some(message);
-            hold.waiter.take()
+    /// Nobody needs the request's parcel any more, but for another try.
+    pub(crate) fn give_back(&self, parcel: Option<Parcel>) {
+        let Some(Parcel { message, .. }) = parcel else { return };
+        let mut message = Some(message);
+        let waiter = lock(&self.hold).take_back(&mut message);
+        if let Some(waiter) = waiter {
+            waiter.wake();
+        }
+    }
+
+    /// The request is over: [`Exchange::give_back`] and [`Exchange::close_up`] in one hold.
+    pub(crate) fn end(&self, parcel: Option<Parcel>) {
+        let mut message = parcel.map(|parcel| parcel.message);
+        let (waiter, held) = {
+            let mut hold = lock(&self.hold);
+            hold.over = true;
+            (hold.take_back(&mut message), hold.held)
         };
         if let Some(waiter) = waiter {
             waiter.wake();
+        }
+        if !held {
+            self.up.close();
         }
     }
 

@@ -20,7 +20,7 @@ mod attempts;
 use crate::drive::attempt::{self, Job};
 use crate::drive::letter::Letter;
 use crate::drive::resolve;
-use crate::effects::Effects;
+use crate::effects::{Effects, Finished, Rare, Refused};
 use crate::error::{Error, Kind, broke};
 use crate::exchange::{Exchange, Parcel};
 use crate::hooks::{Ending, Facts, Hooks, Tell};
@@ -192,7 +192,7 @@ impl<R: Runtime> Hub<R> {
         let next = state.upstream.poll_timeout();
         state.armed = next;
         drop(state);
-        self.run(&mut effects);
+        self.run(effects);
         self.tell.all();
         (now, next)
     }
@@ -308,7 +308,7 @@ impl<R: Runtime> Hub<R> {
             effects.rearm = true;
         }
         drop(state);
-        self.run(&mut effects);
+        self.run(effects);
         self.tell.all();
     }
 
@@ -319,7 +319,9 @@ impl<R: Runtime> Hub<R> {
                 state.apply(now, action, effects);
             }
             let Some(event) = state.follow_up.pop_front() else {
-                effects.journal = state.upstream.take_fresh();
+                if let Some(journal) = state.upstream.take_fresh() {
+                    effects.rare().journal = Some(journal);
+                }
                 if !state.closers.is_empty() && state.is_empty() {
                     effects.wakers.extend(state.closers.drain(..));
                 }
@@ -329,20 +331,12 @@ impl<R: Runtime> Hub<R> {
         }
     }
 
-    fn run(self: &Arc<Self>, effects: &mut Effects) {
-        if effects.is_idle() {
-            return;
-        }
-        for waker in effects.wakers.drain(..) {
+    fn run(self: &Arc<Self>, mut effects: Effects) {
+        let rare = effects.take_rare();
+        for waker in effects.wakers {
             waker.wake();
         }
-        for parcel in effects.parcels.drain(..) {
-            Exchange::give_back(parcel);
-        }
-        for (exchange, error) in effects.failures.drain(..) {
-            exchange.fail(error);
-        }
-        for (exchange, outcome) in effects.finished.drain(..) {
+        for Finished { exchange, parcel, outcome } in effects.finished {
             if outcome == Outcome::Reset {
                 // Nobody hears it who has given the request up. Else this side broke it off.
                 let text = "its length is not what Content-Length says".to_owned();
@@ -350,22 +344,32 @@ impl<R: Runtime> Hub<R> {
             }
             // Nothing of the body is sent any more. Frames are the caller's own buffers: they are
             // never dropped under the lock.
-            exchange.close_up();
+            exchange.end(parcel);
         }
-        // HE3-2: before the addresses.
-        for asked in effects.services.drain(..) {
-            self.runtime.spawn(resolve::services(Arc::clone(self), asked));
-        }
-        for (host, name) in effects.resolves.drain(..) {
-            self.runtime.spawn(resolve::run(Arc::clone(self), host, name));
-        }
-        for job in effects.jobs.drain(..) {
-            self.runtime.spawn(attempt::run(Arc::clone(self), job));
+        if let Some(rare) = rare {
+            self.run_rare(*rare);
         }
         if effects.rearm {
             self.timer.raise();
         }
-        if let Some(journal) = effects.journal.take() {
+    }
+
+    fn run_rare(self: &Arc<Self>, rare: Rare) {
+        for Refused { exchange, parcel, error } in rare.refused {
+            exchange.give_back(parcel);
+            exchange.fail(error);
+        }
+        // HE3-2: before the addresses.
+        for asked in rare.services {
+            self.runtime.spawn(resolve::services(Arc::clone(self), asked));
+        }
+        for (host, name) in rare.resolves {
+            self.runtime.spawn(resolve::run(Arc::clone(self), host, name));
+        }
+        for job in rare.jobs {
+            self.runtime.spawn(attempt::run(Arc::clone(self), job));
+        }
+        if let Some(journal) = rare.journal {
             journal.wake.raise();
         }
     }
@@ -405,16 +409,16 @@ impl State {
         match action {
             Action::Resolve { host, name } => {
                 self.traces.resolving(now, host, &name);
-                effects.resolves.push((host, name));
+                effects.rare().resolves.push((host, name));
             }
             Action::ResolveServices { pool, origin, name } => {
-                effects.services.push(resolve::Services { pool, origin, name });
+                effects.rare().services.push(resolve::Services { pool, origin, name });
             }
             Action::Connect { attempt, connection, transport, address, origin, profile } => {
                 let mailbox = Arc::new(Mailbox::new());
                 let job = Job { attempt, connection, transport, address, origin, profile, mailbox };
                 self.begin(now, &job);
-                effects.jobs.push(job);
+                effects.rare().jobs.push(job);
             }
             Action::AbortAttempt(attempt) => {
                 self.traces.aborted(now, attempt);
@@ -456,15 +460,15 @@ impl State {
                 let detail = self.traces.detail_of(failed.as_deref());
                 let error = Error::refused(reason, ticket.key.origin, failed, detail);
                 let error = error.with_proxy(proxy);
-                effects.failures.push((ticket.exchange, error));
-                effects.parcels.extend(ticket.parcel);
+                let Ticket { exchange, parcel, .. } = ticket;
+                effects.rare().refused.push(Refused { exchange, parcel, error });
             }
             Action::Finished { request, outcome } => {
                 let Some(ticket) = self.take_ticket(request) else { return };
                 ticket.exchange.ended(now);
                 self.tell.ended(ticket.facts, outcome.into(), &ticket.exchange);
-                effects.finished.push((ticket.exchange, outcome));
-                effects.parcels.extend(ticket.parcel);
+                let Ticket { exchange, parcel, .. } = ticket;
+                effects.finished.push(Finished { exchange, parcel, outcome });
             }
             Action::Probe(connection) => self.post_to(connection, Letter::Probe, effects),
             Action::Shutdown(connection) => self.shut_down(connection, effects),
