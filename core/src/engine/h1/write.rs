@@ -268,7 +268,9 @@ pub(super) fn last_chunk(out: &mut Output, trailers: &HeaderMap) {
 
 /// An authority without its userinfo, which is never sent (RFC 9110 4.2.4).
 fn plain(authority: &str) -> &str {
-    authority.rsplit('@').next().unwrap_or(authority)
+    // It is short: byte by byte is the quickest.
+    let at = authority.bytes().rposition(|byte| byte == b'@');
+    at.and_then(|at| authority.get(at + 1..)).unwrap_or(authority)
 }
 
 fn has_target(uri: &Uri) -> bool {
