@@ -15,7 +15,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::BodyExt as _;
 use http_body_util::channel::Channel;
-use regatta_tokio::{Body, Client, RequestOptions, TimelineHandle};
+use regatta_tokio::{Body, Client, RequestOptions};
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -55,7 +55,7 @@ async fn get(client: &Client, url: &str) -> Result<(), Box<dyn Error>> {
     let (status, version) = (response.status(), response.version());
     println!("GET {url}: {status}, {version:?}");
     // Every response can say how it came to be.
-    let timeline = response.extensions().get::<TimelineHandle>().map(TimelineHandle::snapshot);
+    let timeline = response.body().timeline().map(|handle| handle.snapshot());
     if let Some(connection) = timeline.and_then(|timeline| timeline.connection) {
         let kind = if connection.reused { "used before" } else { "new" };
         println!("  on a connection that is {kind}");

@@ -14,7 +14,7 @@ use regatta_core::engine::h3::Priority;
 use regatta_core::id::RequestId;
 
 use crate::error::{Error, Kind};
-use crate::exchange::Exchange;
+use crate::exchange::{Exchange, TimelineHandle};
 use crate::mail::{Frame, Pipe, Received};
 use crate::server::ConnectionHandle;
 
@@ -108,6 +108,13 @@ impl Body {
     /// On a server the connection that the request of this body came on; `None` elsewhere.
     pub const fn connection(&self) -> Option<&ConnectionHandle> {
         self.connection.as_ref()
+    }
+
+    /// What happens to the request that this response answers, also when the body has been read;
+    /// `None` of a body that no client has received.
+    pub fn timeline(&self) -> Option<TimelineHandle> {
+        let exchange = self.exchange.as_ref().filter(|_| self.side == Side::Client)?;
+        Some(TimelineHandle::new(exchange))
     }
 
     /// It came on this connection.

@@ -455,7 +455,7 @@ impl Parcel {
 }
 
 /// Reads the [`Timeline`] of a request at any time, also after its response has ended. Every
-/// response carries one in its extensions.
+/// response's body [has one](crate::Body::timeline).
 #[derive(Clone, Debug)]
 pub struct TimelineHandle {
     exchange: Arc<Exchange>,

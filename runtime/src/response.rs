@@ -20,7 +20,7 @@ use regatta_core::upstream::Event;
 use crate::body::{Body, GiveUp, Guard, Length, Side, Upload};
 use crate::client::Inner;
 use crate::error::{Error, Kind};
-use crate::exchange::{Exchange, Message, Parcel, REPLAY_BUFFER, TimelineHandle};
+use crate::exchange::{Exchange, Message, Parcel, REPLAY_BUFFER};
 use crate::hooks::Told;
 use crate::hub::Hub;
 use crate::mail::{Frame, Received, is_interim};
@@ -305,7 +305,6 @@ impl<R: Runtime> ResponseFuture<R> {
         verdict: Option<Verdict>,
     ) -> Response<Body> {
         let (mut parts, ()) = head.into_parts();
-        parts.extensions.insert(TimelineHandle::new(&self.exchange));
         if let Some(verdict) = verdict {
             parts.extensions.insert(verdict);
         }

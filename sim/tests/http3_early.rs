@@ -20,7 +20,6 @@ use regatta_core::types::Transport;
 use regatta_models::tape::Tape;
 use regatta_runtime::{
     Body, Builder, Client, EarlyData, EarlyOutcome, Error, Roots, Server, ServerHandle, Timeline,
-    TimelineHandle,
 };
 use regatta_sim::choice::Choices;
 use regatta_sim::net::rule::{self, Action, Rule};
@@ -113,8 +112,9 @@ impl Scene {
         let request = Request::builder().method(method).uri(uri);
         let response = client.request(request.body(Full::new(Bytes::new())).unwrap()).await?;
         let (parts, body) = response.into_parts();
+        let timeline = body.timeline().unwrap();
         assert_eq!(body.collect().await?.to_bytes(), "hello");
-        let timeline = parts.extensions.get::<TimelineHandle>().unwrap().snapshot();
+        let timeline = timeline.snapshot();
         client.check();
         let protocol = timeline.connection.as_ref().map(|made| made.protocol.to_string());
         let version = if parts.version == Version::HTTP_3 { "HTTP/3" } else { "HTTP/2" };

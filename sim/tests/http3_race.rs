@@ -16,7 +16,7 @@ use regatta_core::types::{Cause, Transport};
 use regatta_models::tape::Tape;
 use regatta_runtime::{
     AttemptOutcome, AttemptTrace, Body, Builder, Client, Error, Roots, Runtime as _, Server,
-    ServerHandle, TimelineHandle,
+    ServerHandle,
 };
 use regatta_sim::choice::Choices;
 use regatta_sim::net::names::{Record, Records, Reply, Service};
@@ -128,8 +128,9 @@ async fn get(client: &Client<Host>) -> Result<Answer, Error> {
     let request = Request::get("https://www.test/").body(Full::new(Bytes::new())).unwrap();
     let response = client.request(request).await?;
     let (parts, body) = response.into_parts();
+    let timeline = body.timeline().unwrap();
     body.collect().await?;
-    let timeline = parts.extensions.get::<TimelineHandle>().unwrap().snapshot();
+    let timeline = timeline.snapshot();
     let used = parts.headers.get("seen").map(|value| value.to_str().unwrap().to_owned());
     client.check();
     Ok(Answer { version: parts.version, used, attempts: timeline.attempts })

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt as _, Empty, Full};
 use regatta_core::types::Cause;
-use regatta_runtime::{Client, Roots, Runtime as _, Server, TimelineHandle};
+use regatta_runtime::{Client, Roots, Runtime as _, Server};
 use regatta_sim::net::fault::Fault;
 use regatta_sim::net::rule::{Action, Family, Rule};
 use regatta_sim::{Host, Link, Net, tls};
@@ -48,7 +48,7 @@ fn a_client_falls_back_to_ipv4_in_300_ms() {
         .run(async {
             serve(&server).await;
             let response = trusting(client).request(hello()).await.unwrap();
-            let timeline = response.extensions().get::<TimelineHandle>().unwrap().clone();
+            let timeline = response.body().timeline().unwrap();
             assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "hello");
             timeline.snapshot()
         })

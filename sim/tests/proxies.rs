@@ -10,7 +10,7 @@ use http_body_util::{BodyExt as _, Empty};
 use regatta_core::types::{Cause, Refusal};
 use regatta_runtime::{
     AttemptOutcome, Body, Client, Error, ErrorKind, Proxies, Proxy, Runtime as _, Server, Timeline,
-    TimelineHandle, Tunnel,
+    Tunnel,
 };
 use regatta_sim::{Host, Link, Net};
 
@@ -77,7 +77,7 @@ fn client(host: &Host) -> Client<Host> {
 async fn get(client: &Client<Host>) -> Result<Timeline, Error> {
     let request = Request::get("http://far.test/").body(Empty::<Bytes>::new()).unwrap();
     let response = client.request(request).await?;
-    let timeline = response.extensions().get::<TimelineHandle>().unwrap().clone();
+    let timeline = response.body().timeline().unwrap();
     assert_eq!(response.into_body().collect().await?.to_bytes(), "ok");
     Ok(timeline.snapshot())
 }

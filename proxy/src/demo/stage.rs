@@ -14,7 +14,7 @@ use regatta_core::downstream::Advertise;
 use regatta_core::engine::quic;
 use regatta_core::engine::tls::ServerOptions;
 use regatta_core::record::Kind;
-use regatta_tokio::{Client, ServerBuilder, ServerHandle, Timeline, TimelineHandle, Tokio};
+use regatta_tokio::{Client, ServerBuilder, ServerHandle, Timeline, Tokio};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::timeout;
@@ -210,7 +210,7 @@ pub(crate) async fn ask(
     // A URL that does not parse is refused by the client, as one that names no host.
     *request.uri_mut() = url.parse().unwrap_or_default();
     let response = client.request(request).await?;
-    let handle = response.extensions().get::<TimelineHandle>().cloned();
+    let handle = response.body().timeline();
     let status = response.status();
     let bytes = response.into_body().collect().await?.to_bytes().len();
     let timeline = match handle {

@@ -8,9 +8,7 @@ use std::time::Duration;
 use http::{HeaderMap, Method, Request, Response};
 use regatta_core::Instant;
 use regatta_core::types::{Cause::TunnelRefused, Origin, Scheme};
-use regatta_tokio::{
-    Body, Error, Proxy, RequestOptions, Route, Runtime as _, Timeline, TimelineHandle,
-};
+use regatta_tokio::{Body, Error, Proxy, RequestOptions, Route, Runtime as _, Timeline};
 
 use super::batch::Batch;
 use super::exit_code::{Exit, Failure};
@@ -189,5 +187,5 @@ impl Hop<'_> {
 }
 
 fn timeline_of(response: &Response<Body>) -> Option<Timeline> {
-    response.extensions().get::<TimelineHandle>().map(TimelineHandle::snapshot)
+    response.body().timeline().map(|handle| handle.snapshot())
 }

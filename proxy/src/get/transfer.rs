@@ -11,7 +11,7 @@ use http::header::{
     SET_COOKIE,
 };
 use http::{HeaderMap, Response};
-use regatta_tokio::{Body, Runtime as _, TimelineHandle};
+use regatta_tokio::{Body, Runtime as _};
 use tokio::io::AsyncWriteExt as _;
 
 use super::batch::Batch;
@@ -351,7 +351,7 @@ impl Transfer {
             sink.write(&verbose::head(&response)).await?;
             sink.finish(None).await?;
         }
-        let handle = response.extensions().get::<TimelineHandle>().cloned();
+        let handle = response.body().timeline();
         let outcome = response.status().to_string();
         body::discard(response).await;
         if let Some(handle) = handle.filter(|_| self.batch.args.output.timeline.is_some()) {
@@ -370,7 +370,7 @@ impl Transfer {
         report: &mut Report,
         interim: &[u8],
     ) -> Result<(), Failure> {
-        let handle = response.extensions().get::<TimelineHandle>().cloned();
+        let handle = response.body().timeline();
         let mut outcome = response.status().to_string();
         let length = length_of(response.headers()).filter(|_| template.kind != Kind::Head);
         if let Some(length) = length {

@@ -12,7 +12,6 @@ use super::scene::{PATIENCE, Play, Scene, Way, certificate, read, told};
 use super::watched::Watched;
 use super::{Fact, ensure};
 use crate::body::Body;
-use crate::exchange::TimelineHandle;
 use crate::runtime::Runtime;
 use crate::server::{ServerBuilder, Service};
 use crate::timeline::{EarlyOutcome, Timeline};
@@ -53,7 +52,7 @@ async fn ask<R: Runtime>(
     let request = scene.request(method, path).body(Full::<Bytes>::default());
     let request = request.map_err(|error| error.to_string())?;
     let response = scene.client.request(request).await.map_err(told)?;
-    let timeline = response.extensions().get::<TimelineHandle>().cloned();
+    let timeline = response.body().timeline();
     let timeline = timeline.ok_or("a response without a timeline")?;
     let answer = read(response).await?;
     ensure!(answer.status == StatusCode::OK, "{path} was answered with {}", answer.status);

@@ -23,7 +23,6 @@ use super::{Fact, ensure};
 use crate::body::Body;
 use crate::client::Client;
 use crate::error::Kind as ErrorKind;
-use crate::exchange::TimelineHandle;
 use crate::runtime::{Address, Runtime, Stream};
 use crate::server::{Server, ServerHandle};
 use crate::tunnel::Tunnel;
@@ -256,7 +255,7 @@ async fn through<R: Runtime>(
     let request = Request::get(&url).header(PROXY_AUTHORIZATION, "own");
     let request = request.body(Empty::<Bytes>::new()).map_err(|error| error.to_string())?;
     let response = client.request(request).await.map_err(told)?;
-    let timeline = response.extensions().get::<TimelineHandle>().cloned();
+    let timeline = response.body().timeline();
     let said = read(response).await?.body;
     ensure!(said.ends_with(b"/far no secret"), "the origin was asked for {said:?}");
     let asked = gate.asked();

@@ -15,7 +15,6 @@ use super::watched::{Place, Watched};
 use super::{Fact, ensure};
 use crate::body::Body;
 use crate::client::Client;
-use crate::exchange::TimelineHandle;
 use crate::runtime::{Address, Runtime};
 use crate::timeline::{AttemptOutcome, Timeline};
 
@@ -47,7 +46,7 @@ async fn raced<R: Runtime>(scene: &Scene<R>) -> Result<(Client<Watched<R>>, Time
     let client = racing(scene)?;
     let request = named(scene).map_err(|error| error.to_string())?;
     let response = client.request(request).await.map_err(told)?;
-    let timeline = response.extensions().get::<TimelineHandle>().cloned();
+    let timeline = response.body().timeline();
     let answer = read(response).await?;
     ensure!(answer.body == "/raced", "came {:?}", answer.body);
     let timeline = timeline.ok_or("a response has no timeline")?.snapshot();

@@ -12,9 +12,7 @@ use regatta_core::altsvc::{self, Offer, Said};
 use regatta_core::engine::qlog::Sink;
 use regatta_core::rng::Rng;
 use regatta_core::types::{Origin, Scheme};
-use regatta_runtime::{
-    Body, Client, Error, RequestOptions, Roots, Runtime as _, Timeline, TimelineHandle,
-};
+use regatta_runtime::{Body, Client, Error, RequestOptions, Roots, Runtime as _, Timeline};
 
 use super::board::{AtWork, Board};
 use super::format::policy;
@@ -232,7 +230,7 @@ impl Asker {
                 return (End::Failed(name_of(error.kind())), 0, error.timeline().cloned());
             }
         };
-        let handle = response.extensions().get::<TimelineHandle>().cloned();
+        let handle = response.body().timeline();
         let status = response.status().as_u16();
         let mut received = 0;
         let end = match self.read(response.into_body(), &mut received).await {

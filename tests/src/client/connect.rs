@@ -4,7 +4,7 @@ use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use core::time::Duration;
 
 use regatta_core::types::{Cause, Phase, Refusal};
-use regatta_tokio::{AttemptOutcome, ErrorKind, TimelineHandle};
+use regatta_tokio::{AttemptOutcome, ErrorKind};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use crate::ask::{client, get, options};
@@ -119,7 +119,7 @@ fn black_holed_address() {
         };
         let request = http::Request::get(&url).body(String::new()).unwrap();
         let (response, _line) = tokio::join!(client.request(request), script);
-        let timeline = response.unwrap().extensions().get::<TimelineHandle>().unwrap().snapshot();
+        let timeline = response.unwrap().body().timeline().unwrap().snapshot();
         let [hole, good] = timeline.attempts.as_slice() else {
             panic!("expected two attempts: {timeline:?}");
         };

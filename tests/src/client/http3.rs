@@ -9,7 +9,7 @@ use regatta_core::engine::quic;
 use regatta_core::engine::tls::{ServerConfig, Tls};
 use regatta_core::types::{Cause, Origin, Refusal, Scheme, TlsFault, Transport};
 use regatta_core::upstream::Protocols;
-use regatta_tokio::{AttemptOutcome, Body, Client, ErrorKind, TimelineHandle};
+use regatta_tokio::{AttemptOutcome, Body, Client, ErrorKind};
 use tokio::net::TcpListener;
 
 use crate::ask::{Answer, send};
@@ -155,7 +155,7 @@ async fn where_nobody_is_at_the_udp_port_tcp_serves() {
     let request = Request::get(format!("https://127.0.0.1:{port}/"));
     let response = client.request(request.body(Full::new(Bytes::new())).unwrap()).await.unwrap();
     assert_eq!(response.version(), Version::HTTP_2);
-    let timeline = response.extensions().get::<TimelineHandle>().unwrap().snapshot();
+    let timeline = response.body().timeline().unwrap().snapshot();
     let tried: Vec<_> = timeline
         .attempts
         .iter()

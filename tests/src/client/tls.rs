@@ -11,7 +11,7 @@ use regatta_core::engine::tls::{KeyLog, Versions};
 use regatta_core::record::Kind;
 use regatta_core::types::{Cause, Protocol, TlsFault};
 use regatta_core::upstream::Protocols;
-use regatta_tokio::{Body, Builder, Client, Timeline, TimelineHandle, Tokio};
+use regatta_tokio::{Body, Builder, Client, Timeline, Tokio};
 
 use crate::ask::get;
 use crate::dsl::{Peer, run};
@@ -52,7 +52,7 @@ fn url(server: &Serving, host: &str, path: &str) -> String {
 async fn traced(client: &Client, url: &str) -> (Bytes, Timeline) {
     let request = Request::get(url).body(Empty::<Bytes>::new()).unwrap();
     let response = client.request(request).await.unwrap();
-    let timeline = response.extensions().get::<TimelineHandle>().unwrap().clone();
+    let timeline = response.body().timeline().unwrap();
     let body = response.into_body().collect().await.unwrap().to_bytes();
     (body, timeline.snapshot())
 }
