@@ -1,5 +1,6 @@
 //! What only a client does: open, hear responses, hold bodies back.
 
+use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version, header};
 
 use super::exchange::{Exchange, Frame, Rx, Tx, Verb};
@@ -10,6 +11,10 @@ use crate::engine::{Event, OpenError};
 use crate::id::StreamId;
 use crate::time::Instant;
 use crate::types::{Cause, ProtocolFault};
+
+/// At most so many bytes behind a head are copied together with it: who keeps a field of the head
+/// keeps them too.
+const SHORT_BODY: usize = 1 << 10;
 
 const BAD_UPGRADE: Fault = Fault { rule: ProtocolFault::Upgrade, status: 400 };
 const TOO_MANY: Fault = Fault { rule: ProtocolFault::Excessive, status: 400 };
@@ -47,15 +52,19 @@ impl H1 {
         Ok(id)
     }
 
-    /// Reads one response head, interim or final; returns its length, 0 when it is not whole.
+    /// Reads one response head, interim or final, and with it a short body that is whole; returns
+    /// their length, 0 when the head is not whole.
     pub(super) fn read_response(&mut self, buf: &[u8]) -> Result<usize, Fault> {
         match &mut self.exchange {
             Some(exchange) if exchange.sent => exchange.answered = true,
             _ => return Err(super::UNSOLICITED),
         }
-        let Some((raw, lines)) = self.read_head(buf, Kind::Response)? else {
+        let Some((length, lines)) = self.read_head(buf, Kind::Response)? else {
             return Ok(0);
         };
+        let (head, rest) = buf.split_at(length.min(buf.len()));
+        let mut raw = Bytes::copy_from_slice(if rest.len() > SHORT_BODY { head } else { buf });
+        let body = raw.split_off(head.len());
         let response = head::parse_response(&raw, lines)?;
         let status = response.status();
         if status == StatusCode::SWITCHING_PROTOCOLS {
@@ -65,7 +74,21 @@ impl H1 {
         } else {
             self.on_final(response)?;
         }
-        Ok(raw.len())
+        Ok(length + self.take_along(body))
+    }
+
+    /// Takes a body of known length that is whole in what was copied together with its head.
+    fn take_along(&mut self, mut body: Bytes) -> usize {
+        let Some(Exchange { rx: Rx::Exact(left), .. }) = &self.exchange else {
+            return 0;
+        };
+        match usize::try_from(*left) {
+            Ok(length) if length <= body.len() => {
+                self.take_data(body.split_to(length));
+                length
+            }
+            _ => 0,
+        }
     }
 
     fn on_interim(&mut self, response: Response<()>) -> Result<(), Fault> {

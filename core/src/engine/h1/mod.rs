@@ -410,8 +410,8 @@ impl H1 {
         used
     }
 
-    /// One whole head from the front of `buf`, and how many lines it has.
-    fn read_head(&mut self, buf: &[u8], kind: Kind) -> Result<Option<(Bytes, usize)>, Fault> {
+    /// How long the head in front of `buf` is, and how many lines it has, when it is whole.
+    fn read_head(&mut self, buf: &[u8], kind: Kind) -> Result<Option<(usize, usize)>, Fault> {
         let scanned = self.scanner.scan(buf, self.config.max_head_bytes as usize);
         let most = self.config.max_request_line as usize;
         if kind == Kind::Request && self.scanner.start_length() > most {
@@ -433,11 +433,11 @@ impl H1 {
             return Err(Fault::LARGE);
         }
         let lines = core::mem::take(&mut self.scanner).lines;
-        Ok(buf.get(..length).map(|head| (self.copy_head(head, kind), lines)))
+        Ok(Some((length, lines)))
     }
 
-    fn copy_head(&mut self, head: &[u8], kind: Kind) -> Bytes {
-        if kind == Kind::Response || head.len() > KEPT_HEAD {
+    fn copy_request(&mut self, head: &[u8]) -> Bytes {
+        if head.len() > KEPT_HEAD {
             return Bytes::copy_from_slice(head);
         }
         self.head.extend_from_slice(head);

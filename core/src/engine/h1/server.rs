@@ -115,13 +115,14 @@ impl H1 {
             return Ok(0);
         }
         let fresh = self.scanner.is_fresh();
-        let Some((raw, lines)) = self.read_head(buf, Kind::Request)? else {
+        let Some((length, lines)) = self.read_head(buf, Kind::Request)? else {
             // The first head's deadline runs from the connection's start.
             if fresh && self.next > 0 {
                 self.deadline = Some(now + self.config.head_timeout);
             }
             return Ok(0);
         };
+        let raw = self.copy_request(buf.get(..length).unwrap_or_default());
         let request = head::parse_request(&raw, lines)?;
         self.on_request(now, request)?;
         Ok(raw.len())
