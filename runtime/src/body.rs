@@ -240,15 +240,15 @@ impl HttpBody for Body {
         }
         let Some(pipe) = this.incoming() else { return Poll::Ready(None) };
         loop {
-            let received = match pipe.poll_read(cx) {
+            let (received, ended) = match pipe.poll_read_end(cx) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(received) => received,
             };
             let (item, finished) = match received {
-                Received::Frame(Frame::Data(bytes)) if bytes.is_empty() => continue,
+                Received::Frame(Frame::Data(bytes)) if bytes.is_empty() && !ended => continue,
+                Received::Frame(Frame::Data(bytes)) if bytes.is_empty() => (None, true),
                 Received::Frame(Frame::Data(bytes)) => {
                     let read = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-                    let ended = pipe.take_end();
                     if let Length::Known(left) = &mut this.length {
                         *left = left.saturating_sub(read);
                     }
@@ -257,7 +257,8 @@ impl HttpBody for Body {
                 Received::Frame(Frame::Trailers(trailers)) => {
                     (Some(Ok(BodyFrame::trailers(*trailers))), true)
                 }
-                Received::Frame(Frame::Head(_)) => continue,
+                Received::Frame(Frame::Head(_)) if !ended => continue,
+                Received::Frame(Frame::Head(_)) => (None, true),
                 Received::Frame(Frame::End) | Received::Finished => (None, true),
                 Received::Failed(error) => {
                     let error = error.unwrap_or_else(|| Error::new(Kind::Gone));

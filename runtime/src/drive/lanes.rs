@@ -479,7 +479,7 @@ impl<P: Party> Lanes<P> {
         }
         while lane.may_send && !lane.sent {
             let pipe = lane.outgoing(P::SIDE);
-            let Poll::Ready(received) = pipe.poll_read(&mut cx) else { break };
+            let Poll::Ready((received, ended)) = pipe.poll_read_end(&mut cx) else { break };
             progress = true;
             match received {
                 Received::Frame(Frame::Head(head)) => {
@@ -489,11 +489,11 @@ impl<P: Party> Lanes<P> {
                         // A client that was not told to go on before this head does not send it.
                         engine.allow(now, lane.stream, 0);
                     }
-                    lane.sent = last && pipe.take_end();
+                    lane.sent = last && ended;
                     engine.respond(now, lane.stream, *head, lane.sent);
                 }
                 Received::Frame(Frame::Data(bytes)) => {
-                    lane.sent = pipe.take_end();
+                    lane.sent = ended;
                     lane.may_send = false;
                     lane.charged = bytes.len();
                     engine.send(now, lane.stream, bytes, lane.sent);

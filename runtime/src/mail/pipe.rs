@@ -241,11 +241,7 @@ impl<E> Pipe<E> {
 
     /// Takes the end if it is next, so that it can travel with what came before it.
     pub(crate) fn take_end(&self) -> bool {
-        let mut state = lock(&self.state);
-        if !matches!(state.frames.front(), Some(Frame::End)) {
-            return false;
-        }
-        matches!(state.take(), Some(Received::Frame(Frame::End)))
+        lock(&self.state).take_end()
     }
 
     /// The writer failed: the reader hears it behind the frames that are there. Harmless after
@@ -269,10 +265,27 @@ impl<E> Pipe<E> {
 
     /// The next frame, if one is there; else the task is remembered.
     pub(crate) fn poll_read(&self, cx: &mut Context<'_>) -> Poll<Received<E>> {
+        self.poll_take(cx, |_| ()).map(|(received, ())| received)
+    }
+
+    /// As [`Pipe::poll_read`], and whether the end is behind it, which then is taken too: in one
+    /// hold, as [`Pipe::take_end`] would do in another.
+    pub(crate) fn poll_read_end(&self, cx: &mut Context<'_>) -> Poll<(Received<E>, bool)> {
+        self.poll_take(cx, State::take_end)
+    }
+
+    fn poll_take<T>(
+        &self,
+        cx: &mut Context<'_>,
+        more: impl FnOnce(&mut State<E>) -> T,
+    ) -> Poll<(Received<E>, T)> {
         let (received, waker) = {
             let mut state = lock(&self.state);
             match state.take() {
-                Some(received) => (Poll::Ready(received), state.writer_to_wake()),
+                Some(received) => {
+                    let waker = state.writer_to_wake();
+                    (Poll::Ready((received, more(&mut state))), waker)
+                }
                 None => {
                     match &mut state.reader {
                         Some(waker) => waker.clone_from(cx.waker()),
@@ -334,6 +347,9 @@ impl<E> Pipe<E> {
         let (wakers, dropped) = {
             let mut state = lock(&self.state);
             state.reader_gone = true;
+            if state.is_bare() {
+                return;
+            }
             state.taken += state.queued;
             state.dropped += state.queued as u64;
             state.queued = 0;
@@ -420,8 +436,24 @@ impl<E> State<E> {
         }
     }
 
+    /// Whether nothing is held and nobody waits for room: most requests have no body.
+    fn is_bare(&self) -> bool {
+        self.frames.is_empty()
+            && self.kept.is_none()
+            && self.writer.is_none()
+            && self.watcher.is_none()
+    }
+
     fn may_grow(&self) -> bool {
         self.account.as_ref().is_none_or(|account| account.may(self.queued))
+    }
+
+    /// Takes the end if it is next.
+    fn take_end(&mut self) -> bool {
+        if !matches!(self.frames.front(), Some(Frame::End)) {
+            return false;
+        }
+        matches!(self.take(), Some(Received::Frame(Frame::End)))
     }
 
     fn take(&mut self) -> Option<Received<E>> {
