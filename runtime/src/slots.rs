@@ -1,9 +1,9 @@
 //! Side tables by slot: a slot's next tenant overwrites the last.
 
 /// What is at `slot`, if it is this one's.
-pub(crate) fn find<I: Eq, T: Clone>(table: &[Option<(I, T)>], slot: usize, id: I) -> Option<T> {
+pub(crate) fn find<I: Eq, T>(table: &[Option<(I, T)>], slot: usize, id: I) -> Option<&T> {
     let (known, value) = table.get(slot)?.as_ref()?;
-    (*known == id).then(|| value.clone())
+    (*known == id).then_some(value)
 }
 
 /// Puts `value` at `slot`, wherever the table ends.

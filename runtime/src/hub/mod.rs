@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use regatta_core::Instant;
 use regatta_core::id::{AttemptId, ConnectionId, RequestId};
 use regatta_core::retry::Ledger;
-use regatta_core::types::{Cause, Key, MethodClass, Outcome, RetrySafe, Timing};
+use regatta_core::types::{BodyState, Cause, Key, MethodClass, Outcome, RetrySafe, Timing};
 use regatta_core::upstream::{Action, Event, Upstream};
 
 mod attempts;
@@ -533,7 +533,6 @@ impl State {
             parcel.exchange.assigned(now, &made, reused);
         }
         self.tell.assigned(&parcel, connection, reused);
-        let body = parcel.exchange.up.body_state();
         let returned = match find(&self.connections, connection.slot(), connection) {
             Some(mailbox) => mailbox.push(Letter::Assign(parcel)),
             None => Err(Letter::Assign(parcel)),
@@ -542,7 +541,9 @@ impl State {
             Ok(waker) => effects.wakers.extend(waker),
             Err(letter) => {
                 let outcome = Outcome::Failed(Cause::Closed);
+                let mut body = BodyState::Untouched;
                 if let (Letter::Assign(parcel), Some(ticket)) = (letter, self.ticket(request)) {
+                    body = parcel.exchange.up.body_state();
                     ticket.parcel = Some(parcel);
                     ticket.broke = broke(outcome);
                 }
@@ -560,7 +561,7 @@ impl State {
 
     fn post_to(&self, connection: ConnectionId, letter: Letter, effects: &mut Effects) {
         if let Some(mailbox) = find(&self.connections, connection.slot(), connection) {
-            post(&mailbox, letter, effects);
+            post(mailbox, letter, effects);
         }
     }
 }
