@@ -3,6 +3,8 @@
 
 use std::collections::VecDeque;
 
+use smallvec::SmallVec;
+
 use super::Frame;
 
 /// So many frames need no allocation.
@@ -11,39 +13,31 @@ const FEW: usize = 3;
 /// A queue of frames.
 #[derive(Debug, Default)]
 pub(super) struct Frames {
-    /// The oldest, from `first` on, around the end.
-    few: [Option<Frame>; FEW],
-    first: usize,
-    count: usize,
+    /// The oldest. So few are moved up sooner than a ring of places is gone through.
+    few: SmallVec<[Frame; FEW]>,
     /// What came behind them.
     many: VecDeque<Frame>,
 }
 
 impl Frames {
     pub(super) fn len(&self) -> usize {
-        self.count + self.many.len()
+        self.few.len() + self.many.len()
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.few.is_empty() && self.many.is_empty()
     }
 
     /// The oldest.
     pub(super) fn front(&self) -> Option<&Frame> {
-        match self.few.get(self.first).filter(|_| self.count > 0) {
-            Some(frame) => frame.as_ref(),
-            None => self.many.front(),
-        }
+        self.few.first().or_else(|| self.many.front())
     }
 
     pub(super) fn push_back(&mut self, frame: Frame) {
-        let place = self.few.get_mut((self.first + self.count) % FEW);
-        match place.filter(|_| self.many.is_empty() && self.count < FEW) {
-            Some(place) => {
-                *place = Some(frame);
-                self.count += 1;
-            }
-            None => self.many.push_back(frame),
+        if self.many.is_empty() && self.few.len() < FEW {
+            self.few.push(frame);
+        } else {
+            self.many.push_back(frame);
         }
     }
 
@@ -58,23 +52,16 @@ impl Frames {
     }
 
     pub(super) fn pop_front(&mut self) -> Option<Frame> {
-        if self.count == 0 {
+        if self.few.is_empty() {
             return self.many.pop_front();
         }
-        let frame = self.few.get_mut(self.first)?.take();
-        self.first = (self.first + 1) % FEW;
-        self.count -= 1;
-        frame
+        Some(self.few.remove(0))
     }
 
     /// All of them, for what is done seldom.
     pub(super) fn all(&mut self) -> &mut VecDeque<Frame> {
-        while self.count > 0 {
-            self.count -= 1;
-            let last = self.few.get_mut((self.first + self.count) % FEW).and_then(Option::take);
-            if let Some(last) = last {
-                self.many.push_front(last);
-            }
+        while let Some(last) = self.few.pop() {
+            self.many.push_front(last);
         }
         &mut self.many
     }
