@@ -5,15 +5,23 @@ use core::net::{IpAddr, SocketAddr};
 use core::task::{Context, Poll, ready};
 use std::io::{self, IoSliceMut};
 use std::net::UdpSocket;
+use std::os::fd::{AsFd as _, OwnedFd};
 
 use quinn_udp::{BATCH_SIZE, EcnCodepoint, RecvMeta, UdpSocketState};
 use regatta_runtime::{Datagrams, Ecn, Received, Transmit};
 
 use crate::{Reactor, Side, Watched};
 
+/// Whether a read that brings fewer datagrams than there was room for has brought all: elsewhere
+/// quinn-udp reads one at a time.
+const READS_ALL: bool = cfg!(any(target_os = "linux", target_os = "android"));
+
 /// A UDP socket.
 pub struct DatagramSocket<R: Reactor> {
+    reactor: R,
     socket: R::Watched<UdpSocket>,
+    /// Says when there is room again, where there was none.
+    room: Option<R::Watched<OwnedFd>>,
     state: UdpSocketState,
     remote: Option<SocketAddr>,
     is_ipv4: bool,
@@ -40,7 +48,8 @@ pub fn bind<R: Reactor>(
     let state = UdpSocketState::new((&socket).into())?;
     let scratch = Box::new([RecvMeta::default(); BATCH_SIZE]);
     let socket = reactor.watch(socket)?;
-    Ok(DatagramSocket { socket, state, remote, is_ipv4: local.is_ipv4(), scratch })
+    let (reactor, is_ipv4) = (reactor.clone(), local.is_ipv4());
+    Ok(DatagramSocket { reactor, socket, room: None, state, remote, is_ipv4, scratch })
 }
 
 impl<R: Reactor> DatagramSocket<R> {
@@ -85,17 +94,33 @@ impl<R: Reactor> Datagrams for DatagramSocket<R> {
         }
         let Self { socket, state, scratch, .. } = self;
         loop {
-            let receive = |socket: &UdpSocket| state.recv(socket.into(), buffers, &mut scratch[..]);
-            match ready!(socket.poll_io(cx, Side::Read, receive)) {
-                // A datagram that was sent is too long for the path (ICMP): a loss like others.
-                Err(error) if quinn_udp::is_msg_size_err(&error) => {}
-                Err(error) => return Poll::Ready(Err(error)),
-                Ok(count) => {
+            let mut last = None;
+            let receive = |socket: &UdpSocket| {
+                let read = match last {
+                    None => state.recv(socket.into(), buffers, &mut scratch[..])?,
+                    Some(_) => return Err(io::ErrorKind::WouldBlock.into()),
+                };
+                // The next try would block, and a runtime that is told so need not make it.
+                if READS_ALL && read < count {
+                    last = Some(read);
+                    return Err(io::ErrorKind::WouldBlock.into());
+                }
+                Ok(read)
+            };
+            match (socket.try_io(Side::Read, receive), last) {
+                (_, Some(count)) | (Ok(count), None) => {
                     for (place, meta) in received.iter_mut().zip(scratch.iter().take(count)) {
                         *place = seen(meta);
                     }
                     return Poll::Ready(Ok(count));
                 }
+                (Err(error), None) if error.kind() == io::ErrorKind::WouldBlock => {
+                    ready!(socket.poll_ready(cx, Side::Read))?;
+                }
+                (Err(error), None) if error.kind() == io::ErrorKind::Interrupted => {}
+                // A datagram that was sent is too long for the path (ICMP): a loss like others.
+                (Err(error), None) if quinn_udp::is_msg_size_err(&error) => {}
+                (Err(error), None) => return Poll::Ready(Err(error)),
             }
         }
     }
@@ -109,8 +134,8 @@ impl<R: Reactor> Datagrams for DatagramSocket<R> {
             segment_size: transmit.segment_size,
             src_ip: transmit.source,
         };
-        let send =
-            || self.socket.try_io(Side::Write, |socket| self.state.try_send(socket.into(), &sent));
+        // There nearly always is room: who finds none waits for it.
+        let send = || self.state.try_send(self.socket.socket().into(), &sent);
         let mut done = send();
         if matches!(&done, Err(error) if quinn_udp::is_msg_size_err(error)) {
             // On a connected socket this may have been said of an earlier datagram.
@@ -123,7 +148,16 @@ impl<R: Reactor> Datagrams for DatagramSocket<R> {
     }
 
     fn poll_writable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.socket.poll_ready(cx, Side::Write)
+        let room = match &mut self.room {
+            Some(room) => room,
+            none => {
+                let descriptor = self.socket.socket().as_fd().try_clone_to_owned()?;
+                none.insert(self.reactor.watch(descriptor)?)
+            }
+        };
+        ready!(room.poll_ready(cx, Side::Write))?;
+        self.room = None;
+        Poll::Ready(Ok(()))
     }
 
     fn local_address(&self) -> io::Result<SocketAddr> {

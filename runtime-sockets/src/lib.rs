@@ -9,7 +9,7 @@ use core::fmt::Debug;
 use core::task::{Context, Poll, ready};
 use std::io;
 use std::net::{TcpListener, TcpStream, UdpSocket};
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 
 mod datagrams;
@@ -29,11 +29,15 @@ pub trait Reactor: Clone + Send + Sync + Unpin + 'static {
     fn watch<S: Source>(&self, socket: S) -> io::Result<Self::Watched<S>>;
 }
 
-/// One of std's sockets, and nothing else: it keeps its descriptor for as long as it lives.
+/// One of std's sockets, or a descriptor of one, and nothing else: it keeps its descriptor for as
+/// long as it lives.
 pub trait Source: sealed::Socket + AsFd + AsRawFd + Debug + Send + Sync + Unpin + 'static {
     /// Whether it may fail and go on: who waits to read it waits for errors too, which do not
     /// make it readable.
     const FAILS: bool = false;
+    /// The one side that somebody waits for; `None` is both. News of the other wake nobody, and a
+    /// runtime that can do without them spares itself to hear of them.
+    const SIDE: Option<Side> = None;
 }
 
 impl Source for TcpStream {}
@@ -47,10 +51,17 @@ impl Source for UnixListener {}
 impl Source for UdpSocket {
     /// That nobody is at the port of a connected socket.
     const FAILS: bool = true;
+    /// There is news of its room each time that a datagram has left.
+    const SIDE: Option<Side> = Some(Side::Read);
+}
+
+/// Another descriptor of a UDP socket that had no room for a datagram.
+impl Source for OwnedFd {
+    const SIDE: Option<Side> = Some(Side::Write);
 }
 
 mod sealed {
-    use super::{TcpListener, TcpStream, UdpSocket, UnixListener, UnixStream};
+    use super::{OwnedFd, TcpListener, TcpStream, UdpSocket, UnixListener, UnixStream};
 
     #[expect(unnameable_types, reason = "nobody else is to implement it")]
     pub trait Socket {}
@@ -60,6 +71,7 @@ mod sealed {
     impl Socket for UnixStream {}
     impl Socket for UnixListener {}
     impl Socket for UdpSocket {}
+    impl Socket for OwnedFd {}
 }
 
 /// What somebody waits to do with a socket.

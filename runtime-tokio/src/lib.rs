@@ -188,8 +188,16 @@ impl Reactor for Tokio {
     fn watch<S: Source>(&self, socket: S) -> io::Result<Watched<S>> {
         let _entered = self.handle.enter();
         #[expect(deprecated, reason = "`register` is unsafe, and a source is what it asks for")]
-        let socket = Arc::new(AsyncFd::new(socket)?);
+        let socket = Arc::new(AsyncFd::with_interest(socket, interest(S::SIDE))?);
         Ok(Watched { socket, failure: None })
+    }
+}
+
+const fn interest(side: Option<Side>) -> Interest {
+    match side {
+        Some(Side::Read) => Interest::READABLE,
+        Some(Side::Write) => Interest::WRITABLE,
+        None => Interest::READABLE.add(Interest::WRITABLE),
     }
 }
 
@@ -206,11 +214,7 @@ impl<S: Source> regatta_sockets::Watched<S> for Watched<S> {
     }
 
     fn try_io<T>(&self, side: Side, mut call: impl FnMut(&S) -> io::Result<T>) -> io::Result<T> {
-        let interest = match side {
-            Side::Read => Interest::READABLE,
-            Side::Write => Interest::WRITABLE,
-        };
-        match self.socket.try_io(interest, &mut call) {
+        match self.socket.try_io(interest(Some(side)), &mut call) {
             Err(error) if error.kind() == WouldBlock && S::FAILS && side == Side::Read => {
                 self.socket.try_io(Interest::ERROR, call)
             }

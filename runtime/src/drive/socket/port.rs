@@ -25,7 +25,16 @@ const TURN: usize = 16;
 
 thread_local! {
     /// What every read of this thread goes into first.
-    static READ: RefCell<Box<[u8]>> = RefCell::new(vec![0; BUFFERS * BUFFER].into_boxed_slice());
+    static READ: RefCell<Box<Scratch>> = RefCell::new(Box::new(Scratch {
+        bytes: vec![0; BUFFERS * BUFFER].into_boxed_slice(),
+        received: [Received::default(); BUFFERS],
+    }));
+}
+
+/// What reads write.
+struct Scratch {
+    bytes: Box<[u8]>,
+    received: [Received; BUFFERS],
 }
 
 /// A UDP socket and its QUIC endpoint.
@@ -103,13 +112,12 @@ impl<S: Datagrams> Port<S> {
             return heard;
         }
         READ.with_borrow_mut(|scratch| {
+            let Scratch { bytes, received } = &mut **scratch;
+            let mut chunks = bytes.chunks_mut(BUFFER).map(IoSliceMut::new);
+            let mut buffers: [IoSliceMut<'_>; BUFFERS] =
+                core::array::from_fn(|_| chunks.next().unwrap_or_else(|| IoSliceMut::new(&mut [])));
             for _ in 0..TURN {
-                let mut received = [Received::default(); BUFFERS];
-                let mut chunks = scratch.chunks_mut(BUFFER).map(IoSliceMut::new);
-                let mut buffers: [IoSliceMut<'_>; BUFFERS] = core::array::from_fn(|_| {
-                    chunks.next().unwrap_or_else(|| IoSliceMut::new(&mut []))
-                });
-                match self.socket.poll_receive(cx, &mut buffers, &mut received) {
+                match self.socket.poll_receive(cx, &mut buffers, received) {
                     Poll::Pending => return heard,
                     Poll::Ready(Ok(count)) => {
                         for (meta, buffer) in received.iter().zip(&buffers).take(count) {
