@@ -43,6 +43,8 @@ const LENGTH: u64 = 512 << 20;
 enum Who {
     Regatta,
     Quinn,
+    /// The same as a client that pads every packet to a whole datagram, as ngtcp2's do.
+    Padding,
 }
 
 /// Who asks and who answers.
@@ -106,13 +108,14 @@ pub(crate) fn run(words: &[String]) {
     }
 }
 
-/// One run of one client and server, `regatta` or `quinn`, under `1`, `64` or `bulk`: what a
-/// profiler wants to see alone.
+/// One run of one client and server, `regatta` or `quinn`, and `padding` for a client, under `1`,
+/// `64` or `bulk`: what a profiler wants to see alone.
 fn pair(client: &str, server: &str, load: &str, identity: &'static Identity) {
     let who = |name: &str| match name {
         "regatta" => Who::Regatta,
         "quinn" => Who::Quinn,
-        other => panic!("{other} is no end: regatta and quinn are"),
+        "padding" => Who::Padding,
+        other => panic!("{other} is no end: regatta, quinn and padding are"),
     };
     let load = match load {
         "bulk" => Load::Bulk,
@@ -187,6 +190,7 @@ const fn label(who: Who) -> &'static str {
     match who {
         Who::Regatta => "regatta",
         Who::Quinn => "h3, quinn",
+        Who::Padding => "h3, quinn, padding",
     }
 }
 
@@ -202,7 +206,7 @@ fn begin(who: Who, identity: &'static Identity) -> Server {
             tell.send((address, own_clock())).expect("somebody waits");
             server.serve(|request: Request<Body>| async move { answer(&request, greeting) }).await;
         }),
-        Who::Quinn => start(move |tell| async move {
+        Who::Quinn | Who::Padding => start(move |tell| async move {
             let tell = |address| tell.send((address, own_clock())).expect("somebody waits");
             quinn::serve(tell, identity).await;
         }),
@@ -238,9 +242,10 @@ fn measure(who: Who, load: Load, server: &Server, identity: &Identity) -> Spent 
                 }
             }
         }),
-        Who::Quinn => current().block_on(async {
+        Who::Quinn | Who::Padding => current().block_on(async {
             let begun = scheduled(&server.clock);
-            let (asker, _kept) = quinn::connect(server.address, uri, identity).await;
+            let pads = matches!(who, Who::Padding);
+            let (asker, _kept) = quinn::connect(server.address, uri, identity, pads).await;
             match load {
                 Load::Requests(at_once) => many(asker, at_once, server).await,
                 Load::Bulk => {

@@ -65,17 +65,22 @@ type Sender = h3::client::SendRequest<h3_quinn::OpenStreams, Bytes>;
 #[derive(Clone)]
 pub(super) struct H3(Sender, Uri);
 
-/// Connects; the endpoint keeps the connection.
+/// Connects, and pads every packet where that is wanted; the endpoint keeps the connection.
 pub(super) async fn connect(
     to: SocketAddr,
     uri: Uri,
     identity: &Identity,
+    pads: bool,
 ) -> (H3, quinn::Endpoint) {
     let mut tls = client_config(identity);
     tls.alpn_protocols = vec![ALPN.to_vec()];
     let crypto = QuicClientConfig::try_from(tls).expect("TLS 1.3");
     let mut endpoint = quinn::Endpoint::client(ANY).expect("a port");
-    endpoint.set_default_client_config(quinn::ClientConfig::new(Arc::new(crypto)));
+    let mut config = quinn::ClientConfig::new(Arc::new(crypto));
+    let mut transport = quinn::TransportConfig::default();
+    transport.pad_to_mtu(pads);
+    config.transport_config(Arc::new(transport));
+    endpoint.set_default_client_config(config);
     let connection = endpoint.connect(to, NAME).expect("settings").await.expect("a connection");
     let connection = h3_quinn::Connection::new(connection);
     let (mut driver, sender) = h3::client::new(connection).await.expect("HTTP/3");
