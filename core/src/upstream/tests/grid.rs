@@ -268,16 +268,16 @@ fn an_alternative_on_another_host_is_looked_up_there() {
 fn each_alternative_is_told_apart() {
     let mut race = Race::offered(|_| (), V4);
     race.request();
-    // Under way.
+    // Under way, and more is wanted.
     race.learn(Alternative::http3(8_443));
-    assert_eq!(race.request(), [""; 0]);
-    assert_eq!(race.connected(0), ["r0 on 0", "r1 on 0"]);
-    assert_eq!(race.known(), Some(Known::Unknown), "the other one was not tried");
-    // Established, and full.
-    for at in 2..100 {
-        assert_eq!(race.request(), [format!("r{at} on 0")]);
+    for _ in 1..150 {
+        assert_eq!(race.request(), [""; 0]);
     }
-    assert_eq!(race.request(), ["1: quic 192.0.2.1:8443"]);
+    let mut told = race.connected(0);
+    assert_eq!(race.known(), Some(Known::Unknown), "the other one was not tried");
+    told.extend(race.pass(0));
+    // Established, and full.
+    assert_eq!(told[99..], ["r99 on 0", "1: quic 192.0.2.1:8443"]);
     race.dies(0, 0);
     assert_eq!(race.known(), Some(Known::Unknown), "it was the other one that fell silent");
 
@@ -304,6 +304,29 @@ fn an_error_lists_what_its_own_race_has_tried() {
     assert_eq!(race.request(), ["2: tcp 192.0.2.1:443"], "QUIC is broken");
     let why = Refusal::ConnectFailed(Cause::Refused);
     assert_eq!(race.failed(2), [format!("r1 refused: {why}, 1 tried")]);
+}
+
+/// RACE-LEARNT is for later requests: it takes no room that others need, and waits for none.
+#[test]
+fn quic_starts_beside_tcp_in_use_and_where_there_is_room() {
+    let mut race = Race::new(|config| config.max_sockets = 1, V4);
+    race.request();
+    race.connected(0);
+    race.learn(Alternative::http3(443));
+    assert_eq!(race.request(), ["r1 on 0"], "no socket is left");
+    for request in race.requests.clone() {
+        race.rig.complete(request);
+    }
+    let connection = race.attempts[0].1;
+    let actions = race.rig.event(Event::Closed { connection, cause: Cause::Closed });
+    assert_eq!(race.tell(&actions), [""; 0], "now one is, and nobody has asked for it");
+
+    let mut race = Race::new(|_| (), V4);
+    race.request();
+    race.learn(Alternative::http3(443));
+    assert_eq!(race.request(), [""; 0], "TCP is under way");
+    assert_eq!(race.connected(0), ["r0 on 0", "r1 on 0"]);
+    assert_eq!(race.request(), ["r2 on 0", "1: quic 192.0.2.1:443"]);
 }
 
 #[test]
