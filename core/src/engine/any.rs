@@ -74,31 +74,21 @@ impl Engine {
     }
 
     /// As [`Engine::respond`], with a head that is the engine's to take apart: HTTP/2 would copy
-    /// it.
-    pub fn respond_with(&mut self, now: Instant, stream: StreamId, head: Response<()>, end: bool) {
-        match self {
-            #[cfg(feature = "http1")]
-            Self::H1(engine) => engine.respond(now, stream, &head, end),
-            #[cfg(feature = "http2")]
-            Self::H2(engine) => engine.respond_with(now, stream, head, end),
-        }
-    }
-
-    /// Server: answers a stream with all there is, a head and a body if it has one. `length` is
-    /// the Content-Length of a head that says neither that nor anything else of its framing.
-    pub fn answer(
+    /// it. `length` is the Content-Length of a head that says neither that nor anything else of its
+    /// framing.
+    pub fn respond_with(
         &mut self,
         now: Instant,
         stream: StreamId,
         head: Response<()>,
         length: Option<u64>,
-        body: Option<Bytes>,
+        end: bool,
     ) {
         match self {
             #[cfg(feature = "http1")]
-            Self::H1(engine) => engine.answer(now, stream, &head, length, body),
+            Self::H1(engine) => engine.respond_with(now, stream, &head, length, end),
             #[cfg(feature = "http2")]
-            Self::H2(engine) => engine.answer(now, stream, head, length, body),
+            Self::H2(engine) => engine.respond_with(now, stream, head, length, end),
         }
     }
 

@@ -15,8 +15,14 @@ use crate::answer::Whole;
 pub(super) trait Http {
     fn protocol(&self) -> Protocol;
     fn open(&mut self, now: Instant, head: &Request<()>, end: bool) -> Result<StreamId, OpenError>;
-    fn respond(&mut self, now: Instant, stream: StreamId, head: Response<()>, end: bool);
-    fn answer(&mut self, now: Instant, stream: StreamId, whole: Whole);
+    fn respond_with(
+        &mut self,
+        now: Instant,
+        stream: StreamId,
+        head: Response<()>,
+        length: Option<u64>,
+        end: bool,
+    );
     fn send(&mut self, now: Instant, stream: StreamId, bytes: Bytes, end: bool);
     fn trailers(&mut self, now: Instant, stream: StreamId, trailers: HeaderMap);
     fn reset(&mut self, now: Instant, stream: StreamId);
@@ -25,6 +31,15 @@ pub(super) trait Http {
     fn shutdown(&mut self, now: Instant, how: Shutdown);
     fn set_max_concurrent_streams(&mut self, now: Instant, most: u32);
     fn poll_event(&mut self) -> Option<Event>;
+
+    /// Answers a stream with all there is.
+    fn answer(&mut self, now: Instant, stream: StreamId, whole: Whole) {
+        let Whole { head, length, body } = whole;
+        self.respond_with(now, stream, head, length, body.is_none());
+        if let Some(body) = body {
+            self.send(now, stream, body, true);
+        }
+    }
 
     /// Changes how urgent a stream's answer is, where the protocol can say that.
     #[cfg(feature = "http3")]
@@ -55,7 +70,7 @@ pub(super) trait Http {
 
 /// The engine's own methods, by their names.
 macro_rules! same {
-    ($engine:ty, $protocol:expr, $respond:expr, { $($more:tt)* }) => {
+    ($engine:ty, $protocol:expr, { $($more:tt)* }) => {
         impl Http for $engine {
             fn protocol(&self) -> Protocol {
                 $protocol(self)
@@ -70,12 +85,15 @@ macro_rules! same {
                 self.open(now, head, end)
             }
 
-            fn respond(&mut self, now: Instant, stream: StreamId, head: Response<()>, end: bool) {
-                $respond(self, now, stream, head, end);
-            }
-
-            fn answer(&mut self, now: Instant, stream: StreamId, whole: Whole) {
-                self.answer(now, stream, whole.head, whole.length, whole.body);
+            fn respond_with(
+                &mut self,
+                now: Instant,
+                stream: StreamId,
+                head: Response<()>,
+                length: Option<u64>,
+                end: bool,
+            ) {
+                self.respond_with(now, stream, head, length, end);
             }
 
             fn send(&mut self, now: Instant, stream: StreamId, bytes: Bytes, end: bool) {
@@ -115,34 +133,27 @@ macro_rules! same {
     };
 }
 
-same!(Engine, Engine::protocol, Engine::respond_with, {});
+same!(Engine, Engine::protocol, {});
 #[cfg(feature = "http3")]
-same!(
-    H3,
-    |_: &H3| Protocol::Http3,
-    |engine: &mut H3, now, stream, head, end| {
-        engine.respond(now, stream, &head, end);
-    },
-    {
-        fn prioritize(&mut self, now: Instant, stream: StreamId, priority: Priority) {
-            self.prioritize(now, stream, priority);
-        }
-
-        fn datagram_room(&self, stream: StreamId) -> Option<usize> {
-            self.datagram_room(stream)
-        }
-
-        fn max_datagram(&self, stream: StreamId) -> Option<usize> {
-            self.max_datagram(stream)
-        }
-
-        fn send_datagram(&mut self, now: Instant, stream: StreamId, payload: Bytes) {
-            // The path or the stream has changed since it was taken.
-            let _lost = self.send_datagram(now, stream, payload);
-        }
-
-        fn poll_datagram(&mut self) -> Option<(StreamId, Bytes)> {
-            self.poll_datagram()
-        }
+same!(H3, |_: &H3| Protocol::Http3, {
+    fn prioritize(&mut self, now: Instant, stream: StreamId, priority: Priority) {
+        self.prioritize(now, stream, priority);
     }
-);
+
+    fn datagram_room(&self, stream: StreamId) -> Option<usize> {
+        self.datagram_room(stream)
+    }
+
+    fn max_datagram(&self, stream: StreamId) -> Option<usize> {
+        self.max_datagram(stream)
+    }
+
+    fn send_datagram(&mut self, now: Instant, stream: StreamId, payload: Bytes) {
+        // The path or the stream has changed since it was taken.
+        let _lost = self.send_datagram(now, stream, payload);
+    }
+
+    fn poll_datagram(&mut self) -> Option<(StreamId, Bytes)> {
+        self.poll_datagram()
+    }
+});

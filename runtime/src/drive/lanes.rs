@@ -490,7 +490,7 @@ impl<P: Party> Lanes<P> {
                         engine.allow(now, lane.stream, 0);
                     }
                     lane.sent = last && ended;
-                    engine.respond(now, lane.stream, *head, lane.sent);
+                    engine.respond_with(now, lane.stream, *head, None, lane.sent);
                 }
                 Received::Frame(Frame::Data(bytes)) => {
                     lane.sent = ended;

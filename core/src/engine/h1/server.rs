@@ -16,25 +16,12 @@ use crate::types::Cause;
 impl H1 {
     /// Answers a stream with an interim or final head.
     pub fn respond(&mut self, now: Instant, stream: StreamId, head: &Response<()>, end: bool) {
-        self.respond_with_length(now, stream, head, None, end);
+        self.respond_with(now, stream, head, None, end);
     }
 
-    /// Answers a stream with all there is. See [`Engine::answer`](crate::engine::Engine::answer).
-    pub fn answer(
-        &mut self,
-        now: Instant,
-        stream: StreamId,
-        head: &Response<()>,
-        length: Option<u64>,
-        body: Option<Bytes>,
-    ) {
-        self.respond_with_length(now, stream, head, length, body.is_none());
-        if let Some(body) = body {
-            self.send(now, stream, body, true);
-        }
-    }
-
-    fn respond_with_length(
+    /// The same, whose length need not be in the head. See
+    /// [`Engine::respond_with`](crate::engine::Engine::respond_with).
+    pub fn respond_with(
         &mut self,
         now: Instant,
         stream: StreamId,

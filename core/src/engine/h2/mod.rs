@@ -180,7 +180,15 @@ impl H2 {
 
     /// Server: sends a head without copying it. See
     /// [`Engine::respond_with`](super::Engine::respond_with).
-    pub fn respond_with(&mut self, now: Instant, stream: StreamId, head: Response<()>, end: bool) {
+    pub fn respond_with(
+        &mut self,
+        now: Instant,
+        stream: StreamId,
+        mut head: Response<()>,
+        length: Option<u64>,
+        end: bool,
+    ) {
+        super::say_length(&mut head, length);
         self.respond_on(now, stream, head, end);
     }
 

@@ -1,6 +1,5 @@
 //! What only a server does: accept streams, answer them, change its own stream limit.
 
-use bytes::Bytes;
 use http::header::CONTENT_LENGTH;
 use http::{Method, Request, Response, StatusCode};
 
@@ -9,7 +8,7 @@ use super::stream::Stream;
 use super::wake::Chunk;
 use super::{Connection, H2, head};
 use crate::downstream::Cut;
-use crate::engine::{Event, Head, say_length};
+use crate::engine::{Event, Head};
 use crate::id::StreamId;
 use crate::time::{Duration, Instant};
 
@@ -144,22 +143,6 @@ impl H2 {
         if self.config.max_requests.is_some_and(|most| self.requests == most.get()) {
             self.cut(Cut::RequestLimit);
             self.drain(now);
-        }
-    }
-
-    /// Answers a stream with all there is. See [`Engine::answer`](crate::engine::Engine::answer).
-    pub fn answer(
-        &mut self,
-        now: Instant,
-        stream: StreamId,
-        mut head: Response<()>,
-        length: Option<u64>,
-        body: Option<Bytes>,
-    ) {
-        say_length(&mut head, length);
-        self.respond_on(now, stream, head, body.is_none());
-        if let Some(body) = body {
-            self.send(now, stream, body, true);
         }
     }
 

@@ -252,22 +252,21 @@ impl H3 {
         self.respond_on(now, stream, head, end, 0);
     }
 
-    /// Answers a stream with all there is. See [`Engine::answer`](super::Engine::answer).
-    pub fn answer(
+    /// The same, whose length need not be in the head. See
+    /// [`Engine::respond_with`](super::Engine::respond_with).
+    pub fn respond_with(
         &mut self,
         now: Instant,
         stream: StreamId,
         mut head: Response<()>,
         length: Option<u64>,
-        body: Option<Bytes>,
+        end: bool,
     ) {
         super::say_length(&mut head, length);
         self.log_at(now);
-        let behind = body.as_ref().map_or(0, Bytes::len);
-        self.respond_on(now, stream, &head, body.is_none(), behind);
-        if let Some(body) = body {
-            self.send(now, stream, body, true);
-        }
+        // A body whose length was not said is all there, and comes next.
+        let behind = length.filter(|_| !end).and_then(|length| usize::try_from(length).ok());
+        self.respond_on(now, stream, &head, end, behind.unwrap_or(0));
     }
 
     /// Sends part of a body. See [`Engine::send`](super::Engine::send).
