@@ -15,10 +15,11 @@ use http_body::Body as HttpBody;
 use pin_project_lite::pin_project;
 use regatta_core::engine::Decimal;
 
-use crate::body::{self, Body, BoxError, Side};
+use crate::body::{self, BoxError, Side};
 use crate::exchange::Exchange;
 use crate::hooks::ToldRequest;
 use crate::mail::{Frame, is_interim};
+use crate::server::ConnectionHandle;
 use crate::spans::ServerSpan;
 
 pin_project! {
@@ -107,13 +108,14 @@ impl Drop for Unfinished {
 
 impl Asked {
     pub(crate) fn of(
-        request: &Request<Body>,
+        request: &Request<()>,
+        on: Option<&ConnectionHandle>,
         alt_svc: Option<HeaderValue>,
         told: ToldRequest,
     ) -> Self {
         let method = request.method();
         let (head_only, connect) = (*method == Method::HEAD, *method == Method::CONNECT);
-        Self { head_only, connect, alt_svc, told, span: ServerSpan::of(request) }
+        Self { head_only, connect, alt_svc, told, span: ServerSpan::of(request, on) }
     }
 
     /// Works within the request's span.
@@ -328,9 +330,9 @@ mod tests {
     }
 
     fn asked(method: Method) -> Asked {
-        let mut request = Request::new(Body::empty());
+        let mut request = Request::new(());
         *request.method_mut() = method;
-        Asked::of(&request, None, ToldRequest::default())
+        Asked::of(&request, None, None, ToldRequest::default())
     }
 
     fn exchange() -> Arc<Exchange> {

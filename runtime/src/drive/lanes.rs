@@ -178,17 +178,18 @@ impl<P: Party> Lanes<P> {
             let next = u32::try_from(self.bells.len()).unwrap_or(u32::MAX);
             self.bells.push(Bell::new(next, Letter::Lane, &self.mailbox));
         }
-        self.put(slot, Place::Lane(lane));
+        if let Some(place) = self.place_of(slot) {
+            *place = Place::Lane(lane);
+        }
         self.moved.push(u32::try_from(slot).unwrap_or(u32::MAX));
     }
 
-    fn put(&mut self, slot: usize, taken: Place) {
+    /// A slot's place, to be taken: one is long, and is made where it stays.
+    fn place_of(&mut self, slot: usize) -> Option<&mut Place> {
         if self.places.len() <= slot {
             self.places.resize_with(slot + 1, Place::default);
         }
-        if let Some(place) = self.places.get_mut(slot) {
-            *place = taken;
-        }
+        self.places.get_mut(slot)
     }
 
     /// Resets a request's stream if it is still this request's.
@@ -338,7 +339,7 @@ impl<P: Party> Lanes<P> {
                 let packets = packets::of(engine, stream);
                 #[cfg(feature = "http3")]
                 packets::announce(packets.as_ref(), &mut head);
-                match self.party.on_request(now, stream, *head, end) {
+                match self.party.on_request(now, stream, head, end) {
                     None => engine.reset(now, stream),
                     Some(Begun::Exchange(exchange)) => {
                         exchange.set_lane(stream);
@@ -363,7 +364,9 @@ impl<P: Party> Lanes<P> {
         self.hear(engine, now);
         let bytes = whole.body.as_ref().map_or(0, Bytes::len);
         self.said += bytes;
-        self.put(stream.slot(), Place::Said(Said { stream, opened: now, bytes }));
+        if let Some(place) = self.place_of(stream.slot()) {
+            *place = Place::Said(Said { stream, opened: now, bytes });
+        }
         engine.answer(now, stream, whole);
     }
 

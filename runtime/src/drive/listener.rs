@@ -288,14 +288,16 @@ impl<R: Runtime, S: Service> Downward<R, S> {
     fn attempt(
         &mut self,
         now: Instant,
-        request: Request<Body>,
+        head: Box<Request<()>>,
+        end: bool,
         asked: Asked,
         exchange: Option<Arc<Exchange>>,
     ) -> Begun {
         let (runtime, service) = (&self.gate.runtime, &self.service);
         let kept = exchange.clone();
         let tried = catch_unwind(AssertUnwindSafe(|| {
-            let call = asked.scope(|| service.call(request));
+            let body = body_of(&head, end, exchange.as_ref()).on(&self.connection);
+            let call = asked.scope(|| service.call(head.map(|()| body)));
             let mut answer = Box::pin(Answer::new(call, asked, exchange));
             let mut cx = Context::from_waker(Waker::noop());
             match answer.as_mut().begin(&mut cx, || self.exchange(now)) {
@@ -374,7 +376,7 @@ impl<R: Runtime, S: Service> Party for Downward<R, S> {
         now: Instant,
         stream: StreamId,
         #[cfg_attr(not(feature = "http3"), expect(unused_mut, reason = "HTTP/3 adds to it"))]
-        mut head: Request<()>,
+        mut head: Box<Request<()>>,
         end: bool,
     ) -> Option<Begun> {
         let told = self.tell(now, stream, &head);
@@ -385,16 +387,15 @@ impl<R: Runtime, S: Service> Party for Downward<R, S> {
         {
             exchange.set_packets(datagrams.packets());
         }
-        let body = body_of(&head, end, exchange.as_ref()).on(&self.connection);
-        let request = head.map(|()| body);
         let alt_svc = self.gate.advertised.on(self.protocol, self.secure).cloned();
-        let asked = Asked::of(&request, alt_svc, told);
+        let asked = Asked::of(&head, Some(&self.connection), alt_svc, told);
         if self.may_try(now) {
-            return Some(self.attempt(now, request, asked, exchange));
+            return Some(self.attempt(now, head, end, asked, exchange));
         }
+        let body = body_of(&head, end, exchange.as_ref()).on(&self.connection);
         let exchange = exchange.unwrap_or_else(|| self.exchange(now));
         // Boxed, or the task would hold it twice.
-        let (service, request) = (Arc::clone(&self.service), Box::new(request));
+        let (service, request) = (Arc::clone(&self.service), Box::new(head.map(|()| body)));
         let answered = Arc::clone(&exchange);
         self.gate.runtime.spawn(async move {
             let call = asked.scope(|| service.call(*request));

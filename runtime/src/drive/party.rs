@@ -29,7 +29,7 @@ pub(crate) trait Party: Send + Unpin + 'static {
         &mut self,
         _now: Instant,
         _stream: StreamId,
-        _head: Request<()>,
+        _head: Box<Request<()>>,
         _end: bool,
     ) -> Option<Begun> {
         None

@@ -61,7 +61,9 @@ impl<T> Mailbox<T> {
     /// Moves all letters into `into`, without remembering anybody. False when there is none.
     pub(crate) fn take(&self, into: &mut Letters<T>) -> bool {
         let mut state = lock(&self.state);
-        into.append(&mut state.letters);
+        if !state.letters.is_empty() {
+            into.append(&mut state.letters);
+        }
         !into.is_empty()
     }
 

@@ -10,7 +10,6 @@ use tracing::warn;
 use tracing::{Level, Span, debug, info_span};
 
 use super::version;
-use crate::body::Body;
 use crate::server::ConnectionHandle;
 
 const SERVER: &str = "regatta::server";
@@ -20,11 +19,10 @@ const SERVER: &str = "regatta::server";
 pub(crate) struct ServerSpan(Option<Span>);
 
 impl ServerSpan {
-    pub(crate) fn of(request: &Request<Body>) -> Self {
+    pub(crate) fn of(request: &Request<()>, on: Option<&ConnectionHandle>) -> Self {
         if !tracing::enabled!(target: SERVER, Level::INFO) {
             return Self(None);
         }
-        let on = request.body().connection();
         let peer = on.and_then(ConnectionHandle::peer);
         let span = info_span!(
             target: SERVER,

@@ -5,9 +5,9 @@ use core::net::SocketAddr;
 use http::{Request, StatusCode};
 use regatta_core::types::{Cause, Origin, Protocol};
 
-use crate::body::Body;
 use crate::error::Error;
 use crate::hooks::{ConnectionEvent, ConnectionFacts, RequestEvent, RequestFacts};
+use crate::server::ConnectionHandle;
 use crate::timeline::Timeline;
 
 /// The span of one request of a client.
@@ -41,7 +41,7 @@ pub(crate) const fn tell_connection(_: &ConnectionFacts, _: &ConnectionEvent) {}
 pub(crate) struct ServerSpan;
 
 impl ServerSpan {
-    pub(crate) const fn of(_: &Request<Body>) -> Self {
+    pub(crate) const fn of(_: &Request<()>, _: Option<&ConnectionHandle>) -> Self {
         Self
     }
 

@@ -169,6 +169,10 @@ pub(super) fn refusal(out: &mut Output, status: StatusCode) {
 }
 
 fn status_line(out: &mut Output, status: StatusCode) {
+    if status == StatusCode::OK {
+        // What nearly all say, in one piece.
+        return out.put(b"HTTP/1.1 200 OK\r\n");
+    }
     out.put(b"HTTP/1.1 ");
     out.put(status.as_str().as_bytes());
     out.put(b" ");

@@ -79,7 +79,8 @@ impl H2 {
         self.accepted = self.accepted.max(number);
         self.io.wire().tap.told(number);
         let (parts, body) = request.into_parts();
-        let mut request = Request::from_parts(parts, ());
+        // It is long: made where it stays.
+        let mut request = Box::new(Request::from_parts(parts, ()));
         if let Some((cut, status)) = self.refusal(&request) {
             self.cut(cut);
             let mut response = Response::new(());
@@ -117,7 +118,7 @@ impl H2 {
             self.clock.expect(now, stream);
         }
         self.clock.busy(now);
-        self.events.push_back(Event::Head { stream, head: Head::Request(Box::new(request)), end });
+        self.events.push_back(Event::Head { stream, head: Head::Request(request), end });
     }
 
     /// Why a request is answered here, without the service.
