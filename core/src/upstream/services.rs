@@ -136,6 +136,15 @@ impl Upstream {
         self.out.push(Action::ResolveServices { pool, origin, name });
     }
 
+    /// Whether a connection of the pool stands behind the gate.
+    pub(super) fn is_held_back(&self, grid: &Grid) -> bool {
+        grid.services.is_shut()
+            && grid.connections().any(|(_, connection)| {
+                let race = self.races.get(connection.slot()).and_then(Option::as_deref);
+                race.is_some_and(|race| race.connection == connection && race.gated)
+            })
+    }
+
     /// Whether a leg over this stands behind the gate.
     pub(super) fn is_behind_gate(&self, pool: PoolId, leg: Option<Leg>) -> bool {
         let grid = self.pools.get(pool).and_then(|member| member.grid.as_deref());

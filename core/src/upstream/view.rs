@@ -21,6 +21,8 @@ pub struct PoolView {
     pub waiting: u32,
     /// Whether it stands in line for its turn to begin a connection.
     pub awaits_turn: bool,
+    /// Whether a connection of it over TCP waits for what HTTPS records say.
+    pub is_held_back: bool,
     /// Its connections: connecting, ready by rank, then busy and draining.
     pub connections: Vec<ConnectionView>,
 }
@@ -168,6 +170,7 @@ impl Upstream {
             key: member.key.clone(),
             waiting: member.pool.queued(),
             awaits_turn: member.awaits_turn,
+            is_held_back: member.grid.as_deref().is_some_and(|grid| self.is_held_back(grid)),
             connections: member
                 .pool
                 .members(&self.tables)

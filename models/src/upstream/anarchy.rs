@@ -93,7 +93,7 @@ impl<const RACES: bool> Subject for Anarchy<RACES> {
         }
         if !self.pools.is_empty() && tape.one_in("services", 16) {
             let pool = one(tape, &self.pools).unwrap_or(PoolId::new(0, 0));
-            return races::services(tape, pool);
+            return races::services(tape, pool, false);
         }
         if RACES && tape.one_in("early", if self.fresh.is_some() { 2 } else { 8 }) {
             let limit = Limit::Total(u64::from(tape.draw("granted", 4)));

@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use core::net::IpAddr;
 
-use regatta_core::id::PoolId;
-use regatta_core::types::{Key, Origin, Protocol, Refusal, Transport};
+use regatta_core::types::{Protocol, Refusal, Transport};
 use regatta_core::upstream::{Action, Event, PoolView, Upstream};
 
 use super::{World, races, sights};
@@ -14,6 +13,7 @@ use crate::books::End;
 impl<const RACES: bool> World<RACES> {
     /// Writes down what the world did.
     pub(super) fn enter(&mut self, event: &Event, machine: &Upstream) {
+        self.hear_of_services(event);
         let books = &mut self.books;
         match event {
             Event::Requested { key, method, deadline } => {
@@ -60,7 +60,7 @@ impl<const RACES: bool> World<RACES> {
             }
             Event::AttemptProgress(_) | Event::BudgetSpent(_) | Event::Misdirected(_) => {}
             Event::Learnt { .. } | Event::Restored { .. } => {}
-            Event::ServicesResolved { pool, .. } => drop(self.asked.remove(pool)),
+            Event::ServicesResolved { .. } => {}
             Event::Refusing(connection) => books.stop(*connection, "its peer refuses"),
             Event::StreamEnded { connection, request, outcome, retry, body, .. } => {
                 let (connection, outcome) = (*connection, *outcome);
@@ -96,7 +96,9 @@ impl<const RACES: bool> World<RACES> {
                 assert!(before.is_none(), "{name} is looked up twice at once");
                 books.tally.held(sights::LOOKUP);
             }
-            Action::ResolveServices { pool, origin, .. } => self.services_asked(*pool, origin),
+            Action::ResolveServices { pool, origin, name } => {
+                self.services_asked(*pool, origin, name);
+            }
             Action::Connect { attempt, connection, transport, address, origin, profile } => {
                 let pool = self.keys.iter().position(|key| key.origin == *origin);
                 let pool = pool.expect("a connection belongs to a key");
@@ -149,14 +151,6 @@ impl<const RACES: bool> World<RACES> {
             Action::Shutdown(id) => books.shutdown(*id),
             Action::Abort(id) => books.abort(*id),
         }
-    }
-
-    fn services_asked(&mut self, pool: PoolId, origin: &Origin) {
-        let raced = |key: &Key| key.origin == *origin && races::is_raced(key);
-        let wanted = self.config.profiles[0].https_records;
-        assert!(wanted && self.keys.iter().any(raced), "nobody asked for {origin}");
-        assert!(self.asked.insert(pool), "{pool} asks twice at once");
-        self.books.tally.held(sights::LOOKUP);
     }
 
     /// The addresses that a new connection begins with are not too old.

@@ -16,10 +16,10 @@ impl<const RACES: bool> World<RACES> {
         if RACES && tape.one_in("learn", seldom) {
             return Some(races::learnt(tape, &self.keys));
         }
-        if !self.asked.is_empty() && tape.one_in("services", 4) {
-            let asked: Vec<_> = self.asked.iter().copied().collect();
+        let asked = self.services.pools();
+        if !asked.is_empty() && tape.one_in("services", 4) {
             let pool = tape.pick("asks", &asked);
-            return Some(races::services(tape, pool));
+            return Some(races::services(tape, pool, self.services.follows(pool)));
         }
         let books = &self.books;
         let up = |c: &Connection| c.up.is_some() && !c.gone;

@@ -10,6 +10,7 @@ mod journaled;
 mod line;
 mod races;
 mod room;
+mod services;
 mod sights;
 
 pub use anarchy::Anarchy;
@@ -37,6 +38,7 @@ use crate::tape::Tape;
 
 use draws::{ADDRESSES, draw, keys};
 use line::Line;
+use services::Services;
 
 /// The world around an upstream; where `RACES`, QUIC and TCP race for the first profile's pools.
 #[derive(Debug)]
@@ -51,8 +53,7 @@ pub struct World<const RACES: bool = false> {
     quic: BTreeSet<ConnectionId>,
     /// Names that are being looked up, and whether an address was told.
     resolving: BTreeMap<HostId, bool>,
-    /// Pools that have asked for HTTPS records.
-    asked: BTreeSet<PoolId>,
+    services: Services,
     told: BTreeSet<IpAddr>,
     names: BTreeMap<HostId, Arc<str>>,
     /// Until when the addresses of a name may be used without asking again.
@@ -94,7 +95,7 @@ impl<const RACES: bool> World<RACES> {
             Event::Resolved { host, .. } | Event::ResolveFinished { host, .. } => {
                 self.resolving.contains_key(host)
             }
-            Event::ServicesResolved { pool, .. } => self.asked.contains(pool),
+            Event::ServicesResolved { pool, .. } => self.services.is_asked(*pool),
             Event::AttemptProgress(attempt)
             | Event::Connected { attempt, .. }
             | Event::EarlyData { attempt, .. }
@@ -302,7 +303,7 @@ impl<const RACES: bool> Subject for World<RACES> {
             past_attempts: BTreeMap::new(),
             quic: BTreeSet::new(),
             resolving: BTreeMap::new(),
-            asked: BTreeSet::new(),
+            services: Services::default(),
             told: BTreeSet::new(),
             names: BTreeMap::new(),
             known: BTreeMap::new(),
@@ -374,6 +375,7 @@ impl<const RACES: bool> Subject for World<RACES> {
         }
         self.compare(machine, &after);
         self.resolving.retain(|host, _| machine.host_name(*host).is_some());
+        self.services_are_right(&after, done);
         for id in after.iter().flat_map(connecting) {
             self.began.entry(id).or_insert(self.networks);
         }
@@ -400,7 +402,7 @@ impl<const RACES: bool> Subject for World<RACES> {
     }
 
     fn rest(&mut self, _now: Instant, machine: &Upstream) -> Rest<Event> {
-        if let Some(&pool) = self.asked.first() {
+        if let Some(pool) = self.services.any() {
             return Rest::Event(races::no_services(pool));
         }
         if let Some((&host, &told)) = self.resolving.iter().next() {

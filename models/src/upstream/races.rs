@@ -71,21 +71,22 @@ pub(super) fn no_services(pool: PoolId) -> Event {
     Event::ServicesResolved { pool, records: HttpsRecords::Offers(vec![]), ttl: None }
 }
 
-/// What the resolver says of services, right or wrong.
-pub(super) fn services(tape: &mut Tape, pool: PoolId) -> Event {
+/// What the resolver says of services, right or wrong; who follows aliases is led on, mostly.
+pub(super) fn services(tape: &mut Tape, pool: PoolId, follows: bool) -> Event {
     let ttl = tape.pick("ttl", &[None, Some(ms(0)), Some(ms(200)), Some(Duration::MAX)]);
-    let records = match tape.weighted("services", &[4, 2, 1, 1]) {
-        0 => {
-            let mut alternative = Alternative::http3(tape.pick("port", &PORTS));
-            if tape.one_in("elsewhere", 3) {
-                alternative.host = Some(ELSEWHERE.into());
+    let records =
+        match tape.weighted("services", if follows { &[2, 1, 12, 1] } else { &[4, 2, 1, 1] }) {
+            0 => {
+                let mut alternative = Alternative::http3(tape.pick("port", &PORTS));
+                if tape.one_in("elsewhere", 3) {
+                    alternative.host = Some(ELSEWHERE.into());
+                }
+                HttpsRecords::Offers(vec![Offer::new(alternative)])
             }
-            HttpsRecords::Offers(vec![Offer::new(alternative)])
-        }
-        1 => HttpsRecords::Offers(vec![]),
-        2 => HttpsRecords::Alias(ELSEWHERE.into()),
-        _ => HttpsRecords::Unavailable,
-    };
+            1 => HttpsRecords::Offers(vec![]),
+            2 => HttpsRecords::Alias(ELSEWHERE.into()),
+            _ => HttpsRecords::Unavailable,
+        };
     Event::ServicesResolved { pool, records, ttl }
 }
 

@@ -24,7 +24,8 @@ fn pool(host: &str, waiting: u32, connections: Vec<ConnectionView>) -> PoolView 
     let origin = Origin { scheme: Scheme::Https, host: host.into(), port: 443 };
     let (cluster, profile) = (ClusterId::new(0, 0), ProfileId(1));
     let key = Key { cluster, origin, profile, priority: Priority::High };
-    PoolView { id: PoolId::new(0, 0), key, waiting, awaits_turn: false, connections }
+    let (awaits_turn, is_held_back) = (false, false);
+    PoolView { id: PoolId::new(0, 0), key, waiting, awaits_turn, is_held_back, connections }
 }
 
 /// Every counter has a number of its own: 100, 101, and so on in the order of kinds.
