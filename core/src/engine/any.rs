@@ -7,7 +7,7 @@ use http::{HeaderMap, Request, Response};
 use super::h1;
 #[cfg(feature = "http2")]
 use super::h2;
-use super::{Config, Event, OpenError, Output, Shutdown};
+use super::{Config, Event, OpenError, Output, Shutdown, Spare};
 use crate::id::StreamId;
 use crate::time::{Duration, Instant};
 use crate::types::{Cause, Limit, Protocol};
@@ -86,7 +86,7 @@ impl Engine {
     ) {
         match self {
             #[cfg(feature = "http1")]
-            Self::H1(engine) => engine.respond_with(now, stream, &head, length, end),
+            Self::H1(engine) => engine.respond_with(now, stream, head, length, end),
             #[cfg(feature = "http2")]
             Self::H2(engine) => engine.respond_with(now, stream, head, length, end),
         }
@@ -212,6 +212,29 @@ impl Engine {
         match self {
             #[cfg(feature = "http1")]
             Self::H1(engine) => engine.write_ended(),
+            #[cfg(feature = "http2")]
+            Self::H2(_) => false,
+        }
+    }
+
+    /// Lends it `spare`, and by the next call takes that back. Only HTTP/1 has a use for it.
+    pub fn lend(&mut self, spare: &mut Option<Box<Spare>>) {
+        match self {
+            #[cfg(feature = "http1")]
+            Self::H1(engine) => engine.lend(spare),
+            #[cfg(feature = "http2")]
+            Self::H2(_) => {
+                let _ = spare;
+            }
+        }
+    }
+
+    /// Whether nothing is left to be told or written until something new comes. HTTP/2 does not
+    /// know.
+    pub fn is_quiet(&self) -> bool {
+        match self {
+            #[cfg(feature = "http1")]
+            Self::H1(engine) => engine.is_quiet(),
             #[cfg(feature = "http2")]
             Self::H2(_) => false,
         }

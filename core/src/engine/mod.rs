@@ -54,6 +54,7 @@ mod pace;
 pub mod qlog;
 #[cfg(all(feature = "http3", any(feature = "ring", feature = "aws-lc-rs")))]
 pub mod quic;
+mod spare;
 #[cfg(all(
     any(feature = "http1", feature = "http2"),
     any(feature = "ring", feature = "aws-lc-rs")
@@ -71,6 +72,7 @@ pub use decimal::Decimal;
 pub use extended::Extended;
 pub use output::Output;
 pub use pace::{Meter, Pace};
+pub use spare::Spare;
 #[cfg(all(
     any(feature = "http1", feature = "http2"),
     any(feature = "ring", feature = "aws-lc-rs")

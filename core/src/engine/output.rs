@@ -5,6 +5,8 @@ use std::io::{self, IoSlice};
 
 use bytes::{Buf, Bytes, BytesMut};
 
+use super::Spare;
+
 /// Chunks at least this long are not copied.
 const BY_REFERENCE: usize = 4 << 10;
 
@@ -119,7 +121,11 @@ impl Output {
         self.len -= left;
         while left > 0 {
             let Some(first) = self.chunks.front_mut() else {
-                self.tail.advance(left);
+                // Of what is empty all the room is there for what comes next.
+                match left == self.tail.len() {
+                    true => self.tail.clear(),
+                    false => self.tail.advance(left),
+                }
                 return;
             };
             if left < first.len() {
@@ -142,6 +148,19 @@ impl Output {
     pub fn shrink(&mut self) {
         if self.is_empty() && (self.tail.capacity() > 0 || self.chunks.capacity() > 0) {
             *self = Self::new();
+        }
+    }
+
+    /// Copies what is put next into the room of `spare`, where it owns none.
+    pub fn borrow(&mut self, spare: &mut Spare) {
+        spare.give_bytes(&mut self.tail);
+    }
+
+    /// As [`Output::shrink`], and leaves its room to `spare`.
+    pub fn give_back(&mut self, spare: &mut Spare) {
+        if self.is_empty() {
+            spare.keep_bytes(&mut self.tail);
+            self.shrink();
         }
     }
 

@@ -1,13 +1,14 @@
 //! The loop of one byte stream: mailbox to engine, engine to wire, wire to engine, engine to
 //! pipes. Clients and servers run the same; what differs is a [`Party`].
 
+use core::cell::Cell;
 use core::task::{Context, Poll};
 use core::time::Duration;
 use std::sync::Arc;
 
 use regatta_core::Instant;
 use regatta_core::downstream::Cut;
-use regatta_core::engine::{Engine, Meter, Shutdown};
+use regatta_core::engine::{Engine, Meter, Shutdown, Spare};
 use regatta_core::types::Cause;
 
 use super::deadline::Deadline;
@@ -42,6 +43,11 @@ enum Ear {
     Shut,
 }
 
+thread_local! {
+    /// Lent to the connection of this thread that is served.
+    static SPARE: Cell<Option<Box<Spare>>> = const { Cell::new(None) };
+}
+
 /// One connection's task.
 pub(crate) struct Connection<R: Runtime, P: Party> {
     runtime: R,
@@ -58,6 +64,8 @@ pub(crate) struct Connection<R: Runtime, P: Party> {
     meter: Meter,
     /// Nothing waits in the engine or for the transport: without news there is nothing to do.
     settled: bool,
+    /// What its engine needs only while it is served.
+    spare: Option<Box<Spare>>,
 }
 
 impl<R: Runtime, P: Party> Connection<R, P> {
@@ -79,12 +87,25 @@ impl<R: Runtime, P: Party> Connection<R, P> {
             stalled: None,
             meter: Meter::default(),
             settled: false,
+            spare: None,
         }
     }
 
     /// Serves it; ready when the connection is gone. Polled where it lies: it is large, and a
     /// future that took it would hold it twice.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.spare = Some(SPARE.take().unwrap_or_default());
+        self.engine.lend(&mut self.spare);
+        let done = self.serve(cx);
+        self.engine.lend(&mut self.spare);
+        if let Some(spare) = &mut self.spare {
+            self.wire.plain.give_back(spare);
+        }
+        SPARE.set(self.spare.take());
+        done
+    }
+
+    fn serve(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let mut now = self.runtime.now();
         let mut ear = Ear::Shut;
         for round in 0..BUDGET {
@@ -138,7 +159,9 @@ impl<R: Runtime, P: Party> Connection<R, P> {
         progress |= self.lanes.move_lanes(&mut self.engine, now);
         progress |= self.write(cx, now);
         let told = self.take_events(now);
-        self.settled &= !told && !self.lanes.has_moved() && self.stage == Stage::Open;
+        // What a server was told last, mostly that a stream has ended, may have changed nothing.
+        self.settled &= !told || (P::SIDE == Side::Server && self.engine.is_quiet());
+        self.settled &= !self.lanes.has_moved() && self.stage == Stage::Open;
         progress | told
     }
 
@@ -203,6 +226,9 @@ impl<R: Runtime, P: Party> Connection<R, P> {
         let mut progress = false;
         let has_room = self.wire.backlog() < ROOM;
         if has_room {
+            if let Some(spare) = &mut self.spare {
+                self.wire.plain.borrow(spare);
+            }
             self.engine.transmit(now, &mut self.wire.plain, ROOM);
         }
         let has_more = !has_room || self.wire.plain.len() >= ROOM;

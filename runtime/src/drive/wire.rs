@@ -345,6 +345,8 @@ impl<S: Stream> Wire<S> {
             wrote = !self.plain.is_empty();
             self.plain.clear();
         }
+        // What is plain is shrunk by who lends it its room.
+        let is_plain = self.layer.is_none() && self.outer.is_none();
         while !self.is_write_closed() {
             let out = match self.layer.as_deref_mut() {
                 Some(Layer { tls, sealed }) => {
@@ -361,7 +363,9 @@ impl<S: Stream> Wire<S> {
                 None => out,
             };
             let written = if out.is_empty() {
-                out.shrink();
+                if !is_plain {
+                    out.shrink();
+                }
                 if self.write == WriteHalf::Open {
                     break;
                 }

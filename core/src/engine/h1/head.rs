@@ -136,8 +136,13 @@ impl Scanner {
     }
 }
 
-/// Parses a whole request head and checks target and Host (RFC 9112 3.2).
-pub(super) fn parse_request(head: &Bytes, lines: usize) -> Result<Request<()>, Fault> {
+/// Parses a whole request head and checks target and Host (RFC 9112 3.2). Its fields are added to
+/// `room`, which is empty.
+pub(super) fn parse_request(
+    head: &Bytes,
+    lines: usize,
+    room: HeaderMap,
+) -> Result<Box<Request<()>>, Fault> {
     with_slots(lines, |slots| {
         let mut parsed = httparse::Request::new(&mut []);
         let config = ParserConfig::default();
@@ -150,13 +155,14 @@ pub(super) fn parse_request(head: &Bytes, lines: usize) -> Result<Request<()>, F
         let method = Method::from_bytes(method.as_bytes()).map_err(|_| Fault::START)?;
         let version = if minor == 0 { Version::HTTP_10 } else { Version::HTTP_11 };
         let uri = target(&method, head.slice_ref(path.as_bytes()))?;
-        let mut headers = fields(head, parsed.headers)?;
-        check_host(&mut headers, &uri, &method, version)?;
-        let mut request = Request::new(());
+        // It is long: made where it stays.
+        let mut request = Box::new(Request::new(()));
+        *request.headers_mut() = room;
+        fields(head, parsed.headers, request.headers_mut())?;
+        check_host(request.headers_mut(), &uri, &method, version)?;
         *request.method_mut() = method;
         *request.uri_mut() = uri;
         *request.version_mut() = version;
-        *request.headers_mut() = headers;
         Ok(request)
     })
 }
@@ -175,7 +181,7 @@ pub(super) fn parse_response(head: &Bytes, lines: usize) -> Result<Response<()>,
         let mut response = Response::new(());
         *response.status_mut() = http::StatusCode::from_u16(code).map_err(|_| Fault::START)?;
         *response.version_mut() = if minor == 0 { Version::HTTP_10 } else { Version::HTTP_11 };
-        *response.headers_mut() = fields(head, parsed.headers)?;
+        fields(head, parsed.headers, response.headers_mut())?;
         Ok(response)
     })
 }
@@ -185,7 +191,9 @@ pub(super) fn parse_trailers(section: &Bytes, lines: usize) -> Result<HeaderMap,
     let mut slots = vec![httparse::EMPTY_HEADER; lines];
     match httparse::parse_headers(section, &mut slots) {
         Ok(Status::Complete((length, parsed))) if length == section.len() => {
-            fields(section, parsed)
+            let mut trailers = HeaderMap::new();
+            fields(section, parsed, &mut trailers)?;
+            Ok(trailers)
         }
         _ => Err(Fault::FIELD),
     }
@@ -239,15 +247,16 @@ fn version_fault(head: &[u8], kind: Kind) -> Fault {
     }
 }
 
-fn fields(head: &Bytes, parsed: &[Header<'_>]) -> Result<HeaderMap, Fault> {
-    let mut headers = HeaderMap::try_with_capacity(parsed.len()).map_err(|_| Fault::LARGE)?;
+/// Adds the fields of a section to `headers`, which are empty.
+fn fields(head: &Bytes, parsed: &[Header<'_>], headers: &mut HeaderMap) -> Result<(), Fault> {
+    headers.try_reserve(parsed.len()).map_err(|_| Fault::LARGE)?;
     for field in parsed {
         let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| Fault::FIELD)?;
         let value = HeaderValue::from_maybe_shared(head.slice_ref(field.value))
             .map_err(|_| Fault::FIELD)?;
         headers.try_append(name, value).map_err(|_| Fault::LARGE)?;
     }
-    Ok(headers)
+    Ok(())
 }
 
 /// The four forms of a request target, each only where it may stand (RFC 9112 3.2).

@@ -40,7 +40,7 @@ use std::sync::Arc;
 use bytes::{Buf, Bytes, BytesMut};
 use http::StatusCode;
 
-use super::{Config, Event, Meter, Output, Shutdown};
+use super::{Config, Event, Meter, Output, Shutdown, Spare};
 use crate::downstream::Cut;
 use crate::id::StreamId;
 use crate::time::{Duration, Instant};
@@ -87,6 +87,8 @@ pub struct H1 {
     /// Where a server puts a short head once nobody holds a part of the one before.
     head: BytesMut,
     wire: Output,
+    /// What its driver lends it while it serves it.
+    spare: Option<Box<Spare>>,
     events: VecDeque<Event>,
     /// Why the connection ends with the current exchange, or at once when there is none.
     closing: Option<Cause>,
@@ -136,6 +138,7 @@ impl H1 {
             scanner: Scanner::default(),
             head: BytesMut::new(),
             wire: Output::new(),
+            spare: None,
             events: VecDeque::new(),
             closing: None,
             refusing: false,
@@ -325,6 +328,16 @@ impl H1 {
             self.refuse(Fault::SLOW);
         }
         self.time_body(now);
+    }
+
+    /// Lends it `spare`, and by the next call takes that back.
+    pub fn lend(&mut self, spare: &mut Option<Box<Spare>>) {
+        core::mem::swap(&mut self.spare, spare);
+    }
+
+    /// Whether there is neither an event to be taken nor anything to be written.
+    pub fn is_quiet(&self) -> bool {
+        self.events.is_empty() && self.wire.is_empty()
     }
 
     /// Whether this side will write nothing more and has handed out all of it, while the peer

@@ -16,12 +16,27 @@ use crate::types::Cause;
 impl H1 {
     /// Answers a stream with an interim or final head.
     pub fn respond(&mut self, now: Instant, stream: StreamId, head: &Response<()>, end: bool) {
-        self.respond_with(now, stream, head, None, end);
+        self.respond_of_length(now, stream, head, None, end);
     }
 
     /// The same, whose length need not be in the head. See
     /// [`Engine::respond_with`](crate::engine::Engine::respond_with).
     pub fn respond_with(
+        &mut self,
+        now: Instant,
+        stream: StreamId,
+        mut head: Response<()>,
+        length: Option<u64>,
+        end: bool,
+    ) {
+        self.respond_of_length(now, stream, &head, length, end);
+        if let Some(spare) = &mut self.spare {
+            // For the fields of the next request.
+            spare.keep_fields(head.headers_mut());
+        }
+    }
+
+    fn respond_of_length(
         &mut self,
         now: Instant,
         stream: StreamId,
@@ -65,6 +80,9 @@ impl H1 {
         let Some(plan) = write::Plan::of_response(head, length, end, verb, old, closing) else {
             return self.fail(Cause::Cancelled);
         };
+        if let Some(spare) = &mut self.spare {
+            self.wire.borrow(spare);
+        }
         write::response(&mut self.wire, head, &plan);
         let Some(exchange) = &mut self.exchange else {
             return;
@@ -110,12 +128,13 @@ impl H1 {
             return Ok(0);
         };
         let raw = self.copy_request(buf.get(..length).unwrap_or_default());
-        let request = head::parse_request(&raw, lines)?;
+        let fields = self.spare.as_mut().map(|spare| spare.take_fields());
+        let request = head::parse_request(&raw, lines, fields.unwrap_or_default())?;
         self.on_request(now, request)?;
         Ok(raw.len())
     }
 
-    fn on_request(&mut self, now: Instant, request: Request<()>) -> Result<(), Fault> {
+    fn on_request(&mut self, now: Instant, request: Box<Request<()>>) -> Result<(), Fault> {
         let (version, headers) = (request.version(), request.headers());
         let length = framing::of_request(version, headers)?;
         let options = Options::of(headers);
@@ -142,11 +161,7 @@ impl H1 {
                 .any(|expectation| expectation.eq_ignore_ascii_case(b"100-continue"));
         self.deadline = exchange.expecting.then_some(now + self.config.expect_timeout);
         self.exchange = Some(exchange);
-        self.events.push_back(Event::Head {
-            stream: id,
-            head: Head::Request(Box::new(request)),
-            end,
-        });
+        self.events.push_back(Event::Head { stream: id, head: Head::Request(request), end });
         if !options.persists(version) {
             self.end_after(Cause::GoAway(0));
         } else if self.config.max_requests.is_some_and(|most| self.next >= most.get()) {
