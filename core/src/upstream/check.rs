@@ -16,8 +16,7 @@ impl Upstream {
         self.check_races();
         assert!(self.legs.is_empty() && !self.wants, "a leg was left");
         self.check_grids();
-        let own = self.races.iter().flatten().filter(|race| race.own_host);
-        let own = own.filter(|race| race.eyeballs.is_some()).map(|race| race.host);
+        let own = self.races.iter().flatten().filter(|race| race.own_host).map(|race| race.host);
         self.hosts.check(self.pools.iter().map(|(_, member)| member.host).chain(own));
     }
 

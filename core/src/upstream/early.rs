@@ -90,7 +90,7 @@ impl Upstream {
         let (host, shares) = (race.host, race.shares_addresses());
         let leg = race.runner.as_ref().map(|runner| runner.id);
         let failed = race.failure(now, None);
-        self.forget_race(connection);
+        let held = self.forget_race(connection);
         let ours = closing && !late;
         if !shares
             && !ours
@@ -105,6 +105,7 @@ impl Upstream {
                 self.turn(pool, |turn| turn.on_early_failed(connection, failed, false));
             }
         }
+        self.let_go(held);
         self.settle(pool);
     }
 }

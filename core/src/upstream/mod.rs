@@ -477,7 +477,8 @@ impl Upstream {
         }
         if established.is_some_and(|slot| slot.state != State::Connecting) {
             self.on_leg_closed(connection, false);
-            self.forget_race(connection);
+            let held = self.forget_race(connection);
+            self.let_go(held);
         }
         self.on_connection(connection, pool::Event::Closed { connection, cause });
     }

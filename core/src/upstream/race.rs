@@ -42,7 +42,7 @@ pub(super) struct Race {
     pub(super) connection: ConnectionId,
     pub(super) pool: PoolId,
     pub(super) host: HostId,
-    /// That is not its pool's: while it is under way it counts for one of the host's users.
+    /// That is not its pool's: as long as it lives it counts for one of the host's users.
     pub(super) own_host: bool,
     /// The leg that it is of the race between the transports, if those race.
     pub(super) runner: Option<Runner>,

@@ -84,8 +84,9 @@ impl Upstream {
                 }
             }
             // Each may have another leg begun, in the slot of one that was given up as well.
-            let Some((pool, leg)) = dropped.pop_front() else { break };
+            let Some((pool, leg, held)) = dropped.pop_front() else { break };
             self.on_leg_dropped(pool, leg);
+            self.let_go(held);
         }
     }
 
@@ -386,9 +387,10 @@ impl Upstream {
     fn fail_connection(&mut self, connection: ConnectionId, failed: AllFailed) {
         let Some(pool) = self.end_race(connection) else { return };
         let leg = self.race(connection).and_then(|race| race.runner.as_ref().map(|r| r.id));
-        self.forget_race(connection);
+        let held = self.forget_race(connection);
         if let Some(leg) = leg {
-            return self.on_leg_failed(pool, connection, leg, (&failed, false));
+            self.on_leg_failed(pool, connection, leg, (&failed, false));
+            return self.let_go(held);
         }
         let failed = Arc::new(failed);
         self.turn(pool, |turn| {
@@ -397,13 +399,17 @@ impl Upstream {
     }
 
     /// The pool does not need the connection any more; its slot is free already. The leg that it
-    /// was, whose race is to be told.
-    fn abort_race(&mut self, connection: ConnectionId) -> Option<(PoolId, LegId)> {
+    /// was, whose race is to be told, and the host that is let go then.
+    fn abort_race(&mut self, connection: ConnectionId) -> Option<(PoolId, LegId, Option<HostId>)> {
         self.tell_race(connection, eyeballs::Event::Cancelled, None);
         let pool = self.end_race(connection);
         let leg = self.race(connection).and_then(|race| race.runner.as_ref().map(|r| r.id));
-        self.forget_race(connection);
-        pool.zip(leg)
+        let held = self.forget_race(connection);
+        let dropped = pool.zip(leg);
+        if dropped.is_none() {
+            self.let_go(held);
+        }
+        dropped.map(|(pool, leg)| (pool, leg, held))
     }
 
     /// The race is decided: its host need not tell it anything more.
@@ -417,18 +423,22 @@ impl Upstream {
         if let Some(host) = self.hosts.get_mut(race.host) {
             host.racing.retain(|racing| *racing != connection);
         }
-        if race.own_host {
-            self.hosts.give(race.host);
-        }
         Some(race.pool)
     }
 
-    /// Drops the memory of a connection that is gone.
-    pub(super) fn forget_race(&mut self, connection: ConnectionId) {
-        if self.race(connection).is_some()
-            && let Some(slot) = self.races.get_mut(connection.slot())
-        {
-            *slot = None;
+    /// Drops the memory of a connection that is gone. The host that was its own: its addresses are
+    /// known until it is let go, which a leg that follows to the other family depends on.
+    #[must_use]
+    pub(super) fn forget_race(&mut self, connection: ConnectionId) -> Option<HostId> {
+        self.race(connection)?;
+        let race = self.races.get_mut(connection.slot())?.take()?;
+        race.own_host.then_some(race.host)
+    }
+
+    /// A connection that is gone does not need its own host any more.
+    pub(super) fn let_go(&mut self, held: Option<HostId>) {
+        if let Some(host) = held {
+            self.hosts.give(host);
         }
     }
 

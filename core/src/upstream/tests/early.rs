@@ -2,7 +2,7 @@
 
 use super::grid::{BOTH, Race, V4};
 use super::*;
-use crate::altsvc::State as Known;
+use crate::altsvc::{Alternative, State as Known};
 use crate::race::NoEarlyData;
 
 const TAKES: Limit = Limit::Total(2);
@@ -81,6 +81,21 @@ fn who_does_not_go_early() {
         assert_eq!(race.connected(0), ["r0 on 0", "r1 on 0"]);
         assert_eq!(race.counts(), [0, 0, 0]);
     }
+}
+
+/// The addresses of an alternative's host are known as long as somebody is on its way there.
+#[test]
+fn early_data_to_another_host_leaves_the_second_family_its_addresses() {
+    let mut race = Race::new(|config| config.profiles[0].early_data = true, BOTH);
+    race.learn(Alternative { host: Some("alt.test".into()), ..Alternative::http3(8_443) });
+    race.ask(MethodClass::Early);
+    assert_eq!(race.early(0), ["r0 on 0"]);
+    race.ask(MethodClass::Safe);
+    assert_eq!(
+        race.pass(300),
+        ["1: quic 192.0.2.1:8443", "resolve example.test", "2: tcp [2001:db8::1]:443"]
+    );
+    assert_eq!(race.confirmed(0), ["r1 on 0", "abort 1", "abort 2"]);
 }
 
 /// RFC 9001 4.6.2: the handshake did not take it. The same connection serves it then.

@@ -262,6 +262,33 @@ fn an_alternative_on_another_host_is_looked_up_there() {
     assert_eq!(race.connected(0), ["r0 on 0", "abort 1"]);
 }
 
+/// The second family's leg goes to an address that the first one's lookup has found.
+#[test]
+fn the_second_family_of_another_host_starts_however_the_first_ends() {
+    let elsewhere = || {
+        let mut race = Race::new(|_| (), BOTH);
+        let host = Some("alt.test".into());
+        race.learn(Alternative { host, ..Alternative::http3(8_443) });
+        assert_eq!(race.request(), ["resolve alt.test", "0: quic [2001:db8::1]:8443"]);
+        race
+    };
+    let mut race = elsewhere();
+    assert_eq!(
+        race.pass(300),
+        [
+            "1: quic [2001:db8::2]:8443",
+            "2: quic 192.0.2.1:8443",
+            "resolve example.test",
+            "3: tcp [2001:db8::1]:443"
+        ]
+    );
+    let mut race = elsewhere();
+    assert_eq!(race.failed(0), ["1: quic [2001:db8::2]:8443"]);
+    assert_eq!(race.failed(1), ["2: quic 192.0.2.1:8443"]);
+    assert_eq!(race.connected(2), ["r0 on 2"]);
+    assert_eq!(race.known(), Some(Known::Confirmed));
+}
+
 /// What a leg teaches is learnt of the alternative that it went to, also where the origin has told
 /// of another one meanwhile.
 #[test]
