@@ -495,7 +495,7 @@ impl Upstream {
             let gives_up = grid.race.is_about_quic() && !member.pool.is_eager();
             for leg in owed {
                 if self.forget_owed(pool, leg) {
-                    self.tell_grid(pool, race::Event::Failed { leg, early_data: false }, false);
+                    self.tell_grid(pool, race::Event::Withdrawn(leg), false);
                 }
             }
             if gives_up {

@@ -8,6 +8,9 @@ use crate::types::Transport;
 pub(super) struct Race {
     pub(super) rig: Rig,
     addresses: Vec<IpAddr>,
+    /// The resolver has more to say of those that it was asked for last.
+    slow: bool,
+    host: Option<HostId>,
     /// Every attempt: its transport and whether it is under way.
     pub(super) attempts: Vec<(AttemptId, ConnectionId, Transport, bool)>,
     pub(super) requests: Vec<RequestId>,
@@ -20,7 +23,7 @@ impl Race {
             change(config);
         });
         let addresses = addresses.iter().map(|text| text.parse().unwrap()).collect();
-        Self { rig, addresses, attempts: Vec::new(), requests: Vec::new() }
+        Self { rig, addresses, slow: false, host: None, attempts: Vec::new(), requests: Vec::new() }
     }
 
     /// One whose origin offers HTTP/3.
@@ -66,8 +69,11 @@ impl Race {
                     let (host, addresses) = (*host, self.addresses.clone());
                     told.push(format!("resolve {name}"));
                     let mut more = self.rig.event(Event::Resolved { host, addresses });
-                    let event = Event::ResolveFinished { host, failed: None };
-                    more.extend(self.rig.event(event));
+                    self.host = Some(host);
+                    if !self.slow {
+                        let event = Event::ResolveFinished { host, failed: None };
+                        more.extend(self.rig.event(event));
+                    }
                     told.extend(self.tell(&more));
                     continue;
                 }
@@ -249,6 +255,18 @@ fn the_second_family_starts_before_tcp() {
 }
 
 #[test]
+fn the_second_family_keeps_to_the_address_that_it_was_given() {
+    let mut race = Race::offered(|_| (), BOTH);
+    race.slow = true;
+    race.request();
+    let both = ["1: quic [2001:db8::2]:443", "2: quic 192.0.2.1:443", "3: tcp [2001:db8::1]:443"];
+    assert_eq!(race.pass(300), both);
+    let (host, late) = (race.host.unwrap(), vec!["192.0.2.2".parse().unwrap()]);
+    assert_eq!(race.rig.event(Event::Resolved { host, addresses: late }), []);
+    assert_eq!(race.failed(2), [""; 0], "there is no other for it");
+}
+
+#[test]
 fn an_alternative_on_another_host_is_looked_up_there() {
     let mut race = Race::new(|_| (), V4);
     let host = Some("alt.test".into());
@@ -307,6 +325,14 @@ fn each_alternative_is_told_apart() {
     assert_eq!(told[99..], ["r99 on 0", "1: quic 192.0.2.1:8443"]);
     race.dies(0, 0);
     assert_eq!(race.known(), Some(Known::Unknown), "it was the other one that fell silent");
+
+    // The same where the race itself looks what is offered, as TCP joins it.
+    let mut race = Race::offered(|_| (), V4);
+    race.request();
+    race.learn(Alternative::http3(8_443));
+    assert_eq!(race.pass(300), ["1: tcp 192.0.2.1:443"]);
+    assert_eq!(race.connected(0), ["r0 on 0", "abort 1"]);
+    assert_eq!(race.known(), Some(Known::Unknown), "the other one was not tried");
 
     // Gone: the next race goes to the one that is offered then.
     let mut race = Race::offered(|_| (), V4);
@@ -379,6 +405,30 @@ fn nobody_waits_any_more_and_quic_alone_goes_on() {
     // Somebody waits again: TCP's turn had come before.
     assert_eq!(race.request(), ["2: tcp 192.0.2.1:443"]);
     assert_eq!(race.connected(0), ["r1 on 0", "abort 2"]);
+}
+
+#[test]
+fn where_connections_are_made_ahead_of_need_tcp_goes_on_as_well() {
+    let eager = |config: &mut Config| config.clusters[0].pool.preconnect_permille = 1_500;
+    for (offers, begun) in [(false, 1), (true, 2)] {
+        let mut race = Race::new(eager, V4);
+        if offers {
+            race.learn(Alternative::http3(443));
+        }
+        race.request();
+        race.pass(300);
+        let connections = race.attempts.len();
+        assert!(connections >= begun, "{:?}", race.attempts);
+        let actions = race.rig.event(Event::Cancelled(race.requests[0]));
+        assert_eq!(race.tell(&actions), ["r0 over"], "offers {offers}");
+    }
+    // Not ahead of need, but without a race: what is begun will serve the next.
+    let mut race = Race::new(|_| (), V4);
+    race.request();
+    let actions = race.rig.event(Event::Cancelled(race.requests[0]));
+    assert_eq!(race.tell(&actions), ["r0 over"]);
+    assert_eq!(race.connected(0), [""; 0]);
+    assert_eq!(race.request(), ["r1 on 0"]);
 }
 
 #[test]
