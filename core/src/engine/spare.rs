@@ -1,12 +1,14 @@
 //! What an engine needs for a moment of every message.
 
 use bytes::BytesMut;
+#[cfg(feature = "http1")]
 use http::HeaderMap;
 
 /// So many bytes are kept for the next message: what is longer is rare.
 const MOST_BYTES: usize = 16 << 10;
 
 /// So many fields are.
+#[cfg(feature = "http1")]
 const MOST_FIELDS: usize = 64;
 
 /// Room for fields and for bytes that are written, with nothing in it. Who drives many connections
@@ -14,6 +16,7 @@ const MOST_FIELDS: usize = 64;
 /// then allocates neither for every message, and an idle one owns neither.
 #[derive(Debug, Default)]
 pub struct Spare {
+    #[cfg(feature = "http1")]
     fields: HeaderMap,
     bytes: BytesMut,
 }
