@@ -246,6 +246,11 @@ impl Engine {
         each!(self, engine => engine.patience())
     }
 
+    /// Whether an event waits to be taken: never while its connection rests.
+    pub fn has_events(&self) -> bool {
+        each!(self, engine => engine.has_events())
+    }
+
     /// The oldest event that was not taken yet.
     pub fn poll_event(&mut self) -> Option<Event> {
         each!(self, engine => engine.poll_event())

@@ -32,6 +32,17 @@ const ROOM: usize = 64 << 10;
 /// lost to a reset (RFC 9112 9.6).
 const LINGER: Duration = Duration::from_millis(500);
 
+/// What a try to read came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ear {
+    /// Something came.
+    Heard,
+    /// Nothing is there; the socket wakes the task when there is.
+    Waits,
+    /// Nothing is wanted, or nothing will come.
+    Shut,
+}
+
 thread_local! {
     /// Lent to the connection of this thread that is served.
     static SPARE: Cell<Option<Box<Spare>>> = const { Cell::new(None) };
@@ -96,10 +107,10 @@ impl<R: Runtime, P: Party> Connection<R, P> {
 
     fn serve(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let mut now = self.runtime.now();
+        let mut ear = Ear::Shut;
         for round in 0..BUDGET {
-            // Most wakes have two rounds, the second of which finds nothing. Resting behind the
-            // first was tried: now and then a transfer over HTTP/2 stood still for ever.
-            if round > 1 {
+            // Most wakes have one round.
+            if round > 0 {
                 now = self.runtime.now();
             }
             // Before anything is opened, so that the peer hears of it first.
@@ -107,18 +118,32 @@ impl<R: Runtime, P: Party> Connection<R, P> {
             let mut progress = self.lanes.read_letters(&mut self.engine, cx, now);
             self.note_close();
             progress |= self.run_timer(now);
-            progress |= self.read(cx, now);
+            if ear != Ear::Heard {
+                ear = self.read(cx, now);
+            }
+            progress |= ear == Ear::Heard;
             if progress || !self.settled || self.lanes.has_moved() {
                 progress |= self.work(cx, now);
             }
             if let Stage::Closed(_) = self.stage {
                 return Poll::Ready(());
             }
-            if !progress && !self.arm(cx, now) {
+            // With nothing left to do it rests, for whoever brings something knows the task; but
+            // the socket knows it only where it has nothing.
+            if !self.settled {
+                ear = Ear::Shut;
+            } else if ear != Ear::Waits {
+                ear = self.read(cx, now);
+            }
+            let rests = if self.settled { ear != Ear::Heard } else { !progress };
+            if rests && !self.arm(cx, now) {
+                debug_assert!(!self.engine.has_events(), "it rests on what its engine has to tell");
                 self.note_held();
                 return Poll::Pending;
             }
         }
+        // What the last look at the socket brought is in the engine, and no later one will say so.
+        self.settled &= ear != Ear::Heard;
         self.note_held();
         self.lanes.party.on_budget_spent();
         cx.waker().wake_by_ref();
@@ -178,26 +203,26 @@ impl<R: Runtime, P: Party> Connection<R, P> {
         false
     }
 
-    fn read(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+    fn read(&mut self, cx: &mut Context<'_>, now: Instant) -> Ear {
         if !self.wire.is_read_open() {
-            return false;
+            return Ear::Shut;
         }
         let open = self.stage == Stage::Open;
         if open && !wants_input(&self.engine, self.lanes.all()) {
-            return false;
+            return Ear::Shut;
         }
         if open && P::SIDE == Side::Server && !self.lanes.party.may_read(self.engine.unread(), cx) {
-            return false;
+            return Ear::Shut;
         }
         let mut sink = EngineSink { engine: &mut self.engine, now, open };
-        let Poll::Ready(heard) = self.wire.poll_read(cx, now, &mut sink) else { return false };
+        let Poll::Ready(heard) = self.wire.poll_read(cx, now, &mut sink) else { return Ear::Waits };
         if let Heard::End { clean, cause, .. } = heard {
             self.engine.receive_end(now, clean, cause);
             if let Stage::Lingering(cause, _) = self.stage {
                 self.stage = Stage::Closed(cause);
             }
         }
-        true
+        Ear::Heard
     }
 
     fn write(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {

@@ -36,6 +36,9 @@ struct World {
     meanwhile: Option<u32>,
     /// TLS is given no cipher.
     no_cipher: bool,
+    /// What is answered to whatever is said first, unless it is 204, and how many bytes of it one
+    /// read brings.
+    answer: Option<(Vec<u8>, usize)>,
 }
 
 impl Bench {
@@ -67,7 +70,9 @@ impl Bench {
             self.world().answered.push(dial - 1);
             self.turn();
         }
-        Poll::Ready(Ok(Socket::default()))
+        let answer = self.world().answer.clone();
+        let (answer, most) = answer.unwrap_or_else(|| (NO_CONTENT.to_vec(), NO_CONTENT.len()));
+        Poll::Ready(Ok(Socket { asked: false, answer, most }))
     }
 }
 
@@ -163,21 +168,26 @@ impl Resolution for Nobody {
     }
 }
 
+const NO_CONTENT: &[u8] = b"HTTP/1.1 204 No Content\r\n\r\n";
+
 /// Answers what is said first.
-#[derive(Default)]
 struct Socket {
     asked: bool,
-    answered: bool,
+    /// What is left of the answer, and how many bytes of it one read brings.
+    answer: Vec<u8>,
+    most: usize,
 }
 
 impl Stream for Socket {
     fn poll_read(&mut self, _: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
-        const ANSWER: &[u8] = b"HTTP/1.1 204 No Content\r\n\r\n";
-        if !self.asked || core::mem::replace(&mut self.answered, true) {
+        let count = self.answer.len().min(self.most).min(buffer.len());
+        if !self.asked || count == 0 {
             return Poll::Pending;
         }
-        buffer[..ANSWER.len()].copy_from_slice(ANSWER);
-        Poll::Ready(Ok(ANSWER.len()))
+        for (to, from) in buffer.iter_mut().zip(self.answer.drain(..count)) {
+            *to = from;
+        }
+        Poll::Ready(Ok(count))
     }
 
     fn poll_write(
@@ -276,4 +286,27 @@ fn a_servers_cryptography_is_its_runtimes_unless_it_names_another() {
     options.provider = Some(Provider::default());
     let error = bind(&options);
     assert!(error.contains("cannot listen"), "{error}");
+}
+
+/// All of an answer is there, and comes in ever so many reads: also when the last of them is the
+/// last that one wake has, the caller hears of it.
+#[test]
+fn an_answer_of_many_reads_is_heard_wherever_a_wake_ends() {
+    for length in 0..80 {
+        let bench = Bench::default();
+        let mut answer = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nx: ".to_vec();
+        answer.resize(answer.len() + length, b'x');
+        answer.extend_from_slice(b"\r\n\r\n");
+        bench.world().answer = Some((answer, 1));
+        let addresses = vec![[192, 0, 2, 1].into()];
+        let client = Client::builder(bench.clone()).resolve("a.test", addresses).build().unwrap();
+        let request = Request::get("http://a.test/").body(Empty::<Bytes>::new()).unwrap();
+        let mut asked = Box::pin(client.request(request));
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(asked.as_mut().poll(&mut cx).is_pending());
+        bench.turn();
+        bench.world().answered.push(1);
+        bench.turn();
+        assert_eq!(now(asked).unwrap().status(), StatusCode::OK, "{length} bytes more");
+    }
 }

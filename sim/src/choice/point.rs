@@ -57,6 +57,9 @@ points! {
     LateTimer = "late-timer", Normal;
     /// A read gives one byte though more have come.
     OneByteRead = "one-byte-read", Rare;
+    /// Up to 256 reads of a socket in a row give one byte each, however much has come: so that one
+    /// wake has more to read than a task does in one go, and ends at any byte.
+    Trickle = "trickle", Rare;
     /// A read gives some of the bytes that have come.
     PrefixRead = "prefix-read", Often;
     /// A write takes some of the bytes though there is room for all.

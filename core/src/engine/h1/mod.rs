@@ -296,6 +296,11 @@ impl H1 {
         }
     }
 
+    /// Whether an event waits to be taken.
+    pub fn has_events(&self) -> bool {
+        !self.events.is_empty()
+    }
+
     /// The oldest event.
     pub fn poll_event(&mut self) -> Option<Event> {
         // Asked far more often than there is one, and an event is long: said without moving any.

@@ -13,6 +13,9 @@ use crate::choice::Point;
 use crate::step::StepKind;
 use crate::world::World;
 
+/// So many reads in a row give one byte at most.
+const TRICKLE_MAX: u32 = 256;
+
 pub(crate) fn poll_read(
     world: &mut World,
     end: End,
@@ -37,11 +40,16 @@ pub(crate) fn poll_read(
         return Poll::Pending;
     }
     let mut most = buffer.len();
-    if world.choices.fires(Point::NotReadyOnce) {
+    let mut trickle = side.receiver.trickle.saturating_sub(1);
+    let trickles = side.receiver.trickle > 0;
+    if !trickles && world.choices.fires(Point::NotReadyOnce) {
         cx.waker().wake_by_ref();
         return Poll::Pending;
     }
-    if most > 1 && world.choices.fires(Point::OneByteRead) {
+    if most > 1 && !trickles && world.choices.fires(Point::Trickle) {
+        trickle = world.choices.draw("trickle", TRICKLE_MAX);
+        most = 1;
+    } else if most > 1 && (trickles || world.choices.fires(Point::OneByteRead)) {
         most = 1;
     } else if most > 1 && world.choices.fires(Point::PrefixRead) {
         most = 1 + world.choices.draw("prefix", most.min(65_536) as u32) as usize;
@@ -49,6 +57,7 @@ pub(crate) fn poll_read(
     let Some(side) = world.network.side(end) else {
         return Poll::Ready(Err(io::ErrorKind::NotConnected.into()));
     };
+    side.receiver.trickle = trickle;
     let read = side.receiver.read(&mut buffer[..most]);
     tell_window(world, end);
     world.note(StepKind::Read, end.number(), 0, read as u64);

@@ -157,6 +157,8 @@ pub(super) struct Receiver {
     pub(super) buffer: usize,
     /// The edge that the peer was told.
     pub(super) told: u64,
+    /// So many more reads give one byte each.
+    pub(super) trickle: u32,
 }
 
 /// The one timer of an end.
@@ -200,6 +202,7 @@ impl Side {
                 next: 0,
                 arrived: VecDeque::new(),
                 unread: 0,
+                trickle: 0,
                 early: BTreeMap::new(),
                 latest: 0,
                 finished: false,
