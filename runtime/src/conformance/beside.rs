@@ -211,11 +211,11 @@ pub async fn datagrams_that_nobody_takes_are_lost<R: Runtime>(runtime: R) -> Fac
         .await
 }
 
-/// A CONNECT for a protocol is answered over HTTP/3 also where it is the first request of its
-/// connection, and cannot be said over HTTP/1.1.
+/// A CONNECT for a protocol is answered over HTTP/2 and HTTP/3 also where it is the first request
+/// of its connection, and cannot be said over HTTP/1.1.
 pub async fn connect_may_name_a_protocol<R: Runtime>(runtime: R) -> Fact {
     Play::new(runtime.clone())
-        .on(&[Way::Http3])
+        .on(&Way::SHARED)
         .run(echoing(&runtime), async |scene| {
             let other = ask(scene, "websocket").await?;
             let status = other.status();

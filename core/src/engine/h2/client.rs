@@ -66,7 +66,11 @@ impl H2 {
         let request = head::request(head).ok_or(OpenError::Unsayable)?;
         let is_extended = request.extensions().get::<h2::ext::Protocol>().is_some();
         if is_extended && !opener.is_extended_connect_protocol_enabled() {
-            return Err(OpenError::Unsayable);
+            // RFC 8441 3: only where the server has said that it knows how.
+            if self.io.wire().knows_peer() {
+                return Err(OpenError::Unsayable);
+            }
+            return Ok(self.leave_unsaid(request));
         }
         // A clone has no stream of its own that waits to be opened, so it never says no for one.
         let is_connect = *head.method() == Method::CONNECT;
@@ -93,6 +97,45 @@ impl H2 {
             self.refuse_new(code::NO_ERROR);
         }
         Ok(id)
+    }
+
+    /// Begins a stream whose head waits for the server's SETTINGS.
+    fn leave_unsaid(&mut self, request: Request<()>) -> StreamId {
+        let (limits, ready) = (self.limits(), &self.ready);
+        let id = self.streams.insert_with(|id| Stream::unsaid(id, ready, limits));
+        if let Some(stream) = self.streams.get_mut(id) {
+            stream.connect();
+        }
+        self.unsaid.push((id, request));
+        id
+    }
+
+    /// Once the server has said what it takes, so do those heads go out that waited for it.
+    pub(super) fn say_unsaid(&mut self, now: Instant) {
+        if self.unsaid.is_empty() || !self.io.wire().knows_peer() {
+            return;
+        }
+        for (id, request) in core::mem::take(&mut self.unsaid) {
+            let opener = self.opener.as_ref().filter(|_| !self.refusing);
+            let is_known =
+                opener.is_some_and(|opener| opener.is_extended_connect_protocol_enabled());
+            let said = match opener.filter(|_| is_known) {
+                Some(opener) => opener.clone().send_request(request, false).ok(),
+                None => None,
+            };
+            if let (Some((response, send)), Some(stream)) = (said, self.streams.get_mut(id)) {
+                self.opened = response.stream_id().as_u32();
+                stream.said(response, send);
+                continue;
+            }
+            let cause = if self.opener.is_some() && !is_known && !self.refusing {
+                self.events.push_back(Event::Unsayable { stream: id });
+                Cause::Cancelled
+            } else {
+                Cause::ShutDown
+            };
+            self.remove(now, id, Event::Reset { stream: id, cause, retry: RetrySafe::Unsent });
+        }
     }
 
     /// Says once that no new stream may be opened.
@@ -167,7 +210,9 @@ impl H2 {
             let wire = self.io.wire();
             (wire.tap.was_sent(stream.number), wire.tap.go_away())
         };
-        if stream.answered || stream.is_large {
+        if stream.is_unsaid() {
+            RetrySafe::Unsent
+        } else if stream.answered || stream.is_large {
             // Whatever the server says now: it has acted on the request.
             RetrySafe::Answered
         } else if cause == Cause::StreamReset(code::REFUSED_STREAM)

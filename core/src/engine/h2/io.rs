@@ -82,6 +82,11 @@ impl Wire {
         self.input.len() < BACKLOG
     }
 
+    /// Whether h2 knows what the peer takes.
+    pub(super) fn knows_peer(&self) -> bool {
+        self.tap.settings.are_heard() && self.input.is_empty()
+    }
+
     /// Whether h2 may write: it does not wait for the transport to take what it wrote before.
     pub(super) const fn has_room(&self) -> bool {
         self.writer.is_none()

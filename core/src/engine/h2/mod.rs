@@ -73,6 +73,8 @@ pub struct H2 {
     /// Bytes of all of them that are delivered and not yet allowed on.
     unread: usize,
     events: VecDeque<Event>,
+    /// A client's requests that wait for the server's SETTINGS.
+    unsaid: Vec<(StreamId, Request<()>)>,
     clock: Clock,
     /// A server's patience with its streams' peer.
     watches: Watches,
@@ -143,6 +145,7 @@ impl H2 {
             streams: Arena::new(),
             unread: 0,
             events: VecDeque::new(),
+            unsaid: Vec::new(),
             clock: Clock::new(config, now, is_server),
             watches: Watches::default(),
             windows: Windows::new(config),
@@ -218,7 +221,11 @@ impl H2 {
         }
         // A stream may not be reset before it was opened (RFC 9113 6.4), so a head that waits to
         // be sent still goes out in front of the RST_STREAM: it is never unsent.
-        let retry = if found.answered { RetrySafe::Answered } else { RetrySafe::Unknown };
+        let retry = match (found.is_unsaid(), found.answered) {
+            (true, _) => RetrySafe::Unsent,
+            (false, true) => RetrySafe::Answered,
+            (false, false) => RetrySafe::Unknown,
+        };
         if matches!(self.connection, Connection::Client(_)) {
             found.reset(h2::Reason::CANCEL);
         } else if !found.has_sent_all() {

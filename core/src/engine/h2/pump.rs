@@ -45,6 +45,7 @@ impl H2 {
             self.poll_pong(now);
             self.refresh_windows();
             self.note_limit();
+            self.say_unsaid(now);
             self.police(now);
             if budget == 0 || self.closed || self.ready.is_empty() {
                 return;
@@ -130,6 +131,9 @@ impl H2 {
     /// connection's window.
     pub(super) fn remove(&mut self, now: Instant, id: StreamId, last: Event) {
         let Some(gone) = self.streams.remove(id) else { return };
+        if gone.is_unsaid() {
+            self.unsaid.retain(|(unsaid, _)| *unsaid != id);
+        }
         self.unread -= gone.unallowed();
         if gone.is_timed {
             self.clock.forget(id);

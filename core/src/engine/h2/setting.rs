@@ -1,7 +1,7 @@
 //! The peer's SETTINGS, looked at before h2 sees them: it lets pass what it does not use, and
 //! calls all that it refuses PROTOCOL_ERROR.
 
-use super::frame::code;
+use super::frame::{Frame, code, flag};
 
 /// Identifiers (RFC 9113 6.5.2, RFC 8441 3).
 const ENABLE_PUSH: u16 = 2;
@@ -30,12 +30,23 @@ pub(super) struct Settings {
     len: usize,
     /// The peer takes extended CONNECT.
     extends: bool,
+    are_heard: bool,
 }
 
 impl Settings {
     /// A frame begins.
     pub(super) const fn begin(&mut self) {
         self.len = 0;
+    }
+
+    /// A frame is complete.
+    pub(super) const fn end(&mut self, frame: Frame) {
+        self.are_heard |= !frame.has(flag::ACK);
+    }
+
+    /// Whether the peer has said what it takes.
+    pub(super) const fn are_heard(&self) -> bool {
+        self.are_heard
     }
 
     /// Takes part of a frame's payload. The code of the connection's error, if it holds one.

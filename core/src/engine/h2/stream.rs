@@ -27,6 +27,8 @@ const TOO_LARGE: Verdict = Verdict::Refused(ProtocolFault::HeadTooLarge, Reason:
 /// What comes from the peer.
 #[derive(Debug)]
 enum Incoming {
+    /// Nothing does before the request was said.
+    Unasked,
     /// A client waits for the final response.
     Head(ResponseFuture),
     /// The body, if `open`; afterwards kept because its bytes may still have to be allowed.
@@ -36,6 +38,8 @@ enum Incoming {
 /// What goes to the peer.
 #[derive(Debug)]
 enum Outgoing {
+    /// A client's request waits for the server's SETTINGS.
+    Unsaid,
     /// A server has not sent the final head.
     Head(SendResponse<Chunk>),
     /// The body.
@@ -136,6 +140,23 @@ impl Stream {
         stream
     }
 
+    /// A request that may only be sent once the server has said how it takes it.
+    pub(super) fn unsaid(id: StreamId, ready: &Arc<Ready>, limits: Limits) -> Self {
+        Self::new(id, ready, limits, 0, Incoming::Unasked, Outgoing::Unsaid)
+    }
+
+    /// That request was sent.
+    pub(super) fn said(&mut self, response: ResponseFuture, send: SendStream<Chunk>) {
+        self.number = response.stream_id().as_u32();
+        (self.incoming, self.outgoing) = (Incoming::Head(response), Outgoing::Body(send));
+        self.list();
+    }
+
+    /// Whether its request waits to be sent.
+    pub(super) const fn is_unsaid(&self) -> bool {
+        matches!(self.outgoing, Outgoing::Unsaid)
+    }
+
     /// A request that has just come; [`Stream::list`] follows.
     pub(super) fn server(
         id: StreamId,
@@ -170,7 +191,7 @@ impl Stream {
             owes_continue: false,
             is_timed: false,
             id,
-            is_client: matches!(incoming, Incoming::Head(_)),
+            is_client: matches!(incoming, Incoming::Unasked | Incoming::Head(_)),
             limits,
             incoming,
             outgoing,
@@ -200,7 +221,7 @@ impl Stream {
             let step = match &mut self.incoming {
                 Incoming::Head(_) => self.poll_head(&mut cx, events),
                 Incoming::Body { open: true, .. } => self.poll_body(&mut cx, events),
-                Incoming::Body { open: false, .. } => break,
+                Incoming::Unasked | Incoming::Body { open: false, .. } => break,
             };
             match step {
                 Poll::Ready(Verdict::Open) => {}
@@ -339,6 +360,7 @@ impl Stream {
         let received = matches!(self.incoming, Incoming::Body { open: false, .. });
         let is_empty = self.wakes.chunks() == 0;
         let reset = match &mut self.outgoing {
+            Outgoing::Unsaid => Poll::Pending,
             Outgoing::Head(respond) => respond.poll_reset(cx),
             Outgoing::Body(send) => send.poll_reset(cx),
             Outgoing::Done(_) if is_empty && received => return Verdict::Complete,
@@ -417,12 +439,12 @@ impl Stream {
 
     /// Sends a piece of the body, or ignores it where none is due.
     pub(super) fn send(&mut self, piece: Piece) {
-        let Outgoing::Body(send) = &mut self.outgoing else {
-            return;
-        };
         if let Some(held) = &mut self.held {
             return held.push(piece);
         }
+        let Outgoing::Body(send) = &mut self.outgoing else {
+            return;
+        };
         // h2 says no only when the stream has failed, which its poll reports.
         let end = match piece {
             Piece::Data(bytes, end) => {
@@ -529,7 +551,7 @@ impl Stream {
         match &mut self.outgoing {
             Outgoing::Head(respond) => respond.send_reset(reason),
             Outgoing::Body(send) | Outgoing::Done(Some(send)) => send.send_reset(reason),
-            Outgoing::Done(None) => {}
+            Outgoing::Unsaid | Outgoing::Done(None) => {}
         }
     }
 }

@@ -118,7 +118,7 @@ pub(super) struct Tap {
     begun: bool,
     /// What comes is the payload of SETTINGS.
     in_settings: bool,
-    settings: Settings,
+    pub(super) settings: Settings,
     /// The code of an error of the connection that h2 does not see, or calls by another name.
     fault: Option<u32>,
     /// The peer's last frame: the payload of DATA counts before it is whole.
@@ -407,6 +407,7 @@ impl Tap {
             kind::SETTINGS => {
                 let count = self.rates.settings.hit(now);
                 self.limit(count, SETTINGS, Cut::FloodSettings);
+                self.settings.end(frame);
                 if frame.has(flag::ACK) {
                     match self.unacked.pop_front() {
                         Some(Some(limit)) => self.acked_limit(limit),

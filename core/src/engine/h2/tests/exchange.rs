@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use http::HeaderMap;
 
 use super::*;
-use crate::engine::{Extended, OpenError};
+use crate::engine::{Extended, OpenError, Shutdown};
 use crate::rng::Rng;
+use crate::types::Cause;
 
 /// Moves all bytes from one engine to the other, in pieces; returns how many.
 fn carry(from: &mut H2, to: &mut H2, rng: &mut Rng, piece: u64, room: usize) -> usize {
@@ -109,9 +110,9 @@ fn extended_connect_needs_the_servers_word() {
     let (mut client, mut server) = (H2::client(&config, NOW), H2::server(&config, NOW));
     let mut head = Request::connect("https://a.b/chat").body(()).unwrap();
     head.extensions_mut().insert(h2::ext::Protocol::from_static("websocket"));
-    assert_eq!(client.open(NOW, &head, false), Err(OpenError::Unsayable));
-    settle(&mut client, &mut server);
-    client.open(NOW, &head, false).unwrap();
+    // Before the server has said that it takes any: the head waits, and what is said behind it.
+    let stream = client.open(NOW, &head, false).unwrap();
+    client.send(NOW, stream, Bytes::from_static(b"first words"), false);
     settle(&mut client, &mut server);
     let heard = events(&mut server);
     let Event::Head { head: Head::Request(head), .. } = &heard[0] else {
@@ -120,6 +121,11 @@ fn extended_connect_needs_the_servers_word() {
     assert_eq!(head.extensions().get::<h2::ext::Protocol>().unwrap().as_str(), "websocket");
     assert_eq!(head.uri(), "https://a.b/chat");
     assert_eq!(head.extensions().get::<Extended>().unwrap().as_str(), "websocket");
+    let Event::Head { stream: asked, .. } = heard[0] else { panic!("{heard:?}") };
+    server.respond(NOW, asked, &Response::new(()), false);
+    settle(&mut client, &mut server);
+    let said = told(&mut server);
+    assert!(said.iter().any(|said| said.contains("11 bytes")), "{said:?}");
     // Our own word for it says the same.
     let mut head = Request::connect("https://a.b/other").body(()).unwrap();
     head.extensions_mut().insert(Extended::new("connect-udp").unwrap());
@@ -131,6 +137,44 @@ fn extended_connect_needs_the_servers_word() {
     };
     assert_eq!(head.extensions().get::<Extended>().unwrap().as_str(), "connect-udp");
     assert_eq!(head.uri(), "https://a.b/other");
+}
+
+// rule: H2-7c
+#[test]
+fn an_extended_connect_that_waits_is_never_sent_to_a_server_that_does_not_take_it() {
+    let mut head = Request::connect("https://a.b/chat").body(()).unwrap();
+    head.extensions_mut().insert(Extended::new("websocket").unwrap());
+    let waiting = || {
+        let mut peer = Scripted::of(H2::client(&Config::default(), NOW));
+        let stream = peer.open(&head, false);
+        assert!(peer.frames().iter().all(|frame| frame.kind != kind::HEADERS));
+        assert_eq!(peer.told(), [""; 0]);
+        (peer, stream)
+    };
+    let (mut peer, _) = waiting();
+    peer.feed(&settings(&[]));
+    let told = peer.told();
+    assert_eq!(told[1..], ["Unsayable { stream: s0.0 }", "s0.0 Cancelled Unsent"], "{told:?}");
+    // Now it is known.
+    assert_eq!(peer.engine.open(NOW, &head, false), Err(OpenError::Unsayable));
+    assert!(peer.frames().iter().all(|frame| frame.kind != kind::HEADERS));
+    // Given up, and the server hears of neither.
+    let (mut peer, stream) = waiting();
+    peer.engine.reset(NOW, stream);
+    assert_eq!(peer.told(), ["s0.0 Cancelled Unsent"]);
+    peer.feed(&settings(&[(8, 1)]));
+    let kinds: Vec<_> = peer.frames().iter().map(|frame| frame.kind).collect();
+    assert_eq!(kinds, [kind::SETTINGS], "the acknowledgement alone");
+    // The connection ends first.
+    let (mut peer, _) = waiting();
+    peer.engine.receive_end(NOW, true, Cause::Closed);
+    assert_eq!(peer.told()[0], "s0.0 Closed Unsent");
+    // It is about to be closed: the request goes elsewhere.
+    let (mut peer, _) = waiting();
+    peer.engine.shutdown(NOW, Shutdown::Graceful);
+    peer.feed(&settings(&[(8, 1)]));
+    let told = peer.told();
+    assert!(told.iter().any(|told| told == "s0.0 ShutDown Unsent"), "{told:?}");
 }
 
 #[test]
