@@ -13,8 +13,12 @@ use crate::id::StreamId;
 use crate::time::Instant;
 use crate::types::{Cause, Limit, ProtocolFault, RetrySafe};
 
-/// Most streams that are open and not used. Opening sends nothing.
+/// So many streams are open and not used wherever the server lets them be opened. Opening sends
+/// nothing.
 const STASH: usize = 128;
+
+/// So many more are opened at once when there are fewer: each time the driver hears of it.
+const MORE: usize = 32;
 
 impl H3 {
     pub(super) fn open_stream(
@@ -95,10 +99,10 @@ impl H3 {
 
     /// Takes the streams that the server lets this side open.
     pub(super) fn refill(&mut self, conn: &mut quinn_proto::Connection) {
-        if self.is_server || self.refusing {
+        if self.is_server || self.refusing || self.stash.len() >= STASH {
             return;
         }
-        while self.stash.len() < STASH
+        while self.stash.len() < STASH + MORE
             && let Some(stream) = conn.streams().open(Dir::Bi)
         {
             self.stash.push_back(stream);

@@ -333,6 +333,33 @@ fn the_limit_is_told_in_all() {
     net.client.engine().open(net.now, &get("/c"), true).unwrap();
 }
 
+/// Of a server that grants many, each stream that is used is not told of.
+#[test]
+fn where_many_are_granted_the_limit_is_told_of_for_many_at_once() {
+    let grants = net::Grants { bidirectional: 1_000, ..net::Grants::default() };
+    let config = Config::default();
+    let mut net = Net::with(Some(&config), Some(&config), net::Grants::default(), grants);
+    net.run(20);
+    let limits = |net: &mut Net| {
+        let events = core::mem::take(&mut net.client.events);
+        let limits = events.into_iter().filter_map(|event| match event {
+            Event::Limit(Limit::Total(limit)) => Some(limit),
+            _ => None,
+        });
+        limits.collect::<Vec<_>>()
+    };
+    assert_eq!(limits(&mut net), [160]);
+    let mut told = Vec::new();
+    for used in 1..=100 {
+        net.client.engine().open(net.now, &get("/"), true).unwrap();
+        net.run(1);
+        told.extend(limits(&mut net));
+        let Limit::Total(limit) = net.client.engine().limit() else { unreachable!() };
+        assert!(limit >= used + 128, "{used}: {limit}");
+    }
+    assert_eq!(told, [193, 226, 259]);
+}
+
 /// What it was given up for is then the connection's to tell.
 #[test]
 fn a_connection_that_is_over_may_be_used_though_nothing_is_granted() {
