@@ -2,9 +2,10 @@
 //! out, what is said in pieces is put together.
 
 use core::str::FromStr;
+use std::borrow::Cow;
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use http::uri::{Authority, Parts, PathAndQuery};
+use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{Method, Request, StatusCode};
 
 use super::authority::{is_plain, is_target};
@@ -20,25 +21,29 @@ const CONNECTION_FIELDS: [&str; 6] = [
 ];
 
 /// What a request asks for, and of whom: its URI with Host in the authority's place and without
-/// user information. A CONNECT that is no extended one has an authority alone. `None` if scheme or
-/// authority is missing.
-pub(super) fn target(head: &Request<()>, is_extended: bool) -> Option<Parts> {
+/// user information. A CONNECT that is no extended one has an authority alone.
+pub(super) struct Target<'a> {
+    pub(super) scheme: Option<&'a Scheme>,
+    pub(super) authority: Cow<'a, Authority>,
+    /// One that is empty says `/`.
+    pub(super) path: Option<&'a PathAndQuery>,
+}
+
+/// The request's. `None` if scheme or authority is missing.
+pub(super) fn target(head: &Request<()>, is_extended: bool) -> Option<Target<'_>> {
     let is_tunnel = *head.method() == Method::CONNECT && !is_extended;
-    let mut parts = head.uri().clone().into_parts();
+    let uri = head.uri();
     let host = head.headers().get(header::HOST).filter(|_| !is_tunnel);
     let named = host.and_then(|host| Authority::try_from(host.as_bytes()).ok());
-    let authority = named.or_else(|| parts.authority.take())?;
-    parts.authority = Some(without_user(authority)?);
+    let authority = match named {
+        Some(named) => Cow::Owned(named),
+        None => Cow::Borrowed(uri.authority()?),
+    };
+    let authority = without_user(authority)?;
     if is_tunnel {
-        parts.scheme = None;
-        parts.path_and_query = None;
-    } else {
-        parts.scheme.as_ref()?;
-        if parts.path_and_query.is_none() {
-            parts.path_and_query = Some(PathAndQuery::from_static("/"));
-        }
+        return Some(Target { scheme: None, authority, path: None });
     }
-    Some(parts)
+    Some(Target { scheme: Some(uri.scheme()?), authority, path: uri.path_and_query() })
 }
 
 /// Whether a field concerns one connection, or may do so (TE).
@@ -122,10 +127,13 @@ fn join_cookies(fields: &mut HeaderMap) {
 }
 
 /// RFC 9113 8.3.1: the authority must not hold user information.
-fn without_user(authority: Authority) -> Option<Authority> {
+fn without_user(authority: Cow<'_, Authority>) -> Option<Cow<'_, Authority>> {
     match authority.as_str().bytes().rposition(|byte| byte == b'@') {
         None => Some(authority),
-        Some(at) => Authority::try_from(authority.as_str().as_bytes().get(at + 1..)?).ok(),
+        Some(at) => {
+            let rest = authority.as_str().as_bytes().get(at + 1..)?;
+            Some(Cow::Owned(Authority::try_from(rest).ok()?))
+        }
     }
 }
 

@@ -1,17 +1,19 @@
 //! QUIC's integers of variable length (RFC 9000 16): 1, 2, 4 or 8 bytes, of which the first two
 //! bits say how many.
 
+use bytes::BufMut;
+
 /// The greatest integer of variable length (RFC 9000 16).
 pub(in crate::engine) const MOST: u64 = (1 << 62) - 1;
 
 /// Writes an integer of variable length (RFC 9000 16).
-pub(in crate::engine) fn put(out: &mut Vec<u8>, value: u64) {
+pub(in crate::engine) fn put(out: &mut impl BufMut, value: u64) {
     let [a, b, c, d, e, f, g, h] = value.min(MOST).to_be_bytes();
     match value {
-        0..0x40 => out.push(h),
-        0x40..0x4000 => out.extend_from_slice(&[g | 0x40, h]),
-        0x4000..0x4000_0000 => out.extend_from_slice(&[e | 0x80, f, g, h]),
-        _ => out.extend_from_slice(&[a | 0xc0, b, c, d, e, f, g, h]),
+        0..0x40 => out.put_u8(h),
+        0x40..0x4000 => out.put_slice(&[g | 0x40, h]),
+        0x4000..0x4000_0000 => out.put_slice(&[e | 0x80, f, g, h]),
+        _ => out.put_slice(&[a | 0xc0, b, c, d, e, f, g, h]),
     }
 }
 

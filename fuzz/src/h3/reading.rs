@@ -302,7 +302,9 @@ fn sort(all: Vec<Field>) -> Option<(Fields, Fields)> {
 /// Letters about which there are no two opinions.
 fn is_plain(field: &Field) -> bool {
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_./:, =*".contains(byte);
-    field.name.iter().all(plain) && field.value.iter().all(plain) && field.name != "http2-settings"
+    field.name.iter().all(plain)
+        && field.value.iter().all(plain)
+        && *field.name != *b"http2-settings"
 }
 
 /// What a message says of its length.

@@ -1,12 +1,13 @@
 //! Heads as the h2 crate takes and gives them.
 
 use http::header;
+use http::uri::{Parts, PathAndQuery};
 use http::{Method, Request, Response, Uri, Version};
 
 pub(super) use crate::engine::head::{expects_continue, fields, has_no_content};
 
 use crate::engine::Extended;
-use crate::engine::head::strip;
+use crate::engine::head::{Target, strip};
 
 /// A request as h2 takes it: absolute URI without user information, no connection fields, Host
 /// moved into the authority. `None` if scheme or authority is missing.
@@ -14,7 +15,15 @@ pub(super) fn request(head: &Request<()>) -> Option<Request<()>> {
     let protocol = head.extensions().get::<h2::ext::Protocol>().cloned();
     let named = || head.extensions().get::<Extended>().map(|named| named.as_str().into());
     let protocol = protocol.or_else(named).filter(|_| *head.method() == Method::CONNECT);
-    let target = crate::engine::head::target(head, protocol.is_some())?;
+    let Target { scheme, authority, path } = crate::engine::head::target(head, protocol.is_some())?;
+    let mut target = Parts::default();
+    target.scheme = scheme.cloned();
+    target.authority = Some(authority.into_owned());
+    target.path_and_query = path.map(|path| match path.as_str() {
+        // An empty one must be said.
+        "/" => PathAndQuery::from_static("/"),
+        _ => path.clone(),
+    });
     let mut out = Request::new(());
     *out.method_mut() = head.method().clone();
     *out.version_mut() = Version::HTTP_2;

@@ -5,7 +5,7 @@ use http::{Method, Request, StatusCode};
 use quinn_proto::Dir;
 
 use super::priority::Said;
-use super::stream::{Due, Fault, Held, Stream, ToSay};
+use super::stream::{Behind, Due, Fault, Held, Stream, ToSay};
 use super::{H3, code, message};
 use crate::engine::head::expects_continue;
 use crate::engine::{Event, Head, OpenError};
@@ -42,20 +42,18 @@ impl H3 {
         if is_unknown && self.peer_has_begun {
             return Err(OpenError::Unsayable);
         }
-        let clean = message::clean(head.headers());
-        let fields = clean.as_ref().unwrap_or_else(|| head.headers());
-        let lines = || said.lines().chain(message::lines(fields));
-        if message::size(lines()) > peer.max_field_section {
+        if message::size(said.lines()) > peer.max_field_section {
             return Err(OpenError::Unsayable);
         }
         let Some(quic) = self.stash.pop_front() else { return Err(OpenError::NoCapacity) };
         self.used += 1;
         let id = self.streams.insert(Stream::new(quic, ToSay::Body));
         self.numbers.insert(quic, id);
-        if !is_unknown {
-            self.say_fields(id, lines(), 0);
-        }
         let is_connect = *head.method() == Method::CONNECT;
+        if !is_unknown {
+            let behind = if end && !is_connect { Behind::Nothing } else { Behind::Unknown };
+            self.say_fields(id, said.lines(), behind);
+        }
         if let Some(stream) = self.streams.get_mut(id) {
             stream.is_told = true;
             stream.is_head = *head.method() == Method::HEAD;
@@ -73,7 +71,7 @@ impl H3 {
         }
         self.enlist(id);
         if is_unknown {
-            self.unsaid.push((id, said, fields.clone()));
+            self.unsaid.push((id, head.clone()));
         }
         Ok(id)
     }
@@ -81,13 +79,15 @@ impl H3 {
     /// The server has said what it takes: so do those heads go out that waited for it.
     pub(super) fn say_unsaid(&mut self) {
         let peer = self.peer.unwrap_or_default();
-        for (stream, said, fields) in core::mem::take(&mut self.unsaid) {
+        for (stream, head) in core::mem::take(&mut self.unsaid) {
             if self.streams.get(stream).is_none() {
                 continue;
             }
-            let lines = || said.lines().chain(message::lines(&fields));
-            if peer.connect_protocol && message::size(lines()) <= peer.max_field_section {
-                self.say_fields(stream, lines(), 0);
+            let said = message::Outgoing::new(&head).filter(|_| peer.connect_protocol);
+            if let Some(said) = said
+                && message::size(said.lines()) <= peer.max_field_section
+            {
+                self.say_fields(stream, said.lines(), Behind::Unknown);
                 self.enlist(stream);
                 continue;
             }
@@ -120,7 +120,7 @@ impl H3 {
         id: StreamId,
         fields: &mut Vec<super::qpack::Field>,
     ) -> Result<(), Fault> {
-        let head = message::response(fields).ok_or(Fault::MALFORMED)?;
+        let (head, length) = message::response(fields).ok_or(Fault::MALFORMED)?;
         let most = self.config.max_informational;
         let Some(stream) = self.streams.get_mut(id) else { return Ok(()) };
         stream.answered = true;
@@ -142,7 +142,7 @@ impl H3 {
         }
         let is_tunnel = stream.is_connect && status.is_success();
         stream.due = if is_tunnel { Due::Tunnel } else { Due::Body };
-        let length = message::content_length(head.headers()).ok_or(Fault::MALFORMED)?;
+        let length = length.known()?;
         if !is_tunnel {
             stream.length = if stream.has_content(status) { length } else { Some(0) };
         }

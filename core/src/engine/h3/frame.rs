@@ -1,6 +1,6 @@
 //! Frames and settings (RFC 9114 7), which are made of integers of variable length.
 
-use bytes::{Buf, Bytes};
+use bytes::{Buf, BufMut, Bytes};
 
 use super::code;
 use crate::engine::integer;
@@ -32,7 +32,7 @@ mod setting {
 }
 
 /// Writes the front of a frame.
-pub(super) fn put_front(out: &mut Vec<u8>, kind: u64, len: usize) {
+pub(super) fn put_front(out: &mut impl BufMut, kind: u64, len: usize) {
     integer::put(out, kind);
     integer::put(out, len as u64);
 }

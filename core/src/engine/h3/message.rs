@@ -1,11 +1,15 @@
 //! Heads and trailers: fields into messages (RFC 9114 4.1.2, 4.2, 4.3), messages into fields.
 
+use std::borrow::Cow;
+use std::sync::LazyLock;
+
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::uri::{Authority, PathAndQuery, Scheme, Uri};
 use http::{Method, Request, Response, StatusCode, Version};
 
-use super::qpack::{Field, Line};
+use super::qpack::{Field, Line, STATIC_ENTRIES};
+use super::stream::Fault;
 use crate::engine::{Extended, head};
 
 /// What a message says of itself, by its pseudo-fields.
@@ -35,37 +39,91 @@ impl Pseudo {
     }
 }
 
+/// The names of the static table as maps hold them; none where one is no field's.
+static NAMES: LazyLock<[Option<HeaderName>; STATIC_ENTRIES.len()]> = LazyLock::new(|| {
+    STATIC_ENTRIES.map(|(name, _)| (!name.starts_with(':')).then(|| HeaderName::from_static(name)))
+});
+
+/// The length that a message says its body has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Length {
+    /// None.
+    #[default]
+    Untold,
+    Told(u64),
+    /// What it says is no length, or it says it twice.
+    Wrong,
+}
+
+impl Length {
+    fn note(&mut self, value: &[u8]) {
+        *self = match self {
+            Self::Untold => Self::read(value).map_or(Self::Wrong, Self::Told),
+            Self::Told(_) | Self::Wrong => Self::Wrong,
+        };
+    }
+
+    fn read(value: &[u8]) -> Option<u64> {
+        value.first()?;
+        value.iter().try_fold(0_u64, |so_far, byte| {
+            let digit = byte.is_ascii_digit().then(|| u64::from(byte - b'0'))?;
+            so_far.checked_mul(10)?.checked_add(digit)
+        })
+    }
+
+    /// The length, if any is told.
+    pub(super) const fn known(self) -> Result<Option<u64>, Fault> {
+        match self {
+            Self::Untold => Ok(None),
+            Self::Told(length) => Ok(Some(length)),
+            Self::Wrong => Err(Fault::MALFORMED),
+        }
+    }
+}
+
 /// Takes pseudo-fields and fields apart. `None` where a field may not be.
-fn sort(fields: &mut Vec<Field>) -> Option<(Pseudo, HeaderMap)> {
-    let mut pseudo = Pseudo::default();
-    let is_plain = |field: &&Field| field.name.first() != Some(&b':');
-    let mut map = HeaderMap::with_capacity(fields.iter().filter(is_plain).count());
+fn sort(fields: &mut Vec<Field>) -> Option<(Pseudo, HeaderMap, Length)> {
+    let (mut pseudo, mut length) = (Pseudo::default(), Length::default());
+    let is_pseudo = |field: &Field| field.name.first() == Some(&b':');
+    let in_front = fields.iter().take_while(|field| is_pseudo(field)).count();
+    let mut map = HeaderMap::with_capacity(fields.len() - in_front);
     for field in fields.drain(..) {
-        if field.name.first() == Some(&b':') {
+        if is_pseudo(&field) {
             if !map.is_empty() {
                 return None;
             }
             pseudo.set(&field.name, field.value)?;
             continue;
         }
-        let name = HeaderName::from_lowercase(&field.name).ok()?;
+        let known = field.name.entry().and_then(|entry| NAMES.get(usize::from(entry))?.as_ref());
+        let name = match known {
+            Some(known) => known.clone(),
+            None => HeaderName::from_lowercase(&field.name).ok()?,
+        };
         let is_blank = |byte: Option<&u8>| byte.is_some_and(|byte| matches!(byte, b' ' | b'\t'));
         if is_blank(field.value.first()) || is_blank(field.value.last()) {
             return None;
         }
+        if name == header::CONTENT_LENGTH {
+            length.note(&field.value);
+        }
         let mut value = HeaderValue::from_maybe_shared(field.value).ok()?;
         value.set_sensitive(field.is_sensitive);
-        if head::is_of_connection(&name) && (name != header::TE || value != "trailers") {
+        // The static table has no name of these.
+        if known.is_none()
+            && head::is_of_connection(&name)
+            && (name != header::TE || value != "trailers")
+        {
             return None;
         }
         map.try_append(name, value).ok()?;
     }
-    Some((pseudo, map))
+    Some((pseudo, map, length))
 }
 
-/// The request that a server got. `None` if it is malformed.
-pub(super) fn request(fields: &mut Vec<Field>) -> Option<Request<()>> {
-    let (pseudo, map) = sort(fields)?;
+/// The request that a server got, and how long it says that its body is. `None` if it is malformed.
+pub(super) fn request(fields: &mut Vec<Field>) -> Option<(Request<()>, Length)> {
+    let (pseudo, map, length) = sort(fields)?;
     let method = Method::from_bytes(&pseudo.method?).ok()?;
     let is_extended = pseudo.protocol.is_some();
     let mut uri = http::uri::Parts::default();
@@ -107,12 +165,13 @@ pub(super) fn request(fields: &mut Vec<Field>) -> Option<Request<()>> {
         let protocol = Extended::new(core::str::from_utf8(&protocol).ok()?)?;
         request.extensions_mut().insert(protocol);
     }
-    head::complete(&mut request, is_extended).then_some(request)
+    head::complete(&mut request, is_extended).then_some((request, length))
 }
 
-/// The response that a client got. `None` if it is malformed.
-pub(super) fn response(fields: &mut Vec<Field>) -> Option<Response<()>> {
-    let (pseudo, map) = sort(fields)?;
+/// The response that a client got, and how long it says that its body is. `None` if it is
+/// malformed.
+pub(super) fn response(fields: &mut Vec<Field>) -> Option<(Response<()>, Length)> {
+    let (pseudo, map, length) = sort(fields)?;
     let Pseudo { status, method: None, scheme: None, authority: None, path: None, protocol: None } =
         pseudo
     else {
@@ -127,7 +186,7 @@ pub(super) fn response(fields: &mut Vec<Field>) -> Option<Response<()>> {
     *response.status_mut() = status;
     *response.version_mut() = Version::HTTP_3;
     *response.headers_mut() = map;
-    Some(response)
+    Some((response, length))
 }
 
 /// A trailer section. `None` if it is malformed.
@@ -143,63 +202,49 @@ pub(super) fn trailers(fields: &mut Vec<Field>) -> Option<HeaderMap> {
                 protocol: None,
             },
             map,
+            _,
         ) => Some(map),
         _ => None,
     }
 }
 
-/// The length that a message says its body has. `None` if what it says is no length.
-pub(super) fn content_length(fields: &HeaderMap) -> Option<Option<u64>> {
-    let mut all = fields.get_all(header::CONTENT_LENGTH).iter();
-    let Some(length) = all.next() else { return Some(None) };
-    let is_digits = length.as_bytes().iter().all(u8::is_ascii_digit);
-    let length = length.to_str().ok()?.parse().ok()?;
-    (is_digits && all.next().is_none()).then_some(Some(length))
-}
-
-/// What a request says of itself, kept for as long as its section is written.
+/// What a request says of itself.
 #[derive(Debug)]
-pub(super) struct Outgoing {
-    method: Method,
-    scheme: Option<Scheme>,
-    authority: Authority,
-    path: Option<PathAndQuery>,
-    protocol: Option<Extended>,
+pub(super) struct Outgoing<'a> {
+    method: &'a Method,
+    scheme: Option<&'a Scheme>,
+    authority: Cow<'a, Authority>,
+    path: Option<&'a PathAndQuery>,
+    protocol: Option<&'a Extended>,
+    fields: Cow<'a, HeaderMap>,
 }
 
-impl Outgoing {
+impl<'a> Outgoing<'a> {
     /// `None` if it cannot be said.
-    pub(super) fn new(head: &Request<()>) -> Option<Self> {
-        let protocol = head.extensions().get::<Extended>().cloned();
+    pub(super) fn new(head: &'a Request<()>) -> Option<Self> {
+        let protocol = head.extensions().get::<Extended>();
         let protocol = protocol.filter(|_| *head.method() == Method::CONNECT);
-        let target = head::target(head, protocol.is_some())?;
-        let (scheme, path) = (target.scheme, target.path_and_query);
-        Some(Self {
-            method: head.method().clone(),
-            scheme,
-            authority: target.authority?,
-            path,
-            protocol,
-        })
+        let head::Target { scheme, authority, path } = head::target(head, protocol.is_some())?;
+        let fields = clean(head.headers());
+        Some(Self { method: head.method(), scheme, authority, path, protocol, fields })
     }
 
     pub(super) const fn is_extended(&self) -> bool {
         self.protocol.is_some()
     }
 
-    /// The pseudo-fields.
+    /// The pseudo-fields, then the fields.
     pub(super) fn lines(&self) -> impl Iterator<Item = Line<'_>> {
-        let protocol = self.protocol.as_ref().map(Extended::as_str);
-        let path = self.path.as_ref().map(PathAndQuery::as_str);
         let all = [
             (":method", Some(self.method.as_str())),
-            (":scheme", self.scheme.as_ref().map(Scheme::as_str)),
+            (":scheme", self.scheme.map(Scheme::as_str)),
             (":authority", Some(self.authority.as_str())),
-            (":path", path),
-            (":protocol", protocol),
+            (":path", self.path.map(PathAndQuery::as_str)),
+            (":protocol", self.protocol.map(Extended::as_str)),
         ];
         let said = all.into_iter().filter_map(|(name, value)| Some((name, value?)));
-        said.map(|(name, value)| Line::new(name.as_bytes(), value.as_bytes()))
+        let said = said.map(|(name, value)| Line::new(name.as_bytes(), value.as_bytes()));
+        said.chain(lines(&self.fields))
     }
 }
 
@@ -218,14 +263,15 @@ pub(super) fn lines(fields: &HeaderMap) -> impl Iterator<Item = Line<'_>> {
     })
 }
 
-/// The fields without those of the connection and without Host; `None` where there are none.
-pub(super) fn clean(fields: &HeaderMap) -> Option<HeaderMap> {
+/// The fields without those of the connection and without Host.
+pub(super) fn clean(fields: &HeaderMap) -> Cow<'_, HeaderMap> {
     let is_unclean = |name: &HeaderName| *name == header::HOST || head::is_of_connection(name);
-    fields.keys().any(is_unclean).then(|| {
-        let mut clean = head::fields(fields);
-        clean.remove(header::HOST);
-        clean
-    })
+    if !fields.keys().any(is_unclean) {
+        return Cow::Borrowed(fields);
+    }
+    let mut clean = head::fields(fields);
+    clean.remove(header::HOST);
+    Cow::Owned(clean)
 }
 
 /// How large a section is (RFC 9114 4.2.2).

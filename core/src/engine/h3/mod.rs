@@ -19,7 +19,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Request, Response};
 use quinn_proto::{Dir, StreamEvent};
 
@@ -64,7 +64,7 @@ use self::datagram::Datagrams;
 use self::numbers::Numbers;
 use self::patience::Patience;
 use self::qpack::{Decoder, Encoder, Field};
-use self::stream::{Fault, Held, Stream};
+use self::stream::{Behind, Fault, Held, Stream};
 
 /// How the connection is to be closed: `CONNECTION_CLOSE` of an application.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,7 +100,7 @@ pub struct H3 {
     /// A client's streams that are open and not used.
     stash: VecDeque<quinn_proto::StreamId>,
     /// Heads of a client's streams that wait for the server's settings.
-    unsaid: Vec<(StreamId, message::Outgoing, HeaderMap)>,
+    unsaid: Vec<(StreamId, Request<()>)>,
     /// How many it has used.
     used: u64,
     /// How many of these were void: early data that was refused.
@@ -130,6 +130,8 @@ pub struct H3 {
     /// A section that is being written, and one's fields that are being read.
     scratch: Vec<u8>,
     fields: Vec<Field>,
+    /// Where sections are put that go out as they are.
+    room: BytesMut,
     /// Something is to be done that no stream is listed for.
     is_stirred: bool,
     close: Option<Close>,
@@ -209,6 +211,7 @@ impl H3 {
             draining: false,
             scratch: Vec::new(),
             fields: Vec::new(),
+            room: BytesMut::new(),
             is_stirred: true,
             close: None,
             takes_rest: false,
@@ -249,7 +252,7 @@ impl H3 {
     /// Server: sends an interim or final head. See [`Engine::respond`](super::Engine::respond).
     pub fn respond(&mut self, now: Instant, stream: StreamId, head: &Response<()>, end: bool) {
         self.log_at(now);
-        self.respond_on(now, stream, head, end, 0);
+        self.respond_on(now, stream, head, end, Behind::Unknown);
     }
 
     /// The same, whose length need not be in the head. See
@@ -265,8 +268,10 @@ impl H3 {
         super::say_length(&mut head, length);
         self.log_at(now);
         // A body whose length was not said is all there, and comes next.
-        let behind = length.filter(|_| !end).and_then(|length| usize::try_from(length).ok());
-        self.respond_on(now, stream, &head, end, behind.unwrap_or(0));
+        let behind = length.filter(|length| !end && *length > 0);
+        let behind = behind.and_then(|length| usize::try_from(length).ok());
+        let behind = behind.map_or(Behind::Unknown, Behind::Part);
+        self.respond_on(now, stream, &head, end, behind);
     }
 
     /// Sends part of a body. See [`Engine::send`](super::Engine::send).
@@ -424,7 +429,9 @@ impl H3 {
         if !is_idle {
             return Some(Instant::EPOCH);
         }
-        [self.clock.next(&self.config), self.patient_until()].into_iter().flatten().min()
+        let next = self.clock.next(&self.config);
+        // A client has no patience to lose.
+        if self.is_server { [next, self.patient_until()].into_iter().flatten().min() } else { next }
     }
 
     /// Does what is due.

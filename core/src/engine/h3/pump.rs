@@ -1,5 +1,7 @@
 //! The loop: reads and writes the transport's streams, and ends streams and connection.
 
+use std::collections::VecDeque;
+
 use bytes::Bytes;
 use http::StatusCode;
 use quinn_proto::ReadError;
@@ -8,7 +10,7 @@ use super::client::{number, request_stream};
 use super::control::var;
 use super::frame::kind;
 use super::qpack::{Decoded, Field, Limits, Line};
-use super::stream::{Came, Due, Fault, Held, ToSay};
+use super::stream::{Behind, Came, Due, Fault, Held, ToSay};
 use super::{Abort, Close, H3, code, message};
 use crate::downstream::Cut;
 use crate::engine::Event;
@@ -203,7 +205,7 @@ impl H3 {
             return self.refuse_body(id, Cut::BodyTooLarge);
         }
         let event = Event::Data { stream: id, bytes, end: false };
-        self.events.extend(stream.event.replace(event));
+        tell(&mut self.events, stream.event.replace(event));
     }
 
     /// A section is beyond the limit (RFC 9114 4.2.2).
@@ -260,7 +262,7 @@ impl H3 {
                 let trailers = message::trailers(fields).ok_or(Fault::MALFORMED)?;
                 stream.due = Due::End;
                 let event = Event::Trailers { stream: id, trailers: Box::new(trailers) };
-                self.events.extend(stream.event.replace(event));
+                tell(&mut self.events, stream.event.replace(event));
             }
             Decoded::Fields if self.is_server => self.on_request(now, id, fields)?,
             Decoded::Fields => self.on_response(id, fields)?,
@@ -280,7 +282,7 @@ impl H3 {
     /// What was not told because it might end is told.
     pub(super) fn flush(&mut self, id: StreamId) {
         if let Some(stream) = self.streams.get_mut(id) {
-            self.events.extend(stream.event.take());
+            tell(&mut self.events, stream.event.take());
         }
     }
 
@@ -295,12 +297,12 @@ impl H3 {
             Some(Event::Head { end, .. } | Event::Data { end, .. }) => *end = true,
             _ if had_trailers => {}
             _ => {
-                self.events.extend(last.take());
+                tell(&mut self.events, last.take());
                 last = Some(Event::Data { stream: id, bytes: Bytes::new(), end: true });
             }
         }
         stream.owes_continue = false;
-        self.events.extend(last);
+        tell(&mut self.events, last);
         if !self.is_server {
             self.on_answered(now, id);
         }
@@ -383,7 +385,7 @@ impl H3 {
         if is_timed {
             self.patience.forget(id);
         }
-        self.events.extend(event);
+        tell(&mut self.events, event);
         if is_told {
             self.events.push_back(last);
         }
@@ -433,9 +435,7 @@ impl H3 {
             }
             Held::Trailers(trailers) if is_empty || trailers.is_empty() => stream.finish(),
             Held::Trailers(trailers) => {
-                let clean = message::clean(&trailers);
-                let fields = clean.as_ref().unwrap_or(&trailers);
-                self.say_fields(id, message::lines(fields), 0);
+                self.say_fields(id, message::lines(&message::clean(&trailers)), Behind::Unknown);
                 if let Some(stream) = self.streams.get_mut(id) {
                     stream.finish();
                 }
@@ -452,12 +452,12 @@ impl H3 {
         }
     }
 
-    /// Says a section. What is said `behind` it is a body's part of so many bytes.
+    /// Says a section.
     pub(super) fn say_fields<'a>(
         &mut self,
         id: StreamId,
         lines: impl Iterator<Item = Line<'a>>,
-        behind: usize,
+        behind: Behind,
     ) {
         let Some(stream) = self.streams.get_mut(id) else { return };
         let may_insert = self.control.takes_inserts();
@@ -472,7 +472,7 @@ impl H3 {
             self.encoder.encode(quic, lines, may_insert, &mut section);
         }
         if let Some(stream) = self.streams.get_mut(id) {
-            stream.say_section(&section, behind);
+            stream.say_section(&section, behind, &mut self.room);
         }
         self.scratch = section;
     }
@@ -566,6 +566,13 @@ impl H3 {
         self.refusing = true;
         self.closed = true;
         self.events.push_back(Event::Closed { cause });
+    }
+}
+
+/// Tells an event, if there is one.
+fn tell(events: &mut VecDeque<Event>, event: Option<Event>) {
+    if let Some(event) = event {
+        events.push_back(event);
     }
 }
 

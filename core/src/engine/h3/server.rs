@@ -5,7 +5,7 @@ use quinn_proto::Dir;
 
 use super::client::number;
 use super::priority::Said;
-use super::stream::{Due, Fault, Stream, ToSay};
+use super::stream::{Behind, Due, Fault, Stream, ToSay};
 use super::{H3, code, message};
 use crate::downstream::Cut;
 use crate::engine::head::expects_continue;
@@ -51,8 +51,8 @@ impl H3 {
         id: StreamId,
         fields: &mut Vec<super::qpack::Field>,
     ) -> Result<(), Fault> {
-        let mut head = message::request(fields).ok_or(Fault::MALFORMED)?;
-        let length = message::content_length(head.headers()).ok_or(Fault::MALFORMED)?;
+        let (mut head, length) = message::request(fields).ok_or(Fault::MALFORMED)?;
+        let length = length.known()?;
         let is_connect = *head.method() == Method::CONNECT;
         let config = &self.config;
         let path = head.uri().path_and_query().map_or(0, |path| path.as_str().len());
@@ -103,7 +103,7 @@ impl H3 {
     pub(super) fn answer_by_itself(&mut self, id: StreamId, status: StatusCode) {
         let Some(stream) = self.streams.get_mut(id) else { return };
         stream.to_say = ToSay::Body;
-        self.say_fields(id, core::iter::once(message::status_line(&status)), 0);
+        self.say_fields(id, core::iter::once(message::status_line(&status)), Behind::Unknown);
         if let Some(stream) = self.streams.get_mut(id) {
             stream.finish();
         }
@@ -111,14 +111,14 @@ impl H3 {
         self.enlist(id);
     }
 
-    /// Sends a head. What is said `behind` it is a body's part of so many bytes.
+    /// Sends a head.
     pub(super) fn respond_on(
         &mut self,
         now: Instant,
         id: StreamId,
         head: &Response<()>,
         end: bool,
-        behind: usize,
+        behind: Behind,
     ) {
         let Some(stream) = self.streams.get_mut(id) else { return };
         if stream.to_say != ToSay::Head || !self.is_server {
@@ -134,10 +134,9 @@ impl H3 {
             }
             _ => {}
         }
-        let clean = message::clean(head.headers());
-        let fields = clean.as_ref().unwrap_or_else(|| head.headers());
+        let fields = message::clean(head.headers());
         let lines =
-            || core::iter::once(message::status_line(&status)).chain(message::lines(fields));
+            || core::iter::once(message::status_line(&status)).chain(message::lines(&fields));
         if message::size(lines()) > self.peer.unwrap_or_default().max_field_section {
             return self.reset(now, id);
         }
@@ -162,7 +161,7 @@ impl H3 {
         let Some(stream) = self.streams.get_mut(id) else { return };
         if stream.to_say == ToSay::Head && core::mem::take(&mut stream.owes_continue) {
             let status = StatusCode::CONTINUE;
-            self.say_fields(id, core::iter::once(message::status_line(&status)), 0);
+            self.say_fields(id, core::iter::once(message::status_line(&status)), Behind::Unknown);
             self.enlist(id);
         }
     }

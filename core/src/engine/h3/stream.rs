@@ -20,6 +20,8 @@ const MOST_UNKNOWN: u64 = 1 << 20;
 
 /// A body's part of fewer bytes goes into one piece with the frames around it.
 const SHORT: usize = 1_024;
+/// The last words of messages lie in memory together, so many bytes of them.
+const TOGETHER: usize = 1_024;
 
 /// What the peer did wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +51,17 @@ pub(super) enum Due {
     Tunnel,
     /// Nothing but the end.
     End,
+}
+
+/// What is said behind a section, as far as it is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Behind {
+    /// It will be seen.
+    Unknown,
+    /// A part of a body, so many bytes long, which is not none.
+    Part(usize),
+    /// Nothing: the message ends.
+    Nothing,
 }
 
 /// What has come of a frame of fields.
@@ -373,11 +386,24 @@ impl Stream {
         }
     }
 
-    /// Says a section of fields. What is said `behind` it is a body's part of so many bytes.
-    pub(super) fn say_section(&mut self, section: &[u8], behind: usize) {
-        let behind = if behind > 0 { room_of_part(behind) } else { 0 };
-        let front = front_len(kind::HEADERS, section.len());
-        self.tail.reserve_exact(front + section.len() + behind);
+    /// Says a section of fields. One that is the message's last word goes into `room`, beside those
+    /// of other streams.
+    pub(super) fn say_section(&mut self, section: &[u8], behind: Behind, room: &mut BytesMut) {
+        let length = front_len(kind::HEADERS, section.len()) + section.len();
+        let part = match behind {
+            Behind::Unknown => 0,
+            Behind::Part(length) => room_of_part(length),
+            Behind::Nothing => {
+                if room.capacity() < length {
+                    *room = BytesMut::with_capacity(length.max(TOGETHER));
+                }
+                put_front(room, kind::HEADERS, section.len());
+                room.extend_from_slice(section);
+                self.cut();
+                return self.out.push(room.split().freeze());
+            }
+        };
+        self.tail.reserve_exact(length + part);
         put_front(&mut self.tail, kind::HEADERS, section.len());
         self.tail.extend_from_slice(section);
     }

@@ -315,6 +315,11 @@ impl Endpoint {
         self.events.pop_front()
     }
 
+    /// Whether no event waits to be polled.
+    pub fn is_settled(&self) -> bool {
+        self.unsettled.is_none() && self.events.is_empty()
+    }
+
     /// Writes what is to be sent next into `buffer`, whose old contents are dropped: at most
     /// `max_segments` datagrams of one size. Connections take turns.
     pub fn poll_transmit(

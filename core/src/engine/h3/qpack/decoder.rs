@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 use super::integer::{self, Reader, Stop};
 use super::static_table;
 use super::table::{Entry, OVERHEAD, Table};
-use super::{Error, FIELD_OVERHEAD, Field};
+use super::{Error, FIELD_OVERHEAD, Field, Name};
 
 /// What a section may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +55,8 @@ pub struct Decoder {
 #[derive(Clone, Copy)]
 enum Text {
     Static(&'static str),
+    /// The name of this entry of the static table.
+    StaticName(u8, &'static str),
     /// The name of an entry of the table, and its length.
     Name(u64, usize),
     /// An entry's value.
@@ -137,7 +139,7 @@ impl Decoder {
             let mut value = Vec::new();
             let name = match first & 0x40 {
                 0 => self.relative(number).ok_or(Stop::Bad)?.name(),
-                _ => Bytes::from_static(static_entry(number).ok_or(Stop::Bad)?.0.as_bytes()),
+                _ => Bytes::from_static(static_entry(number).ok_or(Stop::Bad)?.1.as_bytes()),
             };
             reader.string(7, self.most, &mut value)?;
             Entry::new(&name, &value)
@@ -203,13 +205,18 @@ impl Decoder {
         // over what the others share.
         let mut own = Bytes::copy_from_slice(&reading.text);
         let mut bytes = |text| match text {
-            Text::Static(text) => Bytes::from_static(str::as_bytes(text)),
+            Text::Static(text) | Text::StaticName(_, text) => {
+                Bytes::from_static(str::as_bytes(text))
+            }
             Text::Name(entry, _) => table.get(entry).map(Entry::name).unwrap_or_default(),
             Text::Value(entry, _) => table.get(entry).map(Entry::value).unwrap_or_default(),
             Text::Own(length) => own.split_to(length),
         };
         fields.extend(lines.iter().map(|&(name, value, is_sensitive)| Field {
-            name: bytes(name),
+            name: match name {
+                Text::StaticName(entry, _) => Name::of_entry(entry),
+                name => bytes(name).into(),
+            },
             value: bytes(value),
             is_sensitive,
         }));
@@ -303,8 +310,9 @@ impl Reading<'_> {
             let number = reader.integer(6)?;
             let (name, value) = match first & 0x40 {
                 0 => self.below(number).and_then(|entry| self.field(entry)),
-                _ => static_entry(number)
-                    .map(|(name, value)| (Text::Static(name), Text::Static(value))),
+                _ => static_entry(number).map(|(entry, name, value)| {
+                    (Text::StaticName(entry, name), Text::Static(value))
+                }),
             }
             .ok_or(Stop::Bad)?;
             (name, value, false)
@@ -312,7 +320,7 @@ impl Reading<'_> {
             let number = reader.integer(4)?;
             let name = match first & 0x10 {
                 0 => self.below(number).and_then(|entry| self.name(entry)),
-                _ => static_entry(number).map(|(name, _)| Text::Static(name)),
+                _ => static_entry(number).map(|(entry, name, _)| Text::StaticName(entry, name)),
             };
             (name.ok_or(Stop::Bad)?, self.literal(reader, 7)?, first & 0x20 != 0)
         } else if first & 0x20 != 0 {
@@ -368,12 +376,14 @@ impl Reading<'_> {
 impl Text {
     const fn len(self) -> usize {
         match self {
-            Self::Static(text) => text.len(),
+            Self::Static(text) | Self::StaticName(_, text) => text.len(),
             Self::Name(_, length) | Self::Value(_, length) | Self::Own(length) => length,
         }
     }
 }
 
-fn static_entry(number: u64) -> Option<&'static (&'static str, &'static str)> {
-    static_table::ENTRIES.get(usize::try_from(number).ok()?)
+/// An entry's number, name and value.
+fn static_entry(number: u64) -> Option<(u8, &'static str, &'static str)> {
+    let entry = u8::try_from(number).ok()?;
+    static_table::ENTRIES.get(usize::from(entry)).map(|(name, value)| (entry, *name, *value))
 }

@@ -25,6 +25,10 @@ mod tests;
 
 pub use decoder::{Decoded, Decoder, Limits};
 pub use encoder::Encoder;
+pub(super) use static_table::ENTRIES as STATIC_ENTRIES;
+
+use core::fmt;
+use core::ops::Deref;
 
 use bytes::Bytes;
 
@@ -72,11 +76,78 @@ impl<'a> Line<'a> {
     }
 }
 
+/// The name of a field that was decoded: its bytes, and where they stand in the static table, if it
+/// came as a reference to that.
+#[derive(Clone)]
+pub struct Name(Told);
+
+#[derive(Clone)]
+enum Told {
+    Entry(u8),
+    Literal(Bytes),
+}
+
+impl Name {
+    /// That of an entry of the static table, which has such a one.
+    const fn of_entry(entry: u8) -> Self {
+        Self(Told::Entry(entry))
+    }
+
+    /// The entry of the static table that it came as.
+    pub(super) const fn entry(&self) -> Option<u8> {
+        match self.0 {
+            Told::Entry(entry) => Some(entry),
+            Told::Literal(_) => None,
+        }
+    }
+}
+
+impl Deref for Name {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match &self.0 {
+            Told::Entry(entry) => {
+                let entry = static_table::ENTRIES.get(usize::from(*entry));
+                entry.map_or(&[], |(name, _)| name.as_bytes())
+            }
+            Told::Literal(bytes) => bytes,
+        }
+    }
+}
+
+impl From<Bytes> for Name {
+    fn from(bytes: Bytes) -> Self {
+        Self(Told::Literal(bytes))
+    }
+}
+
+impl From<&'static str> for Name {
+    fn from(text: &'static str) -> Self {
+        Bytes::from_static(text.as_bytes()).into()
+    }
+}
+
+impl PartialEq for Name {
+    /// By the bytes alone.
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
+}
+
+impl Eq for Name {}
+
+impl fmt::Debug for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{}\"", self.escape_ascii())
+    }
+}
+
 /// A field that was decoded. Bytes are as they came: whether they are allowed is not judged here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Field {
     /// The name.
-    pub name: Bytes,
+    pub name: Name,
     /// The value.
     pub value: Bytes,
     /// Whoever sends it on must not put it in a table either.

@@ -1,7 +1,7 @@
 //! The static table (RFC 9204 appendix A).
 
 /// Name and value of every entry.
-pub(super) static ENTRIES: [(&str, &str); 99] = TABLE;
+pub(in crate::engine::h3) static ENTRIES: [(&str, &str); 99] = TABLE;
 
 const TABLE: [(&str, &str); 99] = [
     (":authority", ""),

@@ -95,6 +95,17 @@ fn pseudo_fields() {
     check(rows);
 }
 
+/// What comes by its number in the static table is not asked whether it concerns the connection.
+#[test]
+fn no_name_of_the_static_table_concerns_the_connection() {
+    for (name, _) in super::super::qpack::STATIC_ENTRIES {
+        if !name.starts_with(':') {
+            let name = http::HeaderName::from_static(name);
+            assert!(!crate::engine::head::is_of_connection(&name), "{name}");
+        }
+    }
+}
+
 /// 4.2, 4.1.2.
 // rule: H3-5a H3-5b A47b A81
 #[test]
