@@ -123,11 +123,11 @@ impl Lane {
 
     /// Its datagrams go this way, for who holds its tunnel.
     #[cfg(feature = "http3")]
-    pub(super) fn with_packets(self, packets: Option<Arc<Packets>>) -> Self {
+    pub(super) fn set_packets(&mut self, packets: Option<Arc<Packets>>) {
         if let Some(packets) = &packets {
             self.exchange.set_packets(packets);
         }
-        Self { packets, ..self }
+        self.packets = packets;
     }
 
     /// The stream is over, and with it its datagrams.

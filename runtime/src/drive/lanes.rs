@@ -71,6 +71,12 @@ impl<P: Party> Lanes<P> {
         !self.moved.is_empty()
     }
 
+    /// Whether nothing was heard that is still to be done.
+    #[cfg(feature = "http3")]
+    pub(super) fn is_at_rest(&self) -> bool {
+        !self.has_moved() && !self.moved_away
+    }
+
     /// The streams under way.
     pub(super) fn all(&self) -> &[Place] {
         &self.places
@@ -165,13 +171,12 @@ impl<P: Party> Lanes<P> {
         let mut lane = Lane::new(opened, Arc::clone(&parcel.exchange), connect, now);
         (lane.may_send, lane.sent) = (!parcel.message.end, parcel.message.end);
         #[cfg(feature = "http3")]
-        {
-            lane = lane.with_packets(packets::of(engine, opened));
-        }
+        lane.set_packets(packets::of(engine, opened));
         lane.parcel = Some(parcel);
         self.place(lane);
     }
 
+    #[inline]
     fn place(&mut self, lane: Lane) {
         let slot = lane.stream.slot();
         while self.bells.len() <= slot {
@@ -276,7 +281,9 @@ impl<P: Party> Lanes<P> {
                 _ => {}
             }
         }
-        self.last.release();
+        if progress {
+            self.last.release();
+        }
         #[cfg(feature = "http3")]
         self.deliver_packets(engine);
         progress
@@ -343,9 +350,10 @@ impl<P: Party> Lanes<P> {
                     None => engine.reset(now, stream),
                     Some(Begun::Exchange(exchange)) => {
                         exchange.set_lane(stream);
-                        let lane = Lane::new(stream, exchange, connect, now);
+                        #[cfg_attr(not(feature = "http3"), expect(unused_mut, reason = "as above"))]
+                        let mut lane = Lane::new(stream, exchange, connect, now);
                         #[cfg(feature = "http3")]
-                        let lane = lane.with_packets(packets);
+                        lane.set_packets(packets);
                         self.place(lane);
                     }
                     Some(Begun::Whole(whole)) => {

@@ -5,6 +5,7 @@ use core::future::poll_fn;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use core::pin::pin;
 use core::task::{Context, Poll};
+use core::time::Duration;
 use std::io;
 use std::sync::Arc;
 
@@ -22,7 +23,7 @@ use super::super::attempt::{Failed, Job, Upward};
 use super::super::deadline::Deadline;
 use super::super::party::Party;
 use super::journey::Journey;
-use super::port::Port;
+use super::port::{Port, Sent};
 use super::talk::Talk;
 use crate::datagrams::Datagrams as _;
 use crate::hub::Hub;
@@ -213,7 +214,7 @@ impl<R: Runtime> Attempt<R> {
                 return Poll::Ready(Ok(()));
             }
             match self.port.transmit(cx, now) {
-                Ok(sent) => progress |= sent,
+                Ok(sent) => progress |= sent.some,
                 Err(cause) => return Poll::Ready(Err(cause.into())),
             }
             let next = self.port.endpoint.poll_timeout();
@@ -310,22 +311,38 @@ struct Memory {
     is_early: bool,
 }
 
+/// What one turn of a connection came to.
+struct Turn {
+    /// There was something to do.
+    progress: bool,
+    /// Somebody was told what came.
+    has_told: bool,
+    /// The socket, which is still the same, has nothing more and will say when it has.
+    has_all: bool,
+}
+
+/// A deadline so near is waited for awake: what has passed since the turn began may reach it, and a
+/// runtime's timer may be as coarse.
+const NEAR: Duration = Duration::from_millis(1);
+
 impl<R: Runtime, P: Party> Connection<R, P> {
     /// Serves it; ready when it is gone.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         for _ in 0..BUDGET {
             let now = self.runtime.now();
-            let (mut progress, has_told) = self.turn(cx, now);
+            let Turn { mut progress, has_told, has_all } = self.turn(cx, now);
             // A close leaves before what is done about it.
             if self.port.waits(has_told && !self.talk.is_over()) {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
-            progress |= self.port.transmit(cx, now).unwrap_or(true);
+            let sent = self.port.transmit(cx, now).unwrap_or(Sent::LOST);
+            progress |= sent.some;
             if !progress && self.talk.is_over() {
                 return Poll::Ready(());
             }
-            if !progress && !self.arm(cx, now) {
+            let rests = !progress || (has_all && sent.all && self.is_at_rest(now));
+            if rests && !self.arm(cx, now) {
                 return Poll::Pending;
             }
         }
@@ -334,8 +351,15 @@ impl<R: Runtime, P: Party> Connection<R, P> {
         Poll::Pending
     }
 
-    /// Whether there was something to do, and whether somebody was told what came.
-    fn turn(&mut self, cx: &mut Context<'_>, now: Instant) -> (bool, bool) {
+    /// Whether a turn right behind one that has read and sent all there was would find nothing to
+    /// do. It would read the socket and the mailbox, which wake the task for what comes from here
+    /// on; do what is due; hear what the endpoint tells; and serve what has moved meanwhile.
+    fn is_at_rest(&self, now: Instant) -> bool {
+        let is_far = self.next().is_none_or(|at| at > now + NEAR);
+        is_far && self.port.is_at_rest() && self.talk.is_at_rest()
+    }
+
+    fn turn(&mut self, cx: &mut Context<'_>, now: Instant) -> Turn {
         self.deadline.passed(now);
         let heard = self.port.receive(cx, now);
         // Later, that nobody is there is passed over: silence will tell.
@@ -343,9 +367,9 @@ impl<R: Runtime, P: Party> Connection<R, P> {
         if let Some(cause) = heard.broken.or(nobody) {
             self.talk.lose(now, cause);
         }
-        let mut progress = heard.is_something();
         let wants = self.talk.wants_to_move();
-        progress |= self.journey.poll(&self.runtime, &mut self.port, wants, cx, now);
+        let has_moved = self.journey.poll(&self.runtime, &mut self.port, wants, cx, now);
+        let mut progress = heard.is_something() || has_moved;
         let endpoint = &mut self.port.endpoint;
         if endpoint.poll_timeout().is_some_and(|at| at <= now) {
             endpoint.handle_timeout(now);
@@ -372,7 +396,7 @@ impl<R: Runtime, P: Party> Connection<R, P> {
         }
         progress |= self.talk.turn(cx, now, endpoint);
         self.remember();
-        (progress, has_told)
+        Turn { progress, has_told, has_all: heard.is_all() && !has_moved }
     }
 
     /// Keeps what the server grants, when it has said so.
@@ -386,10 +410,14 @@ impl<R: Runtime, P: Party> Connection<R, P> {
         self.memory = None;
     }
 
-    fn arm(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+    /// The next deadline.
+    fn next(&self) -> Option<Instant> {
         let next = [self.port.endpoint.poll_timeout(), self.talk.poll_timeout()];
-        let next = next.into_iter().flatten().min();
-        self.deadline.arm(&self.runtime, cx, now, next)
+        next.into_iter().flatten().min()
+    }
+
+    fn arm(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+        self.deadline.arm(&self.runtime, cx, now, self.next())
     }
 }
 

@@ -67,7 +67,26 @@ pub(super) struct Heard {
     more: bool,
 }
 
+/// What the writes of one turn came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Sent {
+    /// Something has left.
+    pub(super) some: bool,
+    /// Nothing is left to be sent.
+    pub(super) all: bool,
+}
+
+impl Sent {
+    /// Nobody is there: what was to be sent is lost, and more may follow.
+    pub(super) const LOST: Self = Self { some: true, all: false };
+}
+
 impl Heard {
+    /// Whether it was all there is: the socket wakes the task for more, or is not read again.
+    pub(super) const fn is_all(&self) -> bool {
+        !self.more
+    }
+
     /// Whether there is something to do now, or to read at once.
     pub(super) const fn is_something(&self) -> bool {
         self.datagrams || self.broken.is_some() || self.more
@@ -103,6 +122,11 @@ impl<S: Datagrams> Port<S> {
     /// Whether a datagram found no way since this was asked last.
     pub(super) const fn take_stranded(&mut self) -> bool {
         core::mem::replace(&mut self.is_stranded, false)
+    }
+
+    /// Whether nobody has to hear anything of it, once all there was is read and sent.
+    pub(super) fn is_at_rest(&self) -> bool {
+        !self.is_stranded && self.endpoint.is_settled()
     }
 
     /// Takes in what has come, as far as its turn goes.
@@ -160,14 +184,17 @@ impl<S: Datagrams> Port<S> {
 
     /// Sends what there is, as far as its turn and the socket's room go. An error is the end of
     /// hope only where the system says that nobody is there.
-    pub(super) fn transmit(&mut self, cx: &mut Context<'_>, now: Instant) -> Result<bool, Cause> {
-        let mut sent = false;
+    pub(super) fn transmit(&mut self, cx: &mut Context<'_>, now: Instant) -> Result<Sent, Cause> {
+        let mut sent = Sent { some: false, all: false };
         for _ in 0..TURN {
             let segments = self.socket.max_segments().min(SEGMENTS);
             let next = self.unsent.take();
             let next =
                 next.or_else(|| self.endpoint.poll_transmit(now, segments, &mut self.buffer));
-            let Some(next) = next else { break };
+            let Some(next) = next else {
+                sent.all = true;
+                break;
+            };
             match self.socket.try_send(&transmit(&next, &self.buffer)) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.unsent = Some(next);
@@ -181,9 +208,9 @@ impl<S: Datagrams> Port<S> {
                 // Whatever else it is, the datagram is lost, as others are.
                 Err(error) => {
                     self.is_stranded |= is_stranded(&error, &next, self.buffer.len());
-                    sent = true;
+                    sent.some = true;
                 }
-                Ok(()) => sent = true,
+                Ok(()) => sent.some = true,
             }
         }
         Ok(sent)

@@ -165,7 +165,7 @@ impl<R: Runtime, S: Service> Hall<R, S> {
     /// Sends what there is, and sees those off that are over.
     fn send(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
         // Nobody there, or no room: the datagram is lost.
-        let progress = self.port.transmit(cx, now).unwrap_or(true);
+        let progress = self.port.transmit(cx, now).map_or(true, |sent| sent.some);
         for id in core::mem::take(&mut self.over) {
             let place = self.seats.get_mut(id.slot());
             if let Some(mut seat) = place.and_then(|place| place.take_if(|seat| seat.id == id)) {

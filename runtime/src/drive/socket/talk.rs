@@ -190,6 +190,14 @@ impl<P: Party> Talk<P> {
         self.engine.set_short(self.credit.is_short(withheld));
     }
 
+    /// Whether there is nothing left to do behind a turn, before somebody says something or it
+    /// wants one by itself. What the transport holds for slow readers may be granted in steps.
+    pub(super) fn is_at_rest(&self) -> bool {
+        let is_open = self.over.is_none() && !self.engine.is_closed();
+        let is_told = matches!(self.handshake, Handshake::Told);
+        is_open && is_told && self.engine.withheld() == 0 && self.lanes.is_at_rest()
+    }
+
     /// When it wants its turn by itself.
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
         self.engine.poll_timeout()
