@@ -20,6 +20,10 @@ pub(in crate::engine) fn put(out: &mut impl BufMut, value: u64) {
 /// Takes an integer of variable length, if it has come whole.
 pub(in crate::engine) fn take(from: &mut &[u8]) -> Option<u64> {
     let (&first, rest) = from.split_first()?;
+    if first < 0x40 {
+        *from = rest;
+        return Some(first.into());
+    }
     let more = (1 << (first >> 6)) - 1;
     let (others, rest) = rest.split_at_checked(more)?;
     *from = rest;

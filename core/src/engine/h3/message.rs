@@ -81,12 +81,13 @@ impl Length {
     }
 }
 
-/// Takes pseudo-fields and fields apart. `None` where a field may not be.
-fn sort(fields: &mut Vec<Field>) -> Option<(Pseudo, HeaderMap, Length)> {
+/// Takes pseudo-fields and fields apart, these into `map`, which is empty. `None` where a field may
+/// not be.
+fn sort(fields: &mut Vec<Field>, map: &mut HeaderMap) -> Option<(Pseudo, Length)> {
     let (mut pseudo, mut length) = (Pseudo::default(), Length::default());
     let is_pseudo = |field: &Field| field.name.first() == Some(&b':');
     let in_front = fields.iter().take_while(|field| is_pseudo(field)).count();
-    let mut map = HeaderMap::with_capacity(fields.len() - in_front);
+    map.try_reserve(fields.len() - in_front).ok()?;
     for field in fields.drain(..) {
         if is_pseudo(&field) {
             if !map.is_empty() {
@@ -118,12 +119,13 @@ fn sort(fields: &mut Vec<Field>) -> Option<(Pseudo, HeaderMap, Length)> {
         }
         map.try_append(name, value).ok()?;
     }
-    Some((pseudo, map, length))
+    Some((pseudo, length))
 }
 
 /// The request that a server got, and how long it says that its body is. `None` if it is malformed.
 pub(super) fn request(fields: &mut Vec<Field>) -> Option<(Request<()>, Length)> {
-    let (pseudo, map, length) = sort(fields)?;
+    let mut request = Request::new(());
+    let (pseudo, length) = sort(fields, request.headers_mut())?;
     let method = Method::from_bytes(&pseudo.method?).ok()?;
     let is_extended = pseudo.protocol.is_some();
     let mut uri = http::uri::Parts::default();
@@ -156,11 +158,9 @@ pub(super) fn request(fields: &mut Vec<Field>) -> Option<(Request<()>, Length)> 
         uri.path_and_query = Some(PathAndQuery::from_maybe_shared(path).ok()?);
         uri.scheme = uri.authority.is_some().then_some(scheme);
     }
-    let mut request = Request::new(());
     *request.method_mut() = method;
     *request.version_mut() = Version::HTTP_3;
     *request.uri_mut() = Uri::from_parts(uri).ok()?;
-    *request.headers_mut() = map;
     if let Some(protocol) = pseudo.protocol {
         let protocol = Extended::new(core::str::from_utf8(&protocol).ok()?)?;
         request.extensions_mut().insert(protocol);
@@ -171,7 +171,8 @@ pub(super) fn request(fields: &mut Vec<Field>) -> Option<(Request<()>, Length)> 
 /// The response that a client got, and how long it says that its body is. `None` if it is
 /// malformed.
 pub(super) fn response(fields: &mut Vec<Field>) -> Option<(Response<()>, Length)> {
-    let (pseudo, map, length) = sort(fields)?;
+    let mut response = Response::new(());
+    let (pseudo, length) = sort(fields, response.headers_mut())?;
     let Pseudo { status, method: None, scheme: None, authority: None, path: None, protocol: None } =
         pseudo
     else {
@@ -182,30 +183,27 @@ pub(super) fn response(fields: &mut Vec<Field>) -> Option<(Response<()>, Length)
     if status == StatusCode::SWITCHING_PROTOCOLS {
         return None;
     }
-    let mut response = Response::new(());
     *response.status_mut() = status;
     *response.version_mut() = Version::HTTP_3;
-    *response.headers_mut() = map;
     Some((response, length))
 }
 
 /// A trailer section. `None` if it is malformed.
 pub(super) fn trailers(fields: &mut Vec<Field>) -> Option<HeaderMap> {
-    match sort(fields)? {
-        (
-            Pseudo {
-                status: None,
-                method: None,
-                scheme: None,
-                authority: None,
-                path: None,
-                protocol: None,
-            },
-            map,
-            _,
-        ) => Some(map),
-        _ => None,
-    }
+    let mut map = HeaderMap::new();
+    let (pseudo, _) = sort(fields, &mut map)?;
+    let Pseudo {
+        status: None,
+        method: None,
+        scheme: None,
+        authority: None,
+        path: None,
+        protocol: None,
+    } = pseudo
+    else {
+        return None;
+    };
+    Some(map)
 }
 
 /// What a request says of itself.

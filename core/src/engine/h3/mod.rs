@@ -19,7 +19,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
 use quinn_proto::{Dir, StreamEvent};
 
@@ -47,6 +47,7 @@ mod priority;
 mod pump;
 pub mod qpack;
 mod server;
+mod shelf;
 mod stream;
 #[cfg(all(test, feature = "ring"))]
 mod tests;
@@ -64,6 +65,7 @@ use self::datagram::Datagrams;
 use self::numbers::Numbers;
 use self::patience::Patience;
 use self::qpack::{Decoder, Encoder, Field};
+use self::shelf::Shelf;
 use self::stream::{Behind, Fault, Held, Stream};
 
 /// How the connection is to be closed: `CONNECTION_CLOSE` of an application.
@@ -130,8 +132,8 @@ pub struct H3 {
     /// A section that is being written, and one's fields that are being read.
     scratch: Vec<u8>,
     fields: Vec<Field>,
-    /// Where sections are put that go out as they are.
-    room: BytesMut,
+    /// Where sections lie that go out as they are.
+    shelf: Shelf,
     /// Something is to be done that no stream is listed for.
     is_stirred: bool,
     close: Option<Close>,
@@ -211,7 +213,7 @@ impl H3 {
             draining: false,
             scratch: Vec::new(),
             fields: Vec::new(),
-            room: BytesMut::new(),
+            shelf: Shelf::default(),
             is_stirred: true,
             close: None,
             takes_rest: false,

@@ -472,7 +472,7 @@ impl H3 {
             self.encoder.encode(quic, lines, may_insert, &mut section);
         }
         if let Some(stream) = self.streams.get_mut(id) {
-            stream.say_section(&section, behind, &mut self.room);
+            stream.say_section(&section, behind, &mut self.shelf);
         }
         self.scratch = section;
     }

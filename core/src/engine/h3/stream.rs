@@ -8,6 +8,7 @@ use super::code;
 use super::frame::{Frames, Piece, front_len, kind, put_front};
 use super::log::{self, Shown};
 use super::priority::Priority;
+use super::shelf::Shelf;
 use crate::engine::Event;
 use crate::engine::qlog::Log;
 use crate::types::ProtocolFault;
@@ -20,8 +21,6 @@ const MOST_UNKNOWN: u64 = 1 << 20;
 
 /// A body's part of fewer bytes goes into one piece with the frames around it.
 const SHORT: usize = 1_024;
-/// The last words of messages lie in memory together, so many bytes of them.
-const TOGETHER: usize = 1_024;
 
 /// What the peer did wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -386,21 +385,19 @@ impl Stream {
         }
     }
 
-    /// Says a section of fields. One that is the message's last word goes into `room`, beside those
-    /// of other streams.
-    pub(super) fn say_section(&mut self, section: &[u8], behind: Behind, room: &mut BytesMut) {
+    /// Says a section of fields. One that is the message's last word lies on the `shelf`, beside
+    /// those of other streams.
+    pub(super) fn say_section(&mut self, section: &[u8], behind: Behind, shelf: &mut Shelf) {
         let length = front_len(kind::HEADERS, section.len()) + section.len();
         let part = match behind {
             Behind::Unknown => 0,
             Behind::Part(length) => room_of_part(length),
             Behind::Nothing => {
-                if room.capacity() < length {
-                    *room = BytesMut::with_capacity(length.max(TOGETHER));
-                }
-                put_front(room, kind::HEADERS, section.len());
-                room.extend_from_slice(section);
                 self.cut();
-                return self.out.push(room.split().freeze());
+                return self.out.push(shelf.put(length, |out| {
+                    put_front(out, kind::HEADERS, section.len());
+                    out.extend_from_slice(section);
+                }));
             }
         };
         self.tail.reserve_exact(length + part);

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use smallvec::SmallVec;
 
+use super::super::shelf::Shelf;
 use super::integer::{self, Reader, Stop};
 use super::static_table;
 use super::table::{Entry, OVERHEAD, Table};
@@ -47,8 +48,9 @@ pub struct Decoder {
     known: u64,
     /// What the encoder is to be told.
     told: Vec<u8>,
-    /// Room for the literals of a section.
+    /// Room for the literals of a section, and where they lie when it is read.
     text: Vec<u8>,
+    shelf: Shelf,
 }
 
 /// Where a field's text lies while its section is read.
@@ -91,6 +93,7 @@ impl Decoder {
             known: 0,
             told: Vec::new(),
             text: Vec::new(),
+            shelf: Shelf::default(),
         }
     }
 
@@ -201,9 +204,9 @@ impl Decoder {
                 Err(Stop::Short | Stop::Bad) => return Err(Error::DecompressionFailed),
             }
         }
-        // All of the section's own text lies together: its last piece, mostly the only one, takes
-        // over what the others share.
-        let mut own = Bytes::copy_from_slice(&reading.text);
+        // All of the section's own text lies together.
+        let own = &reading.text;
+        let mut own = self.shelf.put(own.len(), |out| out.extend_from_slice(own));
         let mut bytes = |text| match text {
             Text::Static(text) | Text::StaticName(_, text) => {
                 Bytes::from_static(str::as_bytes(text))
