@@ -1,6 +1,7 @@
 //! The whole client beside its peers: CPU time of the client's thread for one request over
 //! loopback.
 
+use core::time::Duration;
 use std::net::SocketAddr;
 
 use bytes::Bytes;
@@ -32,25 +33,33 @@ const LENGTH: usize = 13;
 
 type Nothing = Empty<Bytes>;
 
+/// Longer than any run.
+const A_WHILE: Duration = Duration::from_secs(60);
+
 /// Who asks.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Who {
     Sockets,
     Bare,
+    /// The same while a timer of the runtime is set, as one is of whoever limits anything in time:
+    /// with it epoll is waited for until then, which costs the kernel a timer for every wait.
+    BareWithTimer,
     Legacy,
     Reqwest,
     Regatta,
 }
 
-const OVER_HTTP1: [(Who, &str); 5] = [
+const OVER_HTTP1: [(Who, &str); 6] = [
     (Who::Bare, "hyper, bare connections"),
+    (Who::BareWithTimer, "the same beside a timer"),
     (Who::Regatta, "regatta"),
     (Who::Legacy, "hyper-util, legacy client"),
     (Who::Reqwest, "reqwest"),
     (Who::Sockets, "tokio sockets, fixed bytes"),
 ];
-const OVER_HTTP2: [(Who, &str); 4] = [
+const OVER_HTTP2: [(Who, &str); 5] = [
     (Who::Bare, "hyper, bare connection"),
+    (Who::BareWithTimer, "the same beside a timer"),
     (Who::Regatta, "regatta"),
     (Who::Legacy, "hyper-util, legacy client"),
     (Who::Reqwest, "reqwest"),
@@ -78,10 +87,13 @@ fn one(who: &str, case: Case, identity: &Identity) {
     let who = match who {
         "sockets" => Who::Sockets,
         "hyper" => Who::Bare,
+        "hyper-timer" => Who::BareWithTimer,
         "legacy" => Who::Legacy,
         "reqwest" => Who::Reqwest,
         "regatta" => Who::Regatta,
-        other => panic!("{other} is no client: sockets, hyper, legacy, reqwest and regatta are"),
+        other => panic!(
+            "{other} is no client: sockets, hyper, hyper-timer, legacy, reqwest and regatta are"
+        ),
     };
     let origin = origin::start(case.http2, case.tls.then_some(identity));
     let cost = measure(who, case, origin, identity);
@@ -136,16 +148,19 @@ fn costs(case: Case, all: &[(Who, &str)], identity: &Identity) -> Vec<Cost> {
 fn measure(who: Who, case: Case, to: SocketAddr, identity: &Identity) -> Cost {
     let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
+        if who == Who::BareWithTimer {
+            tokio::spawn(tokio::time::sleep(A_WHILE));
+        }
         match who {
             Who::Sockets => many(sockets(case, to, identity).await).await,
-            Who::Bare if case.http2 => {
+            Who::Bare | Who::BareWithTimer if case.http2 => {
                 let (sender, connection) = bare_http2(case, to, identity).await;
                 let asker = |_| BareHttp2(sender.clone(), uri(case, to));
                 let cost = many((0..case.at_once).map(asker).collect()).await;
                 connection.abort();
                 cost
             }
-            Who::Bare => many(bare_http1(case, to, identity).await).await,
+            Who::Bare | Who::BareWithTimer => many(bare_http1(case, to, identity).await).await,
             Who::Legacy => many(clones(case, Legacy(legacy(case, identity), uri(case, to)))).await,
             Who::Reqwest => many(clones(case, reqwest(case, to, identity))).await,
             Who::Regatta => {
