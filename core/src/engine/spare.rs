@@ -55,7 +55,7 @@ impl Spare {
 
 #[cfg(all(test, feature = "http1"))]
 mod tests {
-    use http::{HeaderValue, Response};
+    use http::{HeaderValue, Request, Response};
 
     use super::*;
     use crate::engine::h1::H1;
@@ -101,6 +101,33 @@ mod tests {
             assert!(back.fields.is_empty() && back.fields.capacity() > 0);
             assert!(back.bytes.is_empty() && back.bytes.capacity() >= written);
         }
+    }
+
+    #[test]
+    fn a_client_writes_into_what_is_lent() {
+        let mut engine = H1::client(&Config::default(), AT);
+        let mut spare = Some(Box::<Spare>::default());
+        let mut out = Output::new();
+        let get = Request::get("http://x/").body(()).unwrap();
+        let mut rooms = Vec::new();
+        for _ in 0..3 {
+            engine.lend(&mut spare);
+            engine.open(AT, &get, true).unwrap();
+            engine.transmit(AT, &mut out, usize::MAX);
+            engine.lend(&mut spare);
+            let back = spare.as_deref_mut().unwrap();
+            let mut slices = [std::io::IoSlice::new(&[]); 1];
+            assert_eq!(out.slices(&mut slices), 1);
+            rooms.push(slices[0].as_ptr());
+            let written = out.len();
+            out.advance(written);
+            out.give_back(back);
+            assert_eq!(out.capacity(), 0, "who has nothing to say owns no room");
+            assert!(back.bytes.is_empty() && back.bytes.capacity() >= written);
+            engine.receive(AT, b"HTTP/1.1 204 No Content\r\n\r\n");
+            while engine.poll_event().is_some() {}
+        }
+        assert_eq!(rooms, [rooms[0]; 3], "all were written into the same room");
     }
 
     #[test]

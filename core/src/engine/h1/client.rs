@@ -34,6 +34,9 @@ impl H1 {
             return Err(OpenError::NoCapacity);
         }
         let plan = write::Plan::of_request(head, end).ok_or(OpenError::Unsayable)?;
+        if let Some(spare) = &mut self.spare {
+            self.wire.borrow(spare);
+        }
         write::request(&mut self.wire, head, &plan).ok_or(OpenError::Unsayable)?;
         let id = self.mint();
         let mut exchange = Exchange::new(id, Verb::of(head.method()), Rx::Head, plan.tx);
