@@ -92,6 +92,29 @@ impl Engine {
         }
     }
 
+    /// Server: answers a stream with all there is, a final head and a body if it has one. For the
+    /// rest as [`Engine::respond_with`].
+    pub fn answer(
+        &mut self,
+        now: Instant,
+        stream: StreamId,
+        head: Response<()>,
+        length: Option<u64>,
+        body: Option<Bytes>,
+    ) {
+        match self {
+            #[cfg(feature = "http1")]
+            Self::H1(engine) => engine.answer(now, stream, head, length, body),
+            #[cfg(feature = "http2")]
+            Self::H2(engine) => {
+                engine.respond_with(now, stream, head, length, body.is_none());
+                if let Some(body) = body {
+                    engine.send(now, stream, body, true);
+                }
+            }
+        }
+    }
+
     /// Sends part of a body or tunnel; `end` finishes this direction.
     pub fn send(&mut self, now: Instant, stream: StreamId, bytes: Bytes, end: bool) {
         each!(self, engine => engine.send(now, stream, bytes, end));

@@ -2,6 +2,20 @@
 
 use http::uri::Authority;
 
+/// Which bytes are letters, digits, dots or hyphens.
+static NAME: [bool; 256] = names();
+
+#[expect(clippy::indexing_slicing, reason = "a constant: it is checked when it is made")]
+const fn names() -> [bool; 256] {
+    let mut name = [false; 256];
+    let mut byte = 0u8;
+    while byte < 128 {
+        name[byte as usize] = byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-');
+        byte += 1;
+    }
+    name
+}
+
 /// Whether these bytes, of a Host field, name such a host.
 #[cfg(feature = "http1")]
 pub(super) fn names_host(host: &[u8]) -> bool {
@@ -11,8 +25,8 @@ pub(super) fn names_host(host: &[u8]) -> bool {
 /// A name of letters, digits, dots and hyphens, with a port of at most five digits where there is
 /// one: what nearly all authorities are, and seen without parsing them.
 fn is_simple(authority: &[u8]) -> bool {
-    let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-');
-    match authority.iter().position(|byte| !is_name(byte)) {
+    let is_name = |byte: u8| NAME.get(usize::from(byte)).is_some_and(|is_name| *is_name);
+    match authority.iter().position(|byte| !is_name(*byte)) {
         None => !authority.is_empty(),
         Some(0) => false,
         Some(end) => match authority.get(end..) {

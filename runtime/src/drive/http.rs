@@ -133,7 +133,12 @@ macro_rules! same {
     };
 }
 
-same!(Engine, Engine::protocol, {});
+same!(Engine, Engine::protocol, {
+    fn answer(&mut self, now: Instant, stream: StreamId, whole: Whole) {
+        let Whole { head, length, body } = whole;
+        self.answer(now, stream, head, length, body);
+    }
+});
 #[cfg(feature = "http3")]
 same!(H3, |_: &H3| Protocol::Http3, {
     fn prioritize(&mut self, now: Instant, stream: StreamId, priority: Priority) {

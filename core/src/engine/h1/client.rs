@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version, header};
 
 use super::exchange::{Exchange, Frame, Rx, Tx, Verb};
-use super::framing::{self, Options};
+use super::framing::{self, Marks, Options};
 use super::head::{self, Fault, Kind};
 use super::{H1, Role, write};
 use crate::engine::{Event, OpenError};
@@ -152,8 +152,10 @@ impl H1 {
         }
         let (version, status, headers) =
             (response.version(), response.status(), response.headers());
-        let length = framing::of_response(version, status, headers, exchange.verb == Verb::Head)?;
-        let persists = Options::of(headers).persists(version);
+        let marks = Marks::of(headers);
+        let length =
+            framing::of_response(version, status, headers, marks, exchange.verb == Verb::Head)?;
+        let persists = Options::of(headers, marks).persists(version);
         exchange.rx = length.into();
         let end = matches!(exchange.rx, Rx::Done);
         let stream = exchange.id;

@@ -19,9 +19,62 @@ pub(super) enum Length {
     Close,
 }
 
+/// Which fields a head has of those that say how it is framed or what becomes of its connection.
+/// Most have next to none of them, which one walk over the few fields there are tells sooner than
+/// looking for each by its hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Marks(u16);
+
+impl Marks {
+    pub(super) const LENGTH: Self = Self(1);
+    pub(super) const CODING: Self = Self(1 << 1);
+    /// Connection, or Proxy-Connection.
+    pub(super) const CONNECTION: Self = Self(1 << 2);
+    pub(super) const UPGRADE: Self = Self(1 << 3);
+    pub(super) const EXPECT: Self = Self(1 << 4);
+    pub(super) const TE: Self = Self(1 << 5);
+    /// Host, or Keep-Alive: nothing but that they are not passed on as they are.
+    const OTHER: Self = Self(1 << 6);
+
+    pub(super) fn of(headers: &HeaderMap) -> Self {
+        Self(headers.keys().fold(0, |marks, name| marks | Self::of_name(name).0))
+    }
+
+    fn of_name(name: &HeaderName) -> Self {
+        match *name {
+            header::CONTENT_LENGTH => Self::LENGTH,
+            header::TRANSFER_ENCODING => Self::CODING,
+            header::CONNECTION => Self::CONNECTION,
+            header::UPGRADE => Self::UPGRADE,
+            header::EXPECT => Self::EXPECT,
+            header::TE => Self::TE,
+            header::HOST => Self::OTHER,
+            _ => match name.as_str().as_bytes() {
+                b"proxy-connection" => Self::CONNECTION,
+                b"keep-alive" => Self::OTHER,
+                _ => Self(0),
+            },
+        }
+    }
+
+    /// Whether there is none of them.
+    pub(super) const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Whether there is a field of this kind.
+    pub(super) const fn has(self, kind: Self) -> bool {
+        self.0 & kind.0 != 0
+    }
+}
+
 /// The length of a request's body.
-pub(super) fn of_request(version: Version, headers: &HeaderMap) -> Result<Length, Fault> {
-    declared(version, headers).map(|length| length.unwrap_or(Length::Empty))
+pub(super) fn of_request(
+    version: Version,
+    headers: &HeaderMap,
+    marks: Marks,
+) -> Result<Length, Fault> {
+    declared(version, headers, marks).map(|length| length.unwrap_or(Length::Empty))
 }
 
 /// The length of a final response's body; `bodyless` when it answers HEAD.
@@ -29,9 +82,10 @@ pub(super) fn of_response(
     version: Version,
     status: StatusCode,
     headers: &HeaderMap,
+    marks: Marks,
     bodyless: bool,
 ) -> Result<Length, Fault> {
-    let length = declared(version, headers)?;
+    let length = declared(version, headers, marks)?;
     if bodyless || has_no_body(status) {
         return Ok(Length::Empty);
     }
@@ -45,9 +99,9 @@ pub(super) fn has_no_body(status: StatusCode) -> bool {
         || status == StatusCode::NOT_MODIFIED
 }
 
-fn declared(version: Version, headers: &HeaderMap) -> Result<Option<Length>, Fault> {
-    let length = content_length(headers)?;
-    if !headers.keys().any(|name| *name == header::TRANSFER_ENCODING) {
+fn declared(version: Version, headers: &HeaderMap, marks: Marks) -> Result<Option<Length>, Fault> {
+    let length = content_length(headers, marks)?;
+    if !marks.has(Marks::CODING) {
         return Ok(length.map(|length| match length {
             0 => Length::Empty,
             length => Length::Exact(length),
@@ -72,8 +126,10 @@ fn declared(version: Version, headers: &HeaderMap) -> Result<Option<Length>, Fau
 }
 
 /// The one Content-Length, of digits only (RFC 9110 8.6).
-pub(super) fn content_length(headers: &HeaderMap) -> Result<Option<u64>, Fault> {
-    // As in `Options::of`: a walk finds sooner that there is none.
+pub(super) fn content_length(headers: &HeaderMap, marks: Marks) -> Result<Option<u64>, Fault> {
+    if !marks.has(Marks::LENGTH) {
+        return Ok(None);
+    }
     let mut values = headers
         .iter()
         .filter_map(|(name, value)| (*name == header::CONTENT_LENGTH).then_some(value));
@@ -101,9 +157,11 @@ pub(super) struct Options {
 
 impl Options {
     /// Reads Connection, and the `close` of the never standardised Proxy-Connection.
-    pub(super) fn of(headers: &HeaderMap) -> Self {
+    pub(super) fn of(headers: &HeaderMap, marks: Marks) -> Self {
         let mut options = Self::default();
-        // One walk over the few fields there are costs less than finding either by its hash.
+        if !marks.has(Marks::CONNECTION) {
+            return options;
+        }
         for (name, value) in headers {
             let whole = *name == header::CONNECTION;
             if !whole && name.as_str() != "proxy-connection" {

@@ -147,24 +147,59 @@ pub(super) fn parse_request(
         let mut parsed = httparse::Request::new(&mut []);
         let config = ParserConfig::default();
         let done = config.parse_request_with_uninit_headers(&mut parsed, head, slots);
-        let (Some(method), Some(path), Some(minor)) =
-            complete(done, head, Kind::Request, || (parsed.method, parsed.path, parsed.version))?
-        else {
-            return Err(Fault::START);
-        };
-        let method = Method::from_bytes(method.as_bytes()).map_err(|_| Fault::START)?;
-        let version = if minor == 0 { Version::HTTP_10 } else { Version::HTTP_11 };
-        let uri = target(&method, head.slice_ref(path.as_bytes()))?;
-        // It is long: made where it stays.
-        let mut request = Box::new(Request::new(()));
-        *request.headers_mut() = room;
-        fields(head, parsed.headers, request.headers_mut())?;
-        check_host(request.headers_mut(), &uri, &method, version)?;
-        *request.method_mut() = method;
-        *request.uri_mut() = uri;
-        *request.version_mut() = version;
-        Ok(request)
+        complete(done, head, Kind::Request, || ())?;
+        request_of(head, &parsed, room)
     })
+}
+
+/// Parses the request head in front of `buf` and says how long it is, when it is whole, breaks no
+/// rule and has at most `most` fields.
+pub(super) fn parse_front(
+    buf: &Bytes,
+    most: usize,
+    room: impl FnOnce() -> HeaderMap,
+) -> Option<(usize, Box<Request<()>>)> {
+    let mut slots = [const { MaybeUninit::uninit() }; ON_STACK];
+    let mut parsed = httparse::Request::new(&mut []);
+    let config = ParserConfig::default();
+    let done = config.parse_request_with_uninit_headers(&mut parsed, buf, &mut slots);
+    let Ok(Status::Complete(length)) = done else { return None };
+    if parsed.headers.len() > most || has_bare_line_feed(buf.get(..length)?) {
+        return None;
+    }
+    Some((length, request_of(buf, &parsed, room()).ok()?))
+}
+
+/// Whether a line ends in LF alone. Without a branch for each byte, so that many are looked at in
+/// one instruction.
+fn has_bare_line_feed(head: &[u8]) -> bool {
+    let pairs = head.iter().zip(head.get(1..).unwrap_or_default());
+    let bare =
+        pairs.fold(false, |bare, (before, byte)| bare | ((*byte == b'\n') & (*before != b'\r')));
+    bare || head.first() == Some(&b'\n')
+}
+
+fn request_of(
+    head: &Bytes,
+    parsed: &httparse::Request<'_, '_>,
+    room: HeaderMap,
+) -> Result<Box<Request<()>>, Fault> {
+    let (Some(method), Some(path), Some(minor)) = (parsed.method, parsed.path, parsed.version)
+    else {
+        return Err(Fault::START);
+    };
+    let method = Method::from_bytes(method.as_bytes()).map_err(|_| Fault::START)?;
+    let version = if minor == 0 { Version::HTTP_10 } else { Version::HTTP_11 };
+    let uri = target(&method, head.slice_ref(path.as_bytes()))?;
+    // It is long: made where it stays.
+    let mut request = Box::new(Request::new(()));
+    *request.headers_mut() = room;
+    fields(head, parsed.headers, request.headers_mut())?;
+    check_host(request.headers_mut(), &uri, &method, version)?;
+    *request.method_mut() = method;
+    *request.uri_mut() = uri;
+    *request.version_mut() = version;
+    Ok(request)
 }
 
 /// Parses a whole response head.

@@ -4,9 +4,9 @@ use bytes::Bytes;
 use http::{Request, Response, StatusCode, Version, header};
 
 use super::exchange::{Exchange, Rx, Tx, Verb};
-use super::framing::{self, Length, Options};
+use super::framing::{self, Length, Marks, Options};
 use super::head::{self, Fault, Kind};
-use super::{H1, Role, write};
+use super::{H1, KEPT_HEAD, Role, write};
 use crate::downstream::Cut;
 use crate::engine::{Event, Head};
 use crate::id::StreamId;
@@ -16,7 +16,9 @@ use crate::types::Cause;
 impl H1 {
     /// Answers a stream with an interim or final head.
     pub fn respond(&mut self, now: Instant, stream: StreamId, head: &Response<()>, end: bool) {
-        self.respond_of_length(now, stream, head, None, end);
+        if self.write_head(stream, head, None, end) {
+            self.after_head(now);
+        }
     }
 
     /// The same, whose length need not be in the head. See
@@ -25,27 +27,51 @@ impl H1 {
         &mut self,
         now: Instant,
         stream: StreamId,
-        mut head: Response<()>,
+        head: Response<()>,
         length: Option<u64>,
         end: bool,
     ) {
-        self.respond_of_length(now, stream, &head, length, end);
+        if self.write_head(stream, &head, length, end) {
+            self.after_head(now);
+        }
+        self.keep_fields(head);
+    }
+
+    /// Answers a stream with all there is. See [`Engine::answer`](crate::engine::Engine::answer).
+    pub fn answer(
+        &mut self,
+        now: Instant,
+        stream: StreamId,
+        head: Response<()>,
+        length: Option<u64>,
+        body: Option<Bytes>,
+    ) {
+        if self.write_head(stream, &head, length, body.is_none()) {
+            if let Some(body) = body {
+                self.write_data(stream, body, true);
+            }
+            self.after_head(now);
+        }
+        self.keep_fields(head);
+    }
+
+    /// Keeps the room of an answer's fields for those of the next request.
+    fn keep_fields(&mut self, mut head: Response<()>) {
         if let Some(spare) = &mut self.spare {
-            // For the fields of the next request.
             spare.keep_fields(head.headers_mut());
         }
     }
 
-    fn respond_of_length(
+    /// Whether a head was written behind which the message, or a tunnel, goes on.
+    fn write_head(
         &mut self,
-        now: Instant,
         stream: StreamId,
         head: &Response<()>,
         length: Option<u64>,
         end: bool,
-    ) {
+    ) -> bool {
         let Some(exchange) = self.current(stream).filter(|exchange| exchange.tx == Tx::Head) else {
-            return;
+            return false;
         };
         let status = head.status();
         if status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS {
@@ -58,14 +84,15 @@ impl H1 {
                 }
                 write::interim(&mut self.wire, head);
             }
-            return;
+            return false;
         }
         let (verb, old) = (exchange.verb, exchange.old);
         let tunnel_ready = matches!(exchange.rx, Rx::Done)
             && exchange.upgrade.is_some()
             && head.headers().contains_key(header::UPGRADE);
         if status == StatusCode::SWITCHING_PROTOCOLS && !tunnel_ready {
-            return self.fail(Cause::Cancelled);
+            self.fail(Cause::Cancelled);
+            return false;
         }
         // H-7: whether the body still comes is not known. CONNECT: what follows was meant for
         // the tunnel, not for us (T-1).
@@ -78,14 +105,15 @@ impl H1 {
         }
         let closing = self.closing.is_some();
         let Some(plan) = write::Plan::of_response(head, length, end, verb, old, closing) else {
-            return self.fail(Cause::Cancelled);
+            self.fail(Cause::Cancelled);
+            return false;
         };
         if let Some(spare) = &mut self.spare {
             self.wire.borrow(spare);
         }
         write::response(&mut self.wire, head, &plan);
         let Some(exchange) = &mut self.exchange else {
-            return;
+            return false;
         };
         exchange.tx = plan.tx;
         if plan.tx == Tx::Tunnel {
@@ -97,6 +125,11 @@ impl H1 {
         } else if plan.close {
             self.end_after(Cause::ShutDown);
         }
+        true
+    }
+
+    /// What follows when a final head, and maybe all behind it, was written.
+    fn after_head(&mut self, now: Instant) {
         self.after_write(now);
         self.end_tunnel_early(now);
     }
@@ -120,6 +153,10 @@ impl H1 {
             return Ok(0);
         }
         let fresh = self.scanner.is_fresh();
+        if fresh && let Some((length, request)) = self.read_whole_request(buf) {
+            self.on_request(now, request)?;
+            return Ok(length);
+        }
         let Some((length, lines)) = self.read_head(buf, Kind::Request)? else {
             // The first head's deadline runs from the connection's start.
             if fresh && self.next > 0 {
@@ -134,10 +171,24 @@ impl H1 {
         Ok(raw.len())
     }
 
+    /// Reads a short head that came in one piece, and breaks no rule and no limit, without looking
+    /// for its end first. What this passes over is told apart as any other head.
+    fn read_whole_request(&mut self, buf: &[u8]) -> Option<(usize, Box<Request<()>>)> {
+        let short = KEPT_HEAD.min(self.config.max_request_line as usize);
+        if buf.len() > short.min(self.config.max_head_bytes as usize) {
+            return None;
+        }
+        let raw = self.copy_request(buf);
+        let most = self.config.max_head_fields as usize;
+        let fields = || self.spare.as_mut().map(|spare| spare.take_fields()).unwrap_or_default();
+        head::parse_front(&raw, most, fields)
+    }
+
     fn on_request(&mut self, now: Instant, request: Box<Request<()>>) -> Result<(), Fault> {
         let (version, headers) = (request.version(), request.headers());
-        let length = framing::of_request(version, headers)?;
-        let options = Options::of(headers);
+        let marks = Marks::of(headers);
+        let length = framing::of_request(version, headers, marks)?;
+        let options = Options::of(headers, marks);
         let verb = Verb::of(request.method());
         if verb == Verb::Connect && length != Length::Empty {
             return Err(Fault::LENGTH);
@@ -155,7 +206,8 @@ impl H1 {
         if options.upgrade && !exchange.old {
             exchange.upgrade = request.headers().get(header::UPGRADE).cloned();
         }
-        exchange.expecting = length != Length::Empty
+        exchange.expecting = marks.has(Marks::EXPECT)
+            && length != Length::Empty
             && !exchange.old
             && framing::elements(headers, header::EXPECT)
                 .any(|expectation| expectation.eq_ignore_ascii_case(b"100-continue"));

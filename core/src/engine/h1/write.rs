@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, Request, Response, StatusCode, Uri, Version, header};
 
 use super::exchange::{Tx, Verb};
-use super::framing::{self, Options};
+use super::framing::{self, Marks, Options};
 use crate::engine::{AbsoluteForm, Decimal, Extended, Output};
 
 /// How a message is framed and what its connection fields say.
@@ -19,21 +19,25 @@ pub(super) struct Plan {
     pub(super) close: bool,
     pub(super) keep_alive: bool,
     pub(super) upgrade: bool,
+    /// Which of the caller's fields need more than to be written.
+    marks: Marks,
 }
 
 impl Plan {
-    const fn new(options: Options, upgrade: bool) -> Self {
-        Self { tx: Tx::Done, length: None, close: options.close, keep_alive: false, upgrade }
+    const fn new(options: Options, upgrade: bool, marks: Marks) -> Self {
+        let close = options.close;
+        Self { tx: Tx::Done, length: None, close, keep_alive: false, upgrade, marks }
     }
 
     /// How a request goes out; `None` when HTTP/1 cannot say it.
     pub(super) fn of_request(head: &Request<()>, end: bool) -> Option<Self> {
         let headers = head.headers();
-        let options = Options::of(headers);
-        let upgrade = options.upgrade && headers.contains_key(header::UPGRADE);
-        let mut plan = Self::new(options, upgrade);
+        let marks = Marks::of(headers);
+        let options = Options::of(headers, marks);
+        let upgrade = options.upgrade && marks.has(Marks::UPGRADE);
+        let mut plan = Self::new(options, upgrade, marks);
         plan.keep_alive = head.version() == Version::HTTP_10 && options.persists(head.version());
-        let length = framing::content_length(headers).ok()?;
+        let length = framing::content_length(headers, marks).ok()?;
         let connect = Verb::of(head.method()) == Verb::Connect;
         if connect {
             if head.extensions().get::<Extended>().is_some() {
@@ -70,17 +74,18 @@ impl Plan {
         closing: bool,
     ) -> Option<Self> {
         let headers = head.headers();
-        let mut options = Options::of(headers);
+        let marks = Marks::of(headers);
+        let mut options = Options::of(headers, marks);
         options.close |= closing;
         let switching = head.status() == StatusCode::SWITCHING_PROTOCOLS;
-        let upgrade = options.upgrade && headers.contains_key(header::UPGRADE);
-        let mut plan = Self::new(options, switching || upgrade);
+        let upgrade = options.upgrade && marks.has(Marks::UPGRADE);
+        let mut plan = Self::new(options, switching || upgrade, marks);
         if switching || (verb == Verb::Connect && head.status().is_success()) {
             plan.tx = Tx::Tunnel;
             plan.close = false;
             return Some(plan);
         }
-        let length = framing::content_length(headers).ok()?.or(length);
+        let length = framing::content_length(headers, marks).ok()?.or(length);
         let open = |tx| if end { Tx::Done } else { tx };
         if framing::has_no_body(head.status()) || verb == Verb::Head {
             let described = verb == Verb::Head || head.status() == StatusCode::NOT_MODIFIED;
@@ -157,7 +162,7 @@ pub(super) fn response(out: &mut Output, head: &Response<()>, plan: &Plan) {
 pub(super) fn interim(out: &mut Output, head: &Response<()>) {
     out.reserve(OVERHEAD + size(head.headers()));
     status_line(out, head.status());
-    let plan = Plan::new(Options::default(), false);
+    let plan = Plan::new(Options::default(), false, Marks::of(head.headers()));
     rest(out, head.headers(), &plan, false);
 }
 
@@ -183,23 +188,14 @@ fn status_line(out: &mut Output, status: StatusCode) {
 /// The caller's fields without those that are ours or another connection's (RFC 9110 7.6.1), then
 /// ours, then the empty line.
 fn rest(out: &mut Output, headers: &HeaderMap, plan: &Plan, chunked: bool) {
-    // Neither is there as a rule, which one walk tells sooner than two hashes.
-    let (mut told_apart, mut has_te) = (false, false);
-    for name in headers.keys() {
-        told_apart |= *name == header::CONNECTION;
-        has_te |= *name == header::TE;
-    }
+    let marks = plan.marks;
     for (name, value) in headers {
-        // RFC 9110 10.1.1: without content there is nothing to expect.
-        let idle = (*name == header::UPGRADE && !plan.upgrade)
-            || (*name == header::EXPECT && plan.tx == Tx::Done);
-        if idle || is_ours(name) || (told_apart && is_named(headers, name)) {
-            continue;
+        if marks.is_empty() || passes(headers, name, plan) {
+            field(out, name.as_str().as_bytes(), value.as_bytes());
         }
-        field(out, name.as_str().as_bytes(), value.as_bytes());
     }
     // No coding but chunked is understood here, so none is asked for.
-    let te = has_te
+    let te = marks.has(Marks::TE)
         && framing::elements(headers, header::TE)
             .any(|coding| coding.eq_ignore_ascii_case(b"trailers"));
     if te {
@@ -224,6 +220,15 @@ fn rest(out: &mut Output, headers: &HeaderMap, plan: &Plan, chunked: bool) {
         before = ", ";
     }
     out.put(if before == ", " { b"\r\n\r\n" } else { b"\r\n" });
+}
+
+/// Whether a field of the caller's is written as it is.
+fn passes(headers: &HeaderMap, name: &HeaderName, plan: &Plan) -> bool {
+    // RFC 9110 10.1.1: without content there is nothing to expect.
+    let idle = (*name == header::UPGRADE && !plan.upgrade)
+        || (*name == header::EXPECT && plan.tx == Tx::Done);
+    let told_apart = plan.marks.has(Marks::CONNECTION);
+    !(idle || is_ours(name) || (told_apart && is_named(headers, name)))
 }
 
 /// Whether Connection says that a field is for the next hop only. Upgrade goes where it is kept.
