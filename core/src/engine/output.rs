@@ -90,6 +90,15 @@ impl Output {
         Some(chunk)
     }
 
+    /// All that waits, where it lies in one piece.
+    pub fn only(&self) -> Option<&[u8]> {
+        match (self.chunks.len(), self.tail.is_empty()) {
+            (0, _) => Some(&self.tail),
+            (1, true) => self.chunks.front().map(|chunk| &chunk[..]),
+            _ => None,
+        }
+    }
+
     /// Fills `slices` with what to write next and returns how many were filled.
     pub fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
         let tail = Some(&self.tail[..]).filter(|tail| !tail.is_empty());
@@ -193,10 +202,12 @@ mod tests {
         assert_eq!((out.len(), from.len()), (0, 8 + BY_REFERENCE));
         out.append(&mut from, 5);
         assert_eq!((out.len(), from.len()), (4 + BY_REFERENCE, 4));
+        assert_eq!((out.only(), from.only()), (None, Some(&b"tail"[..])));
         out.append(&mut from, usize::MAX);
         assert!(from.is_empty());
         assert_eq!(out.pop().as_deref(), Some(&b"head"[..]));
         assert_eq!(out.pop().map(|chunk| chunk.as_ptr()), Some(large.as_ptr()));
+        assert_eq!(out.only(), Some(&b"tail"[..]));
         assert_eq!(out.pop().as_deref(), Some(&b"tail"[..]));
     }
 

@@ -371,9 +371,15 @@ impl<S: Stream> Wire<S> {
                 }
                 self.poll_goodbye(cx)
             } else {
-                let mut slices = [IoSlice::new(&[]); 32];
-                let filled = out.slices(&mut slices);
-                self.socket.poll_write(cx, slices.get(..filled).unwrap_or_default()).map(|done| {
+                let done = match out.only() {
+                    Some(bytes) => self.socket.poll_write(cx, &[IoSlice::new(bytes)]),
+                    None => {
+                        let mut slices = [IoSlice::new(&[]); 32];
+                        let filled = out.slices(&mut slices);
+                        self.socket.poll_write(cx, slices.get(..filled).unwrap_or_default())
+                    }
+                };
+                done.map(|done| {
                     let count = done.ok().filter(|count| *count > 0)?;
                     out.advance(count);
                     self.written += count as u64;

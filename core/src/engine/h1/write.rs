@@ -202,10 +202,15 @@ fn rest(out: &mut Output, headers: &HeaderMap, plan: &Plan, chunked: bool) {
         out.put(b"te: trailers\r\n");
     }
     if let Some(length) = plan.length {
-        field(out, b"content-length", Decimal::of(length).as_bytes());
+        out.put(b"content-length: ");
+        out.put(Decimal::of(length).as_bytes());
+        out.put(b"\r\n");
     }
     if chunked {
         out.put(b"transfer-encoding: chunked\r\n");
+    }
+    if !(plan.close || plan.keep_alive || plan.upgrade || te) {
+        return out.put(b"\r\n");
     }
     let options = [
         (plan.close, "close"),
@@ -219,7 +224,7 @@ fn rest(out: &mut Output, headers: &HeaderMap, plan: &Plan, chunked: bool) {
         out.put(option.as_bytes());
         before = ", ";
     }
-    out.put(if before == ", " { b"\r\n\r\n" } else { b"\r\n" });
+    out.put(b"\r\n\r\n");
 }
 
 /// Whether a field of the caller's is written as it is.
