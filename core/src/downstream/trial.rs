@@ -70,11 +70,13 @@ mod tests {
     /// Each row is a turn's beginning, how long the services in it take, and how many are tried.
     #[test]
     fn services_are_tried_while_they_hold_nobody_up() {
-        let rows: [(u64, &[u64], usize); 8] = [
+        let rows: [(u64, &[u64], usize); 9] = [
             (1_000, &[1; 64], 64),
             // Together they are too long for a turn: the others go to their tasks, this time.
             (2_000, &[19, 19, 19, 19, 19, 19, 1], 6),
             (3_000, &[1, 1], 2),
+            // The turn's time is over at its very end.
+            (3_500, &[10; 11], 10),
             // One alone is too long: it does not go again, nor do others, for ten times as long.
             (4_000, &[1, 20, 1], 2),
             (4_220, &[1], 0),
