@@ -489,6 +489,9 @@ impl Upstream {
         }
         if !quiet {
             let (quic, rtt) = self.offer(pool);
+            if quic.is_none() {
+                self.ask_for_services(pool);
+            }
             self.tell_grid(pool, race::Event::Wanted { quic, rtt }, false);
         } else {
             let owed: Vec<_> = grid.owed.iter().map(|start| start.leg).collect();

@@ -110,6 +110,7 @@ impl<const RACES: bool> World<RACES> {
                 assert!(self.told.contains(&address.ip()), "{address} was never told");
                 if !books.connections.contains_key(connection) {
                     books.made(*connection, pool);
+                    self.services.begun(*connection, *transport);
                     if *transport == Transport::Tcp {
                         self.may_be_used(&origin.host);
                     }

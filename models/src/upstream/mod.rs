@@ -375,7 +375,7 @@ impl<const RACES: bool> Subject for World<RACES> {
         }
         self.compare(machine, &after);
         self.resolving.retain(|host, _| machine.host_name(*host).is_some());
-        self.services_are_right(&after, done);
+        self.services_are_right(machine, &after, done);
         for id in after.iter().flat_map(connecting) {
             self.began.entry(id).or_insert(self.networks);
         }

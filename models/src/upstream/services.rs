@@ -1,12 +1,12 @@
-//! What must be true of HTTPS records, whatever they say: what is asked for and how often, how far
+//! What must be true of HTTPS records, whatever they say: who asks for what and how often, how far
 //! aliases are followed, and how long anybody waits for an answer.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use regatta_core::altsvc::HttpsRecords;
-use regatta_core::id::PoolId;
-use regatta_core::types::{Key, Origin, Scheme};
-use regatta_core::upstream::{Event, PoolView};
+use regatta_core::altsvc::{HttpsRecords, Said};
+use regatta_core::id::{ConnectionId, PoolId};
+use regatta_core::types::{Key, Origin, Scheme, Transport};
+use regatta_core::upstream::{Event, PoolView, Upstream};
 use regatta_core::{Duration, Instant};
 
 use super::{World, races, sights};
@@ -28,8 +28,17 @@ pub(super) struct Services {
     answered: BTreeMap<PoolId, Answered>,
     /// Since when addresses are known to whoever is held back; nothing if there are none yet.
     held: BTreeMap<PoolId, Option<Instant>>,
-    /// How often the network has changed.
+    /// Origins of which somebody has said something, or may have.
+    offered: BTreeSet<Origin>,
+    /// A file was read: it may be about anything.
+    restored: bool,
+    /// How often the network has changed, and when it did last.
     networks: u64,
+    changed: Option<Instant>,
+    /// Since when somebody has waited in a pool: what is begun now may have been wanted then.
+    wanting: BTreeMap<PoolId, Instant>,
+    /// Connections over TCP that were begun in this call.
+    begun: BTreeSet<ConnectionId>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -42,6 +51,7 @@ struct Asked {
 
 #[derive(Clone, Copy, Debug)]
 struct Answered {
+    at: Instant,
     until: Instant,
     network: u64,
 }
@@ -67,22 +77,39 @@ impl Services {
     }
 
     /// Writes down what the world said.
-    pub(super) fn hear(&mut self, now: Instant, event: &Event, old: Duration) {
+    pub(super) fn hear(
+        &mut self,
+        now: Instant,
+        event: &Event,
+        origin: Option<&Origin>,
+        old: Duration,
+    ) {
         match event {
-            Event::NetworkChanged => self.networks += 1,
+            Event::Learnt { origin, said: Said::Offers(_), .. } => {
+                self.offered.insert(origin.clone());
+            }
+            Event::Restored { .. } => self.restored = true,
+            Event::NetworkChanged => {
+                self.networks += 1;
+                self.changed = Some(now);
+            }
             Event::ServicesResolved { pool, records, ttl } => {
                 let asked = self.asked.remove(pool).expect("it is legal");
-                if let HttpsRecords::Alias(name) = records
-                    && asked.network == self.networks
-                    && asked.aliases < ALIASES_MAX
-                {
-                    let (alias, aliases) = (Some(name.clone()), asked.aliases + 1);
-                    self.aliases.insert(*pool, Asked { alias, aliases, ..asked });
-                    return;
+                let outdated = asked.network != self.networks;
+                match records {
+                    HttpsRecords::Alias(name) if !outdated && asked.aliases < ALIASES_MAX => {
+                        let (alias, aliases) = (Some(name.clone()), asked.aliases + 1);
+                        self.aliases.insert(*pool, Asked { alias, aliases, ..asked });
+                        return;
+                    }
+                    HttpsRecords::Offers(offers) if !offers.is_empty() => {
+                        self.offered.extend(origin.cloned());
+                    }
+                    _ => {}
                 }
                 let lifetime = ttl.unwrap_or(old).clamp(LIFETIME.0, LIFETIME.1);
-                let (until, network) = (now + lifetime, asked.network);
-                self.answered.insert(*pool, Answered { until, network });
+                let (at, until, network) = (now, now + lifetime, asked.network);
+                self.answered.insert(*pool, Answered { at, until, network });
             }
             _ => {}
         }
@@ -105,12 +132,36 @@ impl Services {
         };
         assert!(self.asked.insert(pool, asked).is_none(), "{pool} asks twice at once");
     }
+
+    pub(super) fn begun(&mut self, connection: ConnectionId, transport: Transport) {
+        if transport == Transport::Tcp {
+            self.begun.insert(connection);
+        }
+    }
+
+    /// A connection over TCP was begun: unless somebody has offered something its pool has asked.
+    fn has_asked(&self, pool: PoolId, key: &Key, made: Instant) -> bool {
+        let answered = self.answered.get(&pool).is_some_and(|known| {
+            known.at >= made || known.until > made && known.network == self.networks
+        });
+        let moved = self.changed.is_some_and(|at| at >= made);
+        let offered = self.restored || self.offered.contains(&key.origin);
+        answered || moved || offered || self.is_asked(pool)
+    }
 }
 
 impl<const RACES: bool> World<RACES> {
     /// The world has said something.
     pub(super) fn hear_of_services(&mut self, event: &Event) {
-        self.services.hear(self.books.now, event, self.config.address_lifetime);
+        let origin = match event {
+            Event::ServicesResolved { pool, .. } => {
+                let view = self.before.iter().find(|view| view.id == *pool);
+                view.map(|view| view.key.origin.clone())
+            }
+            _ => None,
+        };
+        let old = self.config.address_lifetime;
+        self.services.hear(self.books.now, event, origin.as_ref(), old);
     }
 
     /// A pool asks for HTTPS records.
@@ -127,12 +178,32 @@ impl<const RACES: bool> World<RACES> {
     }
 
     /// After each call; where no timer is due any more, nobody has waited for too long.
-    pub(super) fn services_are_right(&mut self, after: &[PoolView], done: bool) {
+    pub(super) fn services_are_right(
+        &mut self,
+        machine: &Upstream,
+        after: &[PoolView],
+        done: bool,
+    ) {
         if !self.config.profiles[0].https_records {
             return;
         }
         let now = self.books.now;
+        for connection in core::mem::take(&mut self.services.begun) {
+            let Some(timeline) = machine.connection_timeline(connection) else { continue };
+            let view = after.iter().find(|view| view.id == timeline.pool);
+            let Some(view) = view.filter(|view| races::is_raced(&view.key)) else { continue };
+            let wanted = self.services.wanting.get(&view.id).copied().unwrap_or(now);
+            let asked = self.services.has_asked(view.id, &view.key, wanted.min(timeline.made));
+            assert!(asked, "{connection} was begun and {} never asked for services", view.id);
+            self.books.tally.held(sights::SERVICES_ASKED);
+        }
         self.services.aliases.clear();
+        let waits = |view: &&PoolView| view.waiting > 0 || view.awaits_turn;
+        let wanting = after.iter().filter(waits).map(|view| {
+            let since = self.services.wanting.get(&view.id).copied();
+            (view.id, since.unwrap_or(now))
+        });
+        self.services.wanting = wanting.collect();
         let alive = |pool: &PoolId| after.iter().any(|view| view.id == *pool);
         self.services.answered.retain(|pool, _| alive(pool));
         self.services

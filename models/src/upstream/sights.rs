@@ -18,6 +18,7 @@ pub(super) const TURNS: &str = "pools take turns, and max_handshakes is never ex
 pub(super) const ROOM: &str = "what is idle for the longest makes room, and nothing in vain";
 pub(super) const EARLY_SUSPECT: &str =
     "HTTP/3 is suspect when a handshake failed that carried early data";
+pub(super) const SERVICES_ASKED: &str = "who knows nothing of QUIC asks for services";
 pub(super) const HELD_BACK: &str = "nobody is held back for longer than the resolution delay";
 pub(super) const LIMITS: &str = "sockets and requests stay within their limits";
 
@@ -32,7 +33,7 @@ pub fn expected_of_races() -> Expected {
         .with("action", &["recall", "resolve services"])
         .with_always(&books::INVARIANTS_OF_EARLY_DATA)
         .with_always(&books::INVARIANTS_OF_SILENCE)
-        .with_always(&[EARLY_SUSPECT, HELD_BACK])
+        .with_always(&[EARLY_SUSPECT, SERVICES_ASKED, HELD_BACK])
 }
 
 /// What a sweep over lawless worlds must have seen.
