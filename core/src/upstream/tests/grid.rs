@@ -431,6 +431,35 @@ fn where_connections_are_made_ahead_of_need_tcp_goes_on_as_well() {
     assert_eq!(race.request(), ["r1 on 0"]);
 }
 
+/// Five wait for a connection that is thought to carry all of them, and it speaks HTTP/1.1: those
+/// that it cannot carry have connections in the same call, one each.
+#[test]
+fn without_quic_all_that_are_needed_begin_at_once() {
+    let mut race = Race::new(|_| (), V4);
+    for _ in 0..5 {
+        race.request();
+    }
+    assert_eq!(race.attempts.len(), 1, "{:?}", race.attempts);
+    race.attempts[0].3 = false;
+    let actions = race.rig.connected(race.attempts[0].0, Protocol::Http1, 1);
+    assert_eq!(race.tell(&actions)[0], "r0 on 0");
+    let transports: Vec<_> = race.attempts.iter().map(|attempt| attempt.2).collect();
+    assert_eq!(transports, [Transport::Tcp; 5]);
+}
+
+/// What QUIC alone has held back begins all at once when TCP's turn comes.
+#[test]
+fn what_was_held_back_begins_at_once() {
+    let one = |config: &mut Config| config.clusters[0].pool.assumed_streams = NonZeroU32::MIN;
+    let mut race = Race::offered(one, V4);
+    for _ in 0..4 {
+        race.request();
+    }
+    assert_eq!(race.attempts.len(), 1, "{:?}", race.attempts);
+    let begun = race.pass(300);
+    assert_eq!(begun, [1, 2, 3].map(|number| format!("{number}: tcp 192.0.2.1:443")));
+}
+
 #[test]
 fn who_waits_again_before_the_delay_has_it_anew() {
     let mut race = Race::offered(|_| (), V4);
