@@ -128,6 +128,14 @@ kinds! {
         Http3Suspect = "upstream_http3_suspect",
         /// HTTP/3 works for an origin (a: pool).
         Http3Confirmed = "upstream_http3_confirmed",
+        /// HTTPS records were asked for, an alias's too (a: pool).
+        ServicesAsked = "upstream_https_rr_asked",
+        /// HTTPS records offered something (a: pool, value: how many alternatives).
+        ServicesOffered = "upstream_https_rr_offered",
+        /// Nothing came of HTTPS records: there were none, or none that counts (a: pool).
+        ServicesAbsent = "upstream_https_rr_absent",
+        /// A connection over TCP waits for what HTTPS records say (a: connection).
+        HeldBack = "upstream_cx_held_back",
         /// A pool was made (a: pool).
         PoolMade = "pool_made",
         /// A pool was dropped (a: pool).

@@ -27,6 +27,7 @@ use crate::altsvc::{Heard, HttpsRecords, Said, Source};
 use crate::eyeballs;
 use crate::id::{ConnectionId, PoolId};
 use crate::race::{self, Leg};
+use crate::record::{Kind, Rule};
 use crate::time::{Duration, Instant};
 use crate::types::{Origin, Scheme};
 
@@ -133,7 +134,12 @@ impl Upstream {
         let Some(name) = question(&origin) else { return grid.services = Services::Off };
         let gate = if first { Gate::Shut { until: None } } else { Gate::Open };
         grid.services = Services::Asked { gate, aliases: 0, outdated: false };
+        self.resolve_services(pool, origin, name);
+    }
+
+    fn resolve_services(&mut self, pool: PoolId, origin: Origin, name: Arc<str>) {
         self.out.push(Action::ResolveServices { pool, origin, name });
+        self.tables.note(Kind::ServicesAsked, Rule::None, pool);
     }
 
     /// Whether a connection of the pool stands behind the gate.
@@ -246,12 +252,18 @@ impl Upstream {
             HttpsRecords::Alias(name) if *aliases < ALIASES_MAX && !outdated => {
                 *aliases += 1;
                 let name = Arc::from(name);
-                return self.out.push(Action::ResolveServices { pool, origin, name });
+                return self.resolve_services(pool, origin, name);
             }
-            HttpsRecords::Offers(offers) => offers,
+            HttpsRecords::Offers(offers) if !outdated => offers,
             // An alias to nowhere is advice, which may be passed over (RFC 9460 2.5.1).
-            HttpsRecords::Alias(_) | HttpsRecords::Unavailable => Vec::new(),
+            HttpsRecords::Offers(_) | HttpsRecords::Alias(_) | HttpsRecords::Unavailable => {
+                Vec::new()
+            }
         };
+        match offers.len() {
+            0 => self.tables.note(Kind::ServicesAbsent, Rule::None, pool),
+            many => self.tables.note_value(Kind::ServicesOffered, pool, many as u64),
+        }
         offers.iter_mut().for_each(|offer| offer.max_age = lifetime);
         if !outdated {
             let (said, heard) = (Said::Offers(offers), Heard::from(Source::Dns));

@@ -179,6 +179,9 @@ impl Upstream {
         }
         self.settle_race(connection, None);
         self.note_families(connection);
+        if gated {
+            self.tables.note(Kind::HeldBack, Rule::None, connection);
+        }
         if gated && self.hosts.get(host_id).is_some_and(|host| !host.addresses.is_empty()) {
             self.note_addresses(connection);
         }

@@ -150,7 +150,7 @@ const NOWHERE: [Exception; 22] = [
 ];
 
 /// What only a race between QUIC and TCP reaches.
-const RACES: [Exception; 22] = [
+const RACES: [Exception; 26] = [
     never("rule", "RACE-QUIC-FIRST", NO_RACE),
     never("rule", "RACE-TCP-ONLY", NO_RACE),
     never("rule", "RACE-DELAY", NO_RACE),
@@ -173,4 +173,8 @@ const RACES: [Exception; 22] = [
     never("record", Kind::EarlyDataRefused.name(), NO_RACE),
     never("rule", Rule::MuteOvertaken.name(), NO_RACE),
     never("record", Kind::Mute.name(), NO_RACE),
+    never("record", Kind::ServicesAsked.name(), NO_RACE),
+    never("record", Kind::ServicesOffered.name(), NO_RACE),
+    never("record", Kind::ServicesAbsent.name(), NO_RACE),
+    never("record", Kind::HeldBack.name(), NO_RACE),
 ];

@@ -201,6 +201,14 @@ metrics! {
             "Times HTTP/3 was marked suspect: an established connection died of silence.";
         Http3Confirmed("times"): "times HTTP/3 was shown to work",
             "Times an HTTP/3 handshake of a race was complete.";
+        ServicesAsked("questions"): "times HTTPS records were asked for",
+            "Questions for HTTPS records (RFC 9460), those for an alias's included.";
+        ServicesOffered("answers"): "answers of them offered something",
+            "Answers whose HTTPS records offered alternatives.";
+        ServicesAbsent("answers"): "answers of them offered nothing",
+            "Answers without an HTTPS record that counts, failures included.";
+        HeldBack("connections"): "connections waited for HTTPS records",
+            "Connections over TCP that waited for what HTTPS records say.";
         EarlyData("connections"): "connections took early data",
             "Connections that took requests before their handshake was complete (0-RTT).";
         EarlyDataSent("requests"): "requests went in early data",

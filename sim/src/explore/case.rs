@@ -10,7 +10,7 @@ use super::fault::{self, FaultKind, FaultPlan};
 use super::optimum::Expectation;
 use super::policy::ClientPlan;
 use super::workload::{self, RequestPlan};
-use super::{early, grid, http3};
+use super::{early, grid, http3, records};
 use crate::net::stack::{Kernel, Stack};
 use crate::peer::Conduct;
 
@@ -76,6 +76,8 @@ pub struct Case {
     pub http3: bool,
     /// Names that are no origin's: where alternatives may be.
     pub elsewhere: Vec<OriginPlan>,
+    /// What the resolver says of services, by name.
+    pub records: Vec<(&'static str, records::RecordPlan)>,
     /// What goes wrong before anything happens, and stays.
     pub from_start: Vec<FaultKind>,
     /// Whether what befalls datagrams alone ends in the quiet phase.
@@ -238,6 +240,7 @@ impl Case {
             on_the_spot,
             http3: false,
             elsewhere: Vec::new(),
+            records: Vec::new(),
             from_start: Vec::new(),
             udp_heals: true,
             expectation: None,
@@ -250,6 +253,9 @@ impl Case {
         }
         if case.http3 && early::is_drawn(seed) {
             early::draw(dice, &mut case);
+        }
+        if grid::is_drawn(seed) && records::is_drawn(seed) {
+            records::draw(dice, &mut case);
         }
         case
     }

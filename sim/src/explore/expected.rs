@@ -7,6 +7,7 @@ use super::fault;
 use super::grid::{ALT_SVC, RACE};
 use super::http3::HTTP3;
 use super::monitor::INVARIANTS;
+use super::records::HTTPS_RECORDS;
 use crate::choice::Point;
 use crate::peer::{DEEDS, SCRIPTS};
 
@@ -77,6 +78,7 @@ fn everything() -> Expected {
         .with("race", &RACE)
         .with("alt-svc", &ALT_SVC)
         .with("early data", &EARLY_DATA)
+        .with("https records", &HTTPS_RECORDS)
         .with_always(INVARIANTS)
         .without(&NOT_HERE)
         .perhaps(&SCARCE)

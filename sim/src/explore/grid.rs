@@ -33,8 +33,8 @@ pub(super) const RACE: [&str; 9] = [
 pub(super) const ALT_SVC: [&str; 7] =
     ["dead port", "elsewhere", "liar", "for a second", "clear", "junk", "many"];
 
-const ELSEWHERE: &str = "e.sim.test";
-const LIAR: &str = "liar.sim.test";
+pub(super) const ELSEWHERE: &str = "e.sim.test";
+pub(super) const LIAR: &str = "liar.sim.test";
 
 const fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)

@@ -9,12 +9,13 @@ use regatta_core::limits::Resource;
 use regatta_core::pool::State;
 use regatta_core::record::{Kind, Record, Rule, pack};
 use regatta_core::time::Duration;
-use regatta_core::types::{Limit, Priority, Protocol, RetrySafe};
-use regatta_core::upstream::{PoolView, Upstream};
+use regatta_core::types::{Key, Limit, Priority, Protocol, RetrySafe, Transport};
+use regatta_core::upstream::{PoolView, Protocols, Upstream};
 use regatta_models::seen::Seen;
 use regatta_runtime::Client;
 
 use super::case::Case;
+use super::held::{Course, Held, Told};
 use super::marks::Marks;
 use crate::host::Host;
 
@@ -85,6 +86,10 @@ invariants! {
     Needed = "optimum-connections",
     /// A fixed workload makes a known number of connections and handshakes.
     Golden = "golden-counts",
+    /// Who is held back for HTTPS records is so no longer than the policy allows.
+    HeldBack = "held-back-in-time",
+    /// QUIC is tried only where a record, a server or whoever made the client has told of it.
+    Told = "http3-only-where-told",
     /// HTTP/3 is marked broken, suspect and confirmed by its rules alone.
     Marked = "http3-marked-by-rule",
     /// Who shows a certificate that is not the origin's, or not valid, never gets a request.
@@ -133,6 +138,8 @@ pub(crate) struct Monitor {
     /// How much callers and servers had got.
     moved: u64,
     marks: Marks,
+    holding: Held,
+    told: Told,
 }
 
 #[derive(Debug)]
@@ -168,6 +175,8 @@ impl Monitor {
             in_vain: 0,
             moved: 0,
             marks: Marks::default(),
+            holding: Held::default(),
+            told: Told::default(),
         }
     }
 
@@ -237,6 +246,8 @@ impl Monitor {
             self.seen.record(&record);
             self.record(&record);
             self.mark(&client, &record);
+            self.hold(&client, &record);
+            self.tell(&client, &record);
             if let Some(trace) = &mut self.trace {
                 trace.push((steps, record));
             }
@@ -269,6 +280,73 @@ impl Monitor {
             Ok(true) => self.held(Law::Marked),
             Ok(false) => {}
             Err(text) => violated(Law::Marked, &format!("at {} {text}", record.at)),
+        }
+    }
+
+    /// What HTTPS records have to do with a record.
+    fn hold(&mut self, client: &Client<Host>, record: &Record) {
+        let course = |connection: u64| {
+            let id = ConnectionId::new((connection >> 32) as u32, connection as u32);
+            client.inspect(|upstream| {
+                let timeline = upstream.connection_timeline(id)?;
+                let (pool, transport) = (pack(timeline.pool), timeline.transport);
+                Some(Course { pool, transport, resolved: timeline.resolved })
+            })
+        };
+        let delay = self.case.client.eyeballs.resolution_delay;
+        match self.holding.record(record, delay, course) {
+            Ok(None) => {}
+            Ok(Some(met)) => {
+                self.seen.sometimes("https records", met);
+                self.held(Law::HeldBack);
+            }
+            Err(text) => violated(Law::HeldBack, &text),
+        }
+        if matches!(record.kind, Kind::ServicesOffered | Kind::ServicesAbsent) {
+            let views = client.inspect(|upstream| upstream.snapshot(Instant::EPOCH));
+            let view = views.iter().find(|view| pack(view.id) == record.a);
+            let case = Rc::clone(&self.case);
+            let plan = view.and_then(|view| {
+                case.records.iter().find(|(name, _)| *name == &*view.key.origin.host)
+            });
+            if let Some((_, plan)) = plan {
+                self.seen.sometimes("https records", plan.name());
+            }
+        }
+    }
+
+    /// Who has told of QUIC before it is tried.
+    fn tell(&mut self, client: &Client<Host>, record: &Record) {
+        if !self.case.http3 {
+            return;
+        }
+        let connection = match record.kind {
+            Kind::ConnectionMade => record.a,
+            Kind::AttemptWon => record.b,
+            Kind::ServicesOffered => {
+                let key = client.inspect(|upstream| key_of(upstream, record.a));
+                return key.into_iter().for_each(|key| self.told.hear(key.origin));
+            }
+            _ => return,
+        };
+        let id = ConnectionId::new((connection >> 32) as u32, connection as u32);
+        let known = client.inspect(|upstream| {
+            let timeline = upstream.connection_timeline(id)?;
+            Some((timeline.transport, key_of(upstream, pack(timeline.pool))?))
+        });
+        let Some((transport, Key { origin, profile, .. })) = known else { return };
+        if record.kind == Kind::AttemptWon {
+            return self.told.hear(origin);
+        }
+        // Who speaks nothing else need not be told.
+        let races = self.case.client.protocols[usize::from(profile.0)] == Protocols::AutoHttp3;
+        if transport == Transport::Quic && races {
+            let mut known = self.case.client.known.iter();
+            let beforehand = known.any(|(at, _)| self.case.origins[*at].name == &*origin.host);
+            if !beforehand && !self.told.is(&origin) {
+                violated(Law::Told, &format!("nobody told of QUIC for {origin}"));
+            }
+            self.held(Law::Told);
         }
     }
 
@@ -443,4 +521,10 @@ impl Monitor {
 
 fn state(number: u8) -> State {
     State::ALL.into_iter().find(|state| *state as u8 == number).unwrap_or(State::Closed)
+}
+
+/// Who a pool is for, if it is still there.
+fn key_of(upstream: &Upstream, pool: u64) -> Option<Key> {
+    let views = upstream.snapshot(Instant::EPOCH);
+    views.into_iter().find(|view| pack(view.id) == pool).map(|view| view.key)
 }

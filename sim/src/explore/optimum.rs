@@ -80,6 +80,7 @@ pub(super) fn case(
         on_the_spot: false,
         http3: false,
         elsewhere: Vec::new(),
+        records: Vec::new(),
         from_start: Vec::new(),
         udp_heals: true,
         expectation: None,

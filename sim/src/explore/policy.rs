@@ -28,6 +28,8 @@ pub struct ClientPlan {
     pub protocols: [Protocols; 2],
     /// Whether requests may go in early data, with both profiles.
     pub early_data: bool,
+    /// Whether HTTPS records are asked for, with both profiles.
+    pub https_records: bool,
     /// Every request's time limit, unless it has its own.
     pub timeout: Option<Duration>,
     /// The race between QUIC and TCP.
@@ -93,6 +95,7 @@ impl ClientPlan {
                 dice.tape.pick("other protocols", &protocols),
             ],
             early_data: false,
+            https_records: false,
             timeout: None,
             race: race::Config::default(),
             alternatives: altsvc::Config::default(),

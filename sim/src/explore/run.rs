@@ -20,6 +20,7 @@ use super::case::{Case, Mode, OriginPlan, Profile};
 use super::fault::FaultKind;
 use super::monitor::{Law, Monitor, violated};
 use super::weather::Weather;
+use super::workload::RequestPlan;
 use super::{quiet, story};
 use crate::choice::{Choices, Count, Point};
 use crate::executor::{Net, Stuck};
@@ -221,14 +222,7 @@ impl<'a> Stage<'a> {
         if case.nat {
             net.nat(&client_host, Nat::new(NAT.into()));
         }
-        let scripts = case.requests.iter().map(|request| Script {
-            method: request.method.clone(),
-            upload: request.upload,
-            answer: request.answer.clone(),
-            origin: case.origins[request.origin].name,
-            races: case.client.protocols.get(usize::from(request.profile))
-                == Some(&Protocols::AutoHttp3),
-        });
+        let scripts = case.requests.iter().map(|request| script(case, request));
         let scene = Scene::new(scripts.collect()).on_the_spot(case.on_the_spot);
         let elsewhere = case
             .elsewhere
@@ -426,12 +420,27 @@ fn listen(case: &Case, hosts: &[Host], scene: &Arc<Scene>) {
     }
 }
 
+/// A request as servers must know it.
+fn script(case: &Case, request: &RequestPlan) -> Script {
+    let origin = case.origins[request.origin].name;
+    let protocols = case.client.protocols.get(usize::from(request.profile));
+    Script {
+        method: request.method.clone(),
+        upload: request.upload,
+        answer: request.answer.clone(),
+        origin,
+        races: protocols == Some(&Protocols::AutoHttp3),
+        asks_dns: case.client.https_records && case.records.iter().any(|(name, _)| *name == origin),
+    }
+}
+
 fn client(case: &Case, host: Host) -> Client<Host> {
     let plan = &case.client;
     let mut second = regatta_runtime::Profile::default();
     second.roots = Roots::Der(vec![tls::ROOT.to_vec()]);
     second.protocols = plan.protocols[1];
     second.early_data = plan.early_data;
+    second.https_records = plan.https_records;
     let mut builder = Client::builder(host);
     for (origin, offer) in &plan.known {
         let OriginPlan { name, scheme, .. } = &case.origins[*origin];
@@ -458,6 +467,7 @@ fn client(case: &Case, host: Host) -> Client<Host> {
         .roots(Roots::Der(vec![tls::ROOT.to_vec()]))
         .profile(|profile| profile.protocols = plan.protocols[0])
         .early_data(plan.early_data)
+        .https_records(plan.https_records)
         .add_profile(second)
         .build();
     built.expect("the drawn settings are legal")

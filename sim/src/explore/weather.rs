@@ -135,8 +135,10 @@ impl<'a> Weather<'a> {
     pub(super) fn records_of(&self, known: &OriginPlan) -> Records {
         let addresses: Vec<_> = known.addresses.iter().map(|at| self.case.address(*at)).collect();
         let plan = &known.dns;
+        let https = self.case.records.iter().find(|(name, _)| *name == known.name);
+        let https = https.map_or_else(Record::empty, |(name, plan)| plan.record(name));
         if plan.together {
-            return Records::together(addresses);
+            return Records::together(addresses).https(https);
         }
         let record = |v6: bool, delay: Option<Duration>| {
             let own: Vec<IpAddr> =
@@ -152,7 +154,7 @@ impl<'a> Weather<'a> {
                 None => Record::new(Reply::Silence),
             }
         };
-        Records::new().a(record(false, plan.a)).aaaa(record(true, plan.aaaa))
+        Records::new().a(record(false, plan.a)).aaaa(record(true, plan.aaaa)).https(https)
     }
 
     pub(super) fn begin(&self, kind: &FaultKind) {

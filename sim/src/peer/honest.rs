@@ -177,10 +177,10 @@ impl Shown {
             scene.note(n, |fate| fate.misled += 1);
         }
         let said = request.headers().get("alt-used").map(|value| value.to_str().unwrap_or(""));
-        let right = if request.version() == Version::HTTP_3 && script.races {
-            said.is_some_and(|said| self.is_named(scene, script.origin, said))
-        } else {
-            said.is_none()
+        let right = match said {
+            _ if request.version() != Version::HTTP_3 || !script.races => said.is_none(),
+            Some(said) => self.is_named(scene, script.origin, said),
+            None => script.asks_dns,
         };
         scene.note(n, |fate| if right { fate.alt_used += 1 } else { fate.alt_misused += 1 });
     }

@@ -22,6 +22,8 @@ pub struct Script {
     pub origin: &'static str,
     /// Whether its client races QUIC against TCP.
     pub races: bool,
+    /// Whether that may have found the way by HTTPS records, of which Alt-Used does not speak.
+    pub asks_dns: bool,
 }
 
 /// What servers saw of one request.
