@@ -185,19 +185,25 @@ impl Upstream {
                 self.run_legs(pool, false);
             }
             None => {
-                let (quic, rtt) = self.offer(pool);
-                if quic.is_none() {
-                    self.ask_for_services(pool);
-                }
                 if let Some(member) = self.pools.get_mut(pool) {
                     member.quiet = false;
                 }
-                self.tell_grid(pool, race::Event::Wanted { quic, rtt }, true);
+                self.tell_wanted(pool, true);
             }
         }
         if self.connections_of(pool) > made {
             self.turn(pool, |turn| turn.on_more());
         }
+    }
+
+    /// Tells the race that another connection is wanted. Where nothing over QUIC is known, DNS is
+    /// asked first, unless it was lately.
+    fn tell_wanted(&mut self, pool: PoolId, admitted: bool) {
+        let (quic, rtt) = self.offer(pool);
+        if quic.is_none() {
+            self.ask_for_services(pool);
+        }
+        self.tell_grid(pool, race::Event::Wanted { quic, rtt }, admitted);
     }
 
     fn connections_of(&self, pool: PoolId) -> u32 {
@@ -452,10 +458,9 @@ impl Upstream {
 
     /// Nobody waits in the queue, and somebody would be served sooner by another connection.
     pub(super) fn want_for_hopeful(&mut self, pool: PoolId) {
-        let (quic, rtt) = self.offer(pool);
         let Some(member) = self.pools.get_mut(pool).filter(|member| member.races) else { return };
         member.quiet = false;
-        self.tell_grid(pool, race::Event::Wanted { quic, rtt }, false);
+        self.tell_wanted(pool, false);
     }
 
     /// A request of a pool that races was asked for: where TCP serves it, QUIC may start beside.
@@ -488,11 +493,7 @@ impl Upstream {
             return false;
         }
         if !quiet {
-            let (quic, rtt) = self.offer(pool);
-            if quic.is_none() {
-                self.ask_for_services(pool);
-            }
-            self.tell_grid(pool, race::Event::Wanted { quic, rtt }, false);
+            self.tell_wanted(pool, false);
         } else {
             let owed: Vec<_> = grid.owed.iter().map(|start| start.leg).collect();
             let gives_up = grid.race.is_about_quic() && !member.pool.is_eager();

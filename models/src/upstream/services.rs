@@ -37,6 +37,8 @@ pub(super) struct Services {
     changed: Option<Instant>,
     /// Since when somebody has waited in a pool: what is begun now may have been wanted then.
     wanting: BTreeMap<PoolId, Instant>,
+    /// Since when somebody had waited when a connection was made, which may begin much later.
+    made: BTreeMap<ConnectionId, Instant>,
     /// Connections over TCP that were begun in this call.
     begun: BTreeSet<ConnectionId>,
 }
@@ -188,16 +190,27 @@ impl<const RACES: bool> World<RACES> {
             return;
         }
         let now = self.books.now;
+        let services = &mut self.services;
+        for view in after.iter().filter(|view| races::is_raced(&view.key)) {
+            let since = services.wanting.get(&view.id).copied().unwrap_or(now);
+            for connection in &view.connections {
+                services.made.entry(connection.id).or_insert(since);
+            }
+        }
         for connection in core::mem::take(&mut self.services.begun) {
             let Some(timeline) = machine.connection_timeline(connection) else { continue };
             let view = after.iter().find(|view| view.id == timeline.pool);
             let Some(view) = view.filter(|view| races::is_raced(&view.key)) else { continue };
-            let wanted = self.services.wanting.get(&view.id).copied().unwrap_or(now);
+            let wanted = self.services.made.get(&connection).copied().unwrap_or(now);
             let asked = self.services.has_asked(view.id, &view.key, wanted.min(timeline.made));
             assert!(asked, "{connection} was begun and {} never asked for services", view.id);
             self.books.tally.held(sights::SERVICES_ASKED);
         }
         self.services.aliases.clear();
+        let lives = |id: &ConnectionId| {
+            after.iter().any(|view| view.connections.iter().any(|connection| connection.id == *id))
+        };
+        self.services.made.retain(|connection, _| lives(connection));
         let waits = |view: &&PoolView| view.waiting > 0 || view.awaits_turn;
         let wanting = after.iter().filter(waits).map(|view| {
             let since = self.services.wanting.get(&view.id).copied();
