@@ -5,6 +5,8 @@ use std::collections::VecDeque;
 
 use super::{H3, code};
 use crate::engine::integer;
+#[cfg(any(feature = "ring", feature = "aws-lc-rs"))]
+use crate::engine::quic::idle_timeout;
 use crate::engine::{Config, Event};
 use crate::id::StreamId;
 use crate::time::{Duration, Instant};
@@ -13,6 +15,11 @@ use crate::types::Cause;
 /// How long a server's first GOAWAY is given to arrive where the path is fast, so that requests
 /// on their way are served (RFC 9114 5.2).
 const LEAST_NOTICE: Duration = Duration::from_millis(10);
+
+/// For which part of the time that ends a connection by silence nothing need come while answers are
+/// outstanding. What has come is looked at only so often: a PING goes after twice that at the
+/// latest, and has as much left to be lost and sent again.
+const SILENT_PART: u32 = 3;
 
 /// All deadlines of one connection.
 #[derive(Debug, Default)]
@@ -26,6 +33,12 @@ pub(super) struct Clock {
     wanted: u32,
     asked: Option<Instant>,
     acknowledged: Option<u64>,
+    /// Client: for how long nothing need come while answers are outstanding; `None` within where
+    /// silence ends nothing, and outside before the handshake is complete.
+    patience: Option<Option<Duration>>,
+    /// Client: when it looks whether anything has come, and how many datagrams had when it looked
+    /// last.
+    attending: Option<(Instant, u64)>,
     notice: Notice,
     /// When a connection that is empty is closed, whatever was not acknowledged, and how many
     /// acknowledgements had come then: who takes what was said is waited for.
@@ -79,6 +92,7 @@ impl Clock {
             self.expecting.front().map(|(at, _)| *at),
             self.lingering.front().map(|(at, ..)| *at),
             self.asked.map(|at| at + config.keep_alive_timeout),
+            self.attending.map(|(at, _)| at),
             last_call,
             self.closing.map(|(at, _)| at),
         ]
@@ -86,6 +100,12 @@ impl Clock {
         .flatten()
         .min()
     }
+}
+
+/// Where there is no cryptography there is no connection.
+#[cfg(not(any(feature = "ring", feature = "aws-lc-rs")))]
+const fn idle_timeout(_: &quinn_proto::Connection) -> Option<Duration> {
+    None
 }
 
 impl H3 {
@@ -101,6 +121,7 @@ impl H3 {
         }
         // Whether it is over shows by the connection's acknowledgements.
         self.is_stirred |= is_due(self.clock.closing.map(|(at, _)| at));
+        self.is_stirred |= is_due(self.clock.attending.map(|(at, _)| at));
         while let Some((_, id)) = self.clock.expecting.pop_front_if(|(at, _)| *at <= now) {
             self.go_on(id);
             if self.streams.get(id).is_some_and(|stream| !stream.is_connect) {
@@ -156,6 +177,29 @@ impl H3 {
             }
             Some(_) => {}
         }
+    }
+
+    /// A client keeps the connection open while answers are outstanding (RFC 9114 5.1): a server
+    /// may take its time, and a NAT on the way may forget who asked, of which only what the client
+    /// says can tell the server.
+    pub(super) fn pump_attention(&mut self, now: Instant, conn: &mut quinn_proto::Connection) {
+        match self.clock.attending {
+            None if self.is_server || self.streams.is_empty() => return,
+            Some((at, _)) if now < at => return,
+            _ => {}
+        }
+        let before = self.clock.attending.take();
+        if self.streams.is_empty() || conn.is_handshaking() {
+            return;
+        }
+        let patience = &mut self.clock.patience;
+        let patience = patience.get_or_insert_with(|| Some(idle_timeout(conn)? / SILENT_PART));
+        let Some(patience) = *patience else { return };
+        let came = conn.stats().udp_rx.datagrams;
+        if before.is_some_and(|(_, before)| before == came) {
+            conn.ping();
+        }
+        self.clock.attending = Some((now + patience, came));
     }
 
     /// Takes nothing new and lets the streams end.

@@ -62,6 +62,7 @@ impl H3 {
         self.pump_aborts(conn);
         self.write_control(conn)?;
         self.pump_pings(conn);
+        self.pump_attention(now, conn);
         Ok(())
     }
 

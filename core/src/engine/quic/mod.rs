@@ -33,6 +33,9 @@ pub use self::error::QuicError;
 pub use self::ids::worker;
 use self::log::Seen;
 pub use self::options::{Congestion, Options, Retry, ServerOptions};
+#[cfg(test)]
+pub(in crate::engine) use self::session::Listening;
+pub(in crate::engine) use self::session::idle_timeout;
 pub use self::shapes::{Ecn, Received, Transmit};
 use self::table::{Connection, Table};
 use super::qlog::Sink;
@@ -397,7 +400,7 @@ impl Endpoint {
     pub fn handshake(&self, id: QuicId) -> Option<Handshake> {
         let session = self.table.get(id)?.quinn.crypto_session();
         let data = session.handshake_data()?;
-        let session::Agreed { data, hello } = *data.downcast::<session::Agreed>().ok()?;
+        let session::Agreed { data, hello, .. } = *data.downcast::<session::Agreed>().ok()?;
         let h3 = super::tls::alpn_name(Protocol::Http3);
         let identity = session.peer_identity();
         let chain = identity.and_then(|any| any.downcast::<Vec<CertificateDer<'static>>>().ok());

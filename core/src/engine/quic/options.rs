@@ -18,7 +18,8 @@ pub struct Options {
     /// A connection of which nothing was heard for so long is dead; the peer's own wish counts
     /// where it is shorter. Default 30 s (RFC 9308 3.2); `None` waits for ever.
     pub idle_timeout: Option<Duration>,
-    /// Send a PING when nothing was heard or said for so long. Default `None`, never.
+    /// Send a PING when nothing was heard or said for so long. Default `None`, never; over HTTP/3 a
+    /// client asks by itself while answers are outstanding (RFC 9114 5.1).
     pub keep_alive: Option<Duration>,
     /// Receive window of each stream, in bytes. Default 1,250,000: 100 Mbit/s at 100 ms.
     pub stream_window: u32,

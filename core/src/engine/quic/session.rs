@@ -14,7 +14,9 @@ use quinn_proto::transport_parameters::TransportParameters;
 use quinn_proto::{ConnectError, ConnectionId, Side, TransportError};
 
 use super::padding;
+use crate::engine::integer;
 use crate::engine::tls::suite_name;
+use crate::time::Duration;
 
 /// A hello is shorter than this, in bytes; what is not is not listened to.
 const MOST_HELLO: usize = 4 << 10;
@@ -26,7 +28,7 @@ const RETRY: [u8; 8] = [0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11];
 const PRE_SHARED_KEY: u16 = 41;
 
 /// A client's settings, whose sessions are listened to.
-pub(super) struct Listening(pub(super) Arc<QuicClientConfig>);
+pub(in crate::engine) struct Listening(pub(in crate::engine) Arc<QuicClientConfig>);
 
 /// A server's settings.
 pub(super) struct Answering(pub(super) Arc<QuicServerConfig>);
@@ -39,7 +41,8 @@ impl ClientConfig for Listening {
         params: &TransportParameters,
     ) -> Result<Box<dyn Session>, ConnectError> {
         let inner = Arc::clone(&self.0).start_session(version, server_name, params)?;
-        Ok(Box::new(Heard { inner, hello: Some(Vec::new()), said: None }))
+        let own = idle_timeout_of(params);
+        Ok(Box::new(Heard { inner, hello: Some(Vec::new()), said: None, own }))
     }
 }
 
@@ -62,7 +65,7 @@ impl ServerConfig for Answering {
         params: &TransportParameters,
     ) -> Box<dyn Session> {
         let inner = Arc::clone(&self.0).start_session(version, params);
-        Box::new(Heard { inner, hello: None, said: None })
+        Box::new(Heard { inner, hello: None, said: None, own: idle_timeout_of(params) })
     }
 }
 
@@ -79,6 +82,8 @@ pub(super) struct Hello {
 pub(super) struct Agreed {
     pub(super) data: HandshakeData,
     pub(super) hello: Option<Hello>,
+    /// The shorter of what both sides want (RFC 9000 10.1), where either wants any.
+    pub(super) idle_timeout: Option<Duration>,
 }
 
 struct Heard {
@@ -86,6 +91,32 @@ struct Heard {
     /// Client: the server's first messages, until its hello is whole.
     hello: Option<Vec<u8>>,
     said: Option<Hello>,
+    /// The idle timeout that this side wants.
+    own: Option<Duration>,
+}
+
+/// After how much silence a connection ends whose handshake is complete; `None` for never.
+pub(in crate::engine) fn idle_timeout(connection: &quinn_proto::Connection) -> Option<Duration> {
+    let data = connection.crypto_session().handshake_data()?;
+    data.downcast::<Agreed>().ok()?.idle_timeout
+}
+
+/// `max_idle_timeout` (RFC 9000 18.2), which quinn-proto keeps to itself and writes.
+fn idle_timeout_of(params: &TransportParameters) -> Option<Duration> {
+    const MAX_IDLE_TIMEOUT: u64 = 1;
+    let mut written = Vec::new();
+    params.write(&mut written);
+    let mut rest = written.as_slice();
+    while let Some(id) = integer::take(&mut rest) {
+        let length = usize::try_from(integer::take(&mut rest)?).ok()?;
+        let (mut value, behind) = rest.split_at_checked(length)?;
+        if id == MAX_IDLE_TIMEOUT {
+            let millis = integer::take(&mut value).filter(|millis| *millis > 0);
+            return millis.map(Duration::from_millis);
+        }
+        rest = behind;
+    }
+    None
 }
 
 impl Heard {
@@ -162,7 +193,10 @@ impl Session for Heard {
 
     fn handshake_data(&self) -> Option<Box<dyn Any>> {
         let data = *self.inner.handshake_data()?.downcast::<HandshakeData>().ok()?;
-        Some(Box::new(Agreed { data, hello: self.said }))
+        let theirs = self.inner.transport_parameters().ok().flatten();
+        let theirs = theirs.and_then(|params| idle_timeout_of(&params));
+        let idle_timeout = [self.own, theirs].into_iter().flatten().min();
+        Some(Box::new(Agreed { data, hello: self.said, idle_timeout }))
     }
 
     fn initial_keys(&self, dst_cid: &ConnectionId, side: Side) -> Keys {

@@ -11,6 +11,7 @@ mod datagrams;
 mod early;
 mod exchange;
 mod frames;
+mod lifetime;
 mod messages;
 mod net;
 mod priorities;

@@ -15,6 +15,7 @@ use super::super::frame::put_front;
 use super::super::{Close, H3};
 use super::told;
 use crate::engine::integer;
+use crate::engine::quic::Listening;
 use crate::engine::tls::std_time;
 use crate::engine::{Config, Event};
 use crate::time::{Duration, Instant};
@@ -29,11 +30,13 @@ pub(super) struct Grants {
     pub(super) unidirectional: u32,
     /// What a stream may send before it is read.
     pub(super) window: u32,
+    /// After so many milliseconds of silence the connection ends.
+    pub(super) idle: u32,
 }
 
 impl Default for Grants {
     fn default() -> Self {
-        Self { bidirectional: 100, unidirectional: 8, window: 1 << 20 }
+        Self { bidirectional: 100, unidirectional: 8, window: 1 << 20, idle: 30_000 }
     }
 }
 
@@ -70,6 +73,7 @@ fn transport(grants: Grants) -> Arc<TransportConfig> {
         .max_concurrent_bidi_streams(grants.bidirectional.into())
         .max_concurrent_uni_streams(grants.unidirectional.into())
         .stream_receive_window(grants.window.into())
+        .max_idle_timeout(Some(VarInt::from_u32(grants.idle).into()))
         .mtu_discovery_config(None);
     Arc::new(transport)
 }
@@ -112,7 +116,7 @@ impl Net {
         tls.alpn_protocols = vec![b"h3".to_vec()];
         tls.enable_early_data = true;
         let crypto = QuicClientConfig::try_from(tls).unwrap();
-        let mut client_config = ClientConfig::new(Arc::new(crypto));
+        let mut client_config = ClientConfig::new(Arc::new(Listening(Arc::new(crypto))));
         client_config.transport_config(transport(client_grants));
         let now = Instant::from_millis(1);
         let engine = client.map(|config| H3::client(config, now));
