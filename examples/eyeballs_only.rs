@@ -176,7 +176,9 @@ impl Race {
     fn note(&mut self, now: Instant, event: &Event, socket: Option<TcpStream>) {
         let at = now.to_string();
         match event {
-            Event::Resolved(addresses) => println!("{at:>10}  addresses: {addresses:?}"),
+            Event::Resolved(addresses) | Event::Known { addresses, .. } => {
+                println!("{at:>10}  addresses: {addresses:?}");
+            }
             Event::Progress(attempt) => {
                 println!("{at:>10}  attempt {attempt}: TCP is up");
                 self.sockets.extend(socket.map(|socket| (*attempt, socket)));

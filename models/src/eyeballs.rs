@@ -10,9 +10,16 @@ use regatta_core::{Duration, Instant, Machine};
 
 use crate::harness::{self, Input, Rest, Subject};
 use crate::seen::{Exception, Expected, Seen, Tally, never};
+use crate::settings::ms;
 use crate::tape::Tape;
 
 const PORT: u16 = 8_443;
+
+/// So long ago, or at the beginning of time.
+fn earlier(now: Instant, ago: Duration) -> Instant {
+    let ago = u64::try_from(ago.as_nanos()).unwrap_or(u64::MAX);
+    Instant::from_nanos(now.as_nanos().saturating_sub(ago))
+}
 
 /// Every address that an answer may hold: all rows of the policy table, and twins that count as
 /// one address.
@@ -173,7 +180,12 @@ impl Race {
         }
         match input {
             Input::Timeout => {}
-            Input::Event(Event::Resolved(addresses)) => self.learn(now, addresses, &mut actions),
+            Input::Event(Event::Resolved(addresses)) => {
+                self.learn(now, addresses, now, &mut actions);
+            }
+            Input::Event(Event::Known { addresses, since }) => {
+                self.learn(now, addresses, now.min(*since), &mut actions);
+            }
             Input::Event(Event::ResolveFinished { failed }) => {
                 self.resolved = self.resolved.or(Some(*failed));
             }
@@ -199,7 +211,13 @@ impl Race {
         actions
     }
 
-    fn learn(&mut self, now: Instant, addresses: &[IpAddr], actions: &mut Vec<Action>) {
+    fn learn(
+        &mut self,
+        now: Instant,
+        addresses: &[IpAddr],
+        since: Instant,
+        actions: &mut Vec<Action>,
+    ) {
         let before = self.answers.len();
         let mut dropped = 0;
         for address in addresses.iter().map(IpAddr::to_canonical) {
@@ -216,7 +234,7 @@ impl Race {
             actions.push(Action::AddressesDropped(dropped));
         }
         if self.answers.len() > before {
-            self.first_answer = self.first_answer.or(Some(now));
+            self.first_answer = self.first_answer.or(Some(since));
             if self.is_open() {
                 let nothing_ran = self.running().is_empty();
                 self.history.push((now, Step::JoinedLate { nothing_ran }));
@@ -296,7 +314,6 @@ impl Subject for Race {
     type Machine = Eyeballs;
 
     fn new(tape: &mut Tape) -> Self {
-        let ms = Duration::from_millis;
         let mut config = Config::default();
         config.attempt_delay = tape.pick("delay", &[ms(300), ms(1), ms(10), Duration::MAX]);
         config.resolution_delay = tape.pick("wait", &[ms(50), ms(0), Duration::MAX]);
@@ -313,13 +330,18 @@ impl Subject for Race {
         Eyeballs::new(&self.config, PORT)
     }
 
-    fn event(&mut self, tape: &mut Tape, _now: Instant) -> Event {
+    fn event(&mut self, tape: &mut Tape, now: Instant) -> Event {
         let kind = tape.weighted("event", &[6, 6, 4, 2, 1, 1]);
         match kind {
             0 => {
                 let count = tape.draw("answers", 6);
                 let answer = (0..count).map(|_| tape.pick("address", &self.pool));
-                Event::Resolved(answer.collect())
+                let addresses = answer.collect();
+                if !tape.one_in("known before", 4) {
+                    return Event::Resolved(addresses);
+                }
+                let ago = tape.pick("known for", &[ms(20), ms(0), ms(50), ms(1_000)]);
+                Event::Known { addresses, since: earlier(now, ago) }
             }
             1 => {
                 let causes = [Cause::Refused, Cause::Unreachable, Cause::ConnectTimeout];

@@ -27,7 +27,8 @@ pub struct Config {
     /// How long an attempt runs before the next starts beside it. Default 300 ms (Envoy's
     /// happy eyeballs); less than 10 ms counts as 10 ms (RFC 8305 section 5, MUST NOT).
     pub attempt_delay: Duration,
-    /// How long to wait for AAAA when A came first. Default 50 ms (RFC 8305 section 3).
+    /// How long to wait for AAAA when A came first, from then on, whoever waits. Default 50 ms
+    /// (RFC 8305 section 3).
     pub resolution_delay: Duration,
     /// Which family goes first. Default IPv6 (RFC 8305 section 4; Envoy's
     /// `first_address_family_version`).

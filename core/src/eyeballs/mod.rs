@@ -15,7 +15,7 @@
 //!
 //! - HE2-SORT: RFC 6724 order, families interleaved (RFC 8305 section 4).
 //! - HE2-RESOLUTION-DELAY: without an address of the first family the race waits for one, at
-//!   most `resolution_delay` from the first address on (section 3).
+//!   most `resolution_delay` from the first address on (section 3), whoever waited for it.
 //! - HE2-NEXT-ON-FAILURE, HE2-ATTEMPT-DELAY: the next address starts when an attempt failed, at
 //!   once, or when none has started for `attempt_delay` (section 5). Starting one never ends
 //!   another.
@@ -56,6 +56,14 @@ pub enum Event {
     /// Some addresses came; more may follow. Those known already are ignored. An IP literal
     /// comes as an answer of one address.
     Resolved(Vec<IpAddr>),
+    /// Addresses that had come before this race was told of them, and more may follow: the
+    /// resolution delay is counted from there.
+    Known {
+        /// Those.
+        addresses: Vec<IpAddr>,
+        /// When the first of them came.
+        since: Instant,
+    },
     /// The resolver has nothing more to say; the first one counts.
     ResolveFinished {
         /// Why it failed, where it did.
@@ -232,7 +240,13 @@ impl Eyeballs {
         self.running
     }
 
-    fn on_resolved(&mut self, now: Instant, addresses: Vec<IpAddr>, out: &mut Outbox<Action>) {
+    fn on_resolved(
+        &mut self,
+        now: Instant,
+        addresses: Vec<IpAddr>,
+        since: Instant,
+        out: &mut Outbox<Action>,
+    ) {
         let mut dropped = 0;
         let known = self.answers.len();
         for address in addresses {
@@ -262,7 +276,7 @@ impl Eyeballs {
         self.pass_over();
         match &mut self.phase {
             Phase::Gathering { until: until @ None } => {
-                *until = Some(now + self.config.resolution_delay);
+                *until = Some(since.min(now) + self.config.resolution_delay);
             }
             Phase::Racing => {
                 self.rule = Rule::He3LateAnswers;
@@ -427,7 +441,8 @@ impl Machine for Eyeballs {
             return;
         }
         match event {
-            Event::Resolved(addresses) => self.on_resolved(now, addresses, out),
+            Event::Resolved(addresses) => self.on_resolved(now, addresses, now, out),
+            Event::Known { addresses, since } => self.on_resolved(now, addresses, since, out),
             Event::ResolveFinished { failed } => self.on_resolve_finished(failed),
             Event::Progress(number) => self.on_progress(now, number, out),
             Event::Connected(number) => self.on_connected(now, number, out),

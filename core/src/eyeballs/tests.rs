@@ -34,6 +34,8 @@ fn at(ms: u64) -> Instant {
 #[derive(Clone, Debug)]
 enum In {
     Answer(&'static str),
+    /// What had come before, the first of it then.
+    Known(&'static str, u64),
     AnswersEnd,
     LookupFails(Cause),
     Progress(u32),
@@ -72,6 +74,7 @@ fn step(race: &mut Eyeballs, now: u64, input: &In) -> Vec<Out> {
     let failed = |attempt| Event::Failed { attempt, cause: Cause::Refused };
     let event = match input.clone() {
         In::Answer(names) => Some(Event::Resolved(ips(names))),
+        In::Known(names, since) => Some(Event::Known { addresses: ips(names), since: at(since) }),
         In::AnswersEnd => Some(Event::ResolveFinished { failed: None }),
         In::LookupFails(cause) => Some(Event::ResolveFinished { failed: Some(cause) }),
         In::Progress(number) => Some(Event::Progress(number)),
@@ -137,6 +140,25 @@ mod section_3_hostname_resolution {
                 (55, In::Timeout, vec![start(0, "4a", Rule::He2ResolutionDelay)], None),
             ],
         );
+    }
+
+    /// Somebody else has waited already, for part of the time or for all of it.
+    #[test]
+    fn the_resolution_delay_passes_once() {
+        let late = || start(0, "4a", Rule::He2ResolutionDelay);
+        run(
+            &Config::default(),
+            vec![
+                (30, In::Known("4a", 5), vec![], Some(55)),
+                (40, In::Known("4b", 0), vec![], Some(55)),
+                (55, In::Timeout, vec![late()], Some(355)),
+            ],
+        );
+        run(&Config::default(), vec![(60, In::Known("4a", 5), vec![late()], None)]);
+        // Nobody has known it before it came.
+        run(&Config::default(), vec![(60, In::Known("4a", 90), vec![], Some(110))]);
+        let first = start(0, "6a", Rule::He2Sort);
+        run(&Config::default(), vec![(60, In::Known("6a", 50), vec![first], None)]);
     }
 
     #[test]

@@ -30,6 +30,8 @@ pub(super) struct Host {
     pools: u32,
     lookup: Lookup,
     pub(super) addresses: Vec<IpAddr>,
+    /// When the first of them came.
+    since: Instant,
     /// The connections whose race is under way.
     pub(super) racing: SmallVec<[ConnectionId; 2]>,
 }
@@ -39,8 +41,8 @@ pub(super) struct Host {
 pub(super) enum Found {
     /// Nothing: the resolver has to be asked.
     Nothing,
-    /// Some addresses perhaps; the resolver is at work.
-    SoFar(Vec<IpAddr>),
+    /// Some addresses perhaps, the first of which came then; the resolver is at work.
+    SoFar(Vec<IpAddr>, Instant),
     /// All of them.
     All(Vec<IpAddr>),
 }
@@ -49,7 +51,7 @@ impl Host {
     /// The addresses for a race that begins now; after [`Found::Nothing`] it is resolving.
     pub(super) fn find(&mut self, now: Instant) -> Found {
         match self.lookup {
-            Lookup::Resolving { .. } => Found::SoFar(self.addresses.clone()),
+            Lookup::Resolving { .. } => Found::SoFar(self.addresses.clone(), self.since),
             Lookup::Known { until } if now < until => Found::All(self.addresses.clone()),
             Lookup::Known { .. } | Lookup::Unknown => {
                 self.addresses.clear();
@@ -64,7 +66,10 @@ impl Host {
     }
 
     /// Takes addresses in, each once, at most `most` of them.
-    pub(super) fn add(&mut self, addresses: &[IpAddr], most: usize) {
+    pub(super) fn add(&mut self, now: Instant, addresses: &[IpAddr], most: usize) {
+        if self.addresses.is_empty() {
+            self.since = now;
+        }
         for address in addresses {
             if self.addresses.len() < most && !self.addresses.contains(address) {
                 self.addresses.push(*address);
@@ -138,6 +143,7 @@ impl Hosts {
             pools: 1,
             lookup: Lookup::Unknown,
             addresses: Vec::new(),
+            since: Instant::EPOCH,
             racing: SmallVec::new(),
         });
         self.names.insert(hash, id);

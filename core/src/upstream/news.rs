@@ -14,13 +14,12 @@ use crate::types::{Cause, Origin, Transport};
 
 impl Upstream {
     pub(super) fn on_resolved(&mut self, host: HostId, addresses: &[IpAddr]) {
-        let most = self.max_addresses;
+        let (now, most) = (self.tables.now, self.max_addresses);
         match self.hosts.get_mut(host) {
-            Some(found) if found.is_resolving() => found.add(addresses, most),
+            Some(found) if found.is_resolving() => found.add(now, addresses, most),
             _ => return self.stale(host),
         }
         self.tables.note_value(Kind::Resolved, host, addresses.len() as u64);
-        let now = self.tables.now;
         for connection in self.racing(host) {
             if let Some(race) = self.race(connection)
                 && !addresses.is_empty()

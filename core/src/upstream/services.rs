@@ -190,6 +190,7 @@ impl Upstream {
     /// Whoever stood behind the gate goes on with the addresses that there are. The pool is not
     /// settled yet.
     pub(super) fn open_gate(&mut self, pool: PoolId) {
+        let now = self.tables.now;
         let Some(grid) = self.grid(pool) else { return };
         grid.services.open();
         let all: Vec<_> = grid.connections().map(|(_, connection)| connection).collect();
@@ -202,13 +203,23 @@ impl Upstream {
             }
             // They may have grown too old meanwhile, or turned out to be bad.
             let found = self.find_addresses(host);
-            let all = matches!(found, Found::All(_));
-            if let Found::All(addresses) | Found::SoFar(addresses) = found {
-                self.tell_race(connection, eyeballs::Event::Resolved(addresses), None);
+            let is_bare = self.hosts.get(host).is_none_or(|host| host.addresses.is_empty());
+            if is_bare && let Some(race) = self.race(connection) {
+                // It waits for others now.
+                (race.resolving, race.resolved) = (Some(now), None);
             }
-            if all {
-                let ended = eyeballs::Event::ResolveFinished { failed: None };
-                self.tell_race(connection, ended, None);
+            match found {
+                Found::Nothing => {}
+                // Who waited here has waited for the other family too.
+                Found::SoFar(addresses, since) => {
+                    let known = eyeballs::Event::Known { addresses, since };
+                    self.tell_race(connection, known, None);
+                }
+                Found::All(addresses) => {
+                    self.tell_race(connection, eyeballs::Event::Resolved(addresses), None);
+                    let ended = eyeballs::Event::ResolveFinished { failed: None };
+                    self.tell_race(connection, ended, None);
+                }
             }
         }
     }

@@ -141,11 +141,11 @@ impl Upstream {
         };
         match found {
             Found::Nothing => resolving = Some(now),
-            Found::SoFar(addresses) => {
+            Found::SoFar(addresses, since) => {
                 resolving = Some(now);
                 resolved = (!addresses.is_empty()).then_some(now);
                 if !gated {
-                    let event = eyeballs::Event::Resolved(addresses);
+                    let event = eyeballs::Event::Known { addresses, since };
                     eyeballs.handle_event(now, event, &mut self.eyes);
                 }
             }
@@ -190,7 +190,7 @@ impl Upstream {
     /// What is known of a host's addresses; where nothing is, the resolver is asked.
     pub(super) fn find_addresses(&mut self, id: HostId) -> Found {
         let now = self.tables.now;
-        let Some(host) = self.hosts.get_mut(id) else { return Found::SoFar(Vec::new()) };
+        let Some(host) = self.hosts.get_mut(id) else { return Found::SoFar(Vec::new(), now) };
         let found = host.find(now);
         if found == Found::Nothing {
             let name = Arc::clone(&host.name);

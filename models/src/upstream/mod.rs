@@ -133,6 +133,21 @@ impl<const RACES: bool> World<RACES> {
         }
     }
 
+    /// Whoever waits with an address in hand, be it for the other family or for HTTPS records,
+    /// waits for one resolution delay in all.
+    fn addresses_are_tried(&self, machine: &Upstream, after: &[PoolView]) {
+        for view in after {
+            let delay = self.config.clusters[view.key.cluster.slot()].eyeballs.resolution_delay;
+            for id in connecting(view) {
+                let Some(timeline) = machine.connection_timeline(id) else { continue };
+                let Some(known) = timeline.resolved else { continue };
+                let late = timeline.attempts.is_empty() && self.books.now >= known + delay;
+                assert!(!late, "{id} has had an address since {known:?} and tried none");
+                self.books.tally.held(sights::TRIED);
+            }
+        }
+    }
+
     /// What a failed connection says about its attempts is what the world saw.
     fn is_true(&self, failed: &AllFailed, pool: usize) {
         for line in &failed.attempts {
@@ -370,6 +385,7 @@ impl<const RACES: bool> Subject for World<RACES> {
         self.books.in_line = in_line.filter_map(|view| self.pool_of(&view.key)).collect();
         self.books.tally.held(sights::TURNS);
         if done {
+            self.addresses_are_tried(machine, &after);
             self.books.nothing_is_late();
             self.books.nobody_is_forgotten(true);
         }

@@ -20,6 +20,7 @@ pub(super) const EARLY_SUSPECT: &str =
     "HTTP/3 is suspect when a handshake failed that carried early data";
 pub(super) const SERVICES_ASKED: &str = "who knows nothing of QUIC asks for services";
 pub(super) const HELD_BACK: &str = "nobody is held back for longer than the resolution delay";
+pub(super) const TRIED: &str = "who has an address tries it within the resolution delay";
 pub(super) const LIMITS: &str = "sockets and requests stay within their limits";
 
 /// What a sweep over lawful worlds must have seen.
@@ -51,7 +52,7 @@ fn lawful(machine: Expected) -> Expected {
         .with("action", &ACTIONS)
         .with_always(&harness::INVARIANTS)
         .with_always(&books::INVARIANTS)
-        .with_always(&[LOOKUP, FRESH, ATTEMPT, TRUTH, COUNTS, STALE, EMPTY, TURNS, ROOM])
+        .with_always(&[LOOKUP, FRESH, ATTEMPT, TRUTH, COUNTS, STALE, EMPTY, TURNS, ROOM, TRIED])
         .without(&[never("record", Kind::DestroyedWithStreams.name(), STREAMS_END_FIRST)])
 }
 

@@ -9,7 +9,7 @@ pub(super) struct Race {
     pub(super) rig: Rig,
     addresses: Vec<IpAddr>,
     /// The resolver has more to say of those that it was asked for last.
-    slow: bool,
+    pub(super) slow: bool,
     host: Option<HostId>,
     /// Every attempt: its transport and whether it is under way.
     pub(super) attempts: Vec<(AttemptId, ConnectionId, Transport, bool)>,

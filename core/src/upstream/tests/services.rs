@@ -84,6 +84,48 @@ fn nobody_waits_for_the_records_longer_than_the_resolution_delay() {
     assert_eq!(race.request(), ["r1 on 0", "1: quic 192.0.2.1:443"]);
 }
 
+/// The other family's addresses are late as well: who has waited for the records has waited for
+/// those too, whatever the records say, and however long they took.
+#[test]
+fn the_resolution_delay_passes_once_behind_the_gate() {
+    let rows = [
+        (0, Some(nothing()), 50, "tcp 192.0.2.1:443"),
+        (30, Some(nothing()), 50, "tcp 192.0.2.1:443"),
+        (30, Some(http3(Alternative::http3(8_443))), 50, "quic 192.0.2.1:8443"),
+        (50, None, 50, "tcp 192.0.2.1:443"),
+    ];
+    for (answer_at, records, begun_at, begun) in rows {
+        let mut race = Race::new(asking, V4);
+        race.slow = true;
+        assert_eq!(race.request(), ASKED);
+        let mut told = race.pass(answer_at);
+        let mut now = answer_at;
+        if let Some(records) = records {
+            assert_eq!(told, [""; 0]);
+            told = race.services(records, None);
+            let left = begun_at - now;
+            assert_eq!(told, [""; 0], "its delay is not over at {now} ms");
+            assert_eq!(race.pass(left - 1), [""; 0]);
+            told = race.pass(1);
+            now = begun_at;
+        }
+        assert_eq!((now, told), (begun_at, vec![format!("0: {begun}")]));
+    }
+}
+
+/// A second race to the same name, while it is being resolved: the delay began for both.
+#[test]
+fn the_resolution_delay_is_the_names_own() {
+    let mut race =
+        Race::new(|config| config.clusters[0].pool.assumed_streams = 1.try_into().unwrap(), V4);
+    race.slow = true;
+    assert_eq!(race.request(), ["resolve example.test"]);
+    assert_eq!(race.pass(30), [""; 0]);
+    assert_eq!(race.request(), [""; 0]);
+    assert_eq!(race.pass(19), [""; 0]);
+    assert_eq!(race.pass(1), ["0: tcp 192.0.2.1:443", "1: tcp 192.0.2.1:443"]);
+}
+
 #[test]
 fn addresses_that_do_not_come_fail_whoever_waits() {
     let mut race = Race::new(asking, &[]);
