@@ -203,6 +203,9 @@ impl ServerConfig {
     }
 }
 
+/// The longest datagram there is, as RFC 9000 18.2 has it.
+const LONGEST: u16 = 65_527;
+
 impl Common {
     /// What a client calls a server at first, drawn at random.
     pub(super) fn first_id(&self) -> [u8; FIRST_ID] {
@@ -214,6 +217,9 @@ impl Common {
     pub(super) fn endpoint(&self) -> Result<Arc<EndpointConfig>, TlsError> {
         let mut config = EndpointConfig::new(Arc::new(self.reset.clone()));
         config.rng_seed(Some(keys::random(&self.provider)?));
+        // What is read into takes any datagram, so that how long they may be is the path's to say,
+        // and their sender's. It is in range, and there is no other error.
+        let _ = config.max_udp_payload_size(LONGEST);
         let (worker, key) = (self.worker, Mac::new(&self.provider, keys::random(&self.provider)?)?);
         config.cid_generator(move || -> Box<dyn ConnectionIdGenerator> {
             Box::new(Ids::new(worker, key.clone()))

@@ -62,6 +62,9 @@ mod tests;
 /// Most answers that need no connection (Retry, version negotiation, refusals, resets) and wait
 /// to be sent; the client asks again for what is lost.
 const ANSWERS: usize = 64;
+/// Most bytes of a transmit: what is to be cut up is one packet of IP before (65,535 with its
+/// headers, and those of UDP).
+const TRANSMIT: usize = 65_000;
 
 /// No timer of a connection that has nothing to send is due sooner.
 const TICK: Duration = Duration::from_micros(1);
@@ -324,7 +327,8 @@ impl Endpoint {
     }
 
     /// Writes what is to be sent next into `buffer`, whose old contents are dropped: at most
-    /// `max_segments` datagrams of one size. Connections take turns.
+    /// `max_segments` datagrams of one size, and no more than a system cuts up in one call.
+    /// Connections take turns.
     pub fn poll_transmit(
         &mut self,
         now: Instant,
@@ -341,7 +345,9 @@ impl Endpoint {
         while let Some(id) = self.table.next_ready() {
             let Some(connection) = self.table.get_mut(id) else { continue };
             let at = std_time::std(now);
-            if let Some(sent) = connection.quinn.poll_transmit(at, max_segments.max(1), buffer) {
+            let fit = TRANSMIT / usize::from(connection.quinn.current_mtu());
+            let segments = max_segments.min(fit).max(1);
+            if let Some(sent) = connection.quinn.poll_transmit(at, segments, buffer) {
                 if let Some(diary) = &mut connection.diary {
                     diary.sent(now, buffer, sent.segment_size);
                 }

@@ -41,6 +41,7 @@ pub struct Options {
     /// done on sockets that send no fragments.
     pub mtu_discovery: bool,
     /// The longest datagram that is tried, in bytes. Default 1,452: what fits Ethernet and IPv6.
+    /// What the peer sends may be longer.
     pub mtu_max: u16,
     /// Most bytes of application datagrams (RFC 9221) that wait in each direction, to be taken or
     /// to be sent; the oldest are lost first. Default `None`: the peer is told to send none.

@@ -17,11 +17,15 @@ const BUFFERS: usize = 4;
 /// What one read can bring into a buffer: more than any datagram, or 44 of Ethernet's.
 const BUFFER: usize = 64 << 10;
 
-/// Most datagrams of one transmit: what quinn found to be enough.
-const SEGMENTS: usize = 10;
+/// Most datagrams of one transmit. With ten, which is quinn's, the server of a download spends a
+/// third more CPU time. How many may leave together is the pacer's to say, in one call or in many.
+const SEGMENTS: usize = 32;
 
 /// Reads and writes of one turn; then others have theirs.
 const TURN: usize = 16;
+
+/// Bytes from which a turn has written enough.
+const WRITTEN: usize = 256 << 10;
 
 thread_local! {
     /// What every read of this thread goes into first.
@@ -29,6 +33,8 @@ thread_local! {
         bytes: vec![0; BUFFERS * BUFFER].into_boxed_slice(),
         received: [Received::default(); BUFFERS],
     }));
+    /// What every write of this thread comes from: no idle connection has its own.
+    static WRITE: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
 /// What reads write.
@@ -42,9 +48,8 @@ struct Scratch {
 pub(super) struct Port<S> {
     socket: S,
     pub(super) endpoint: quic::Endpoint,
-    /// What the socket had no room for; its bytes are in `buffer`.
-    unsent: Option<quic::Transmit>,
-    buffer: Vec<u8>,
+    /// What the socket had no room for.
+    unsent: Option<(quic::Transmit, Vec<u8>)>,
     /// It can be read no more.
     is_deaf: bool,
     /// Others were let go first, and what there is is sent now.
@@ -99,7 +104,6 @@ impl<S: Datagrams> Port<S> {
             socket,
             endpoint,
             unsent: None,
-            buffer: Vec::new(),
             is_deaf: false,
             has_waited: false,
             is_stranded: false,
@@ -185,32 +189,53 @@ impl<S: Datagrams> Port<S> {
     /// Sends what there is, as far as its turn and the socket's room go. An error is the end of
     /// hope only where the system says that nobody is there.
     pub(super) fn transmit(&mut self, cx: &mut Context<'_>, now: Instant) -> Result<Sent, Cause> {
+        WRITE.with_borrow_mut(|buffer| self.transmit_from(cx, now, buffer))
+    }
+
+    fn transmit_from(
+        &mut self,
+        cx: &mut Context<'_>,
+        now: Instant,
+        buffer: &mut Vec<u8>,
+    ) -> Result<Sent, Cause> {
         let mut sent = Sent { some: false, all: false };
+        let mut written = 0;
         for _ in 0..TURN {
-            let segments = self.socket.max_segments().min(SEGMENTS);
-            let next = self.unsent.take();
-            let next =
-                next.or_else(|| self.endpoint.poll_transmit(now, segments, &mut self.buffer));
+            let next = match self.unsent.take() {
+                Some((next, bytes)) => {
+                    *buffer = bytes;
+                    Some(next)
+                }
+                None => {
+                    let segments = self.socket.max_segments().min(SEGMENTS);
+                    self.endpoint.poll_transmit(now, segments, buffer)
+                }
+            };
             let Some(next) = next else {
                 sent.all = true;
                 break;
             };
-            match self.socket.try_send(&transmit(&next, &self.buffer)) {
+            match self.socket.try_send(&transmit(&next, buffer)) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.unsent = Some(next);
+                    self.unsent = Some((next, core::mem::take(buffer)));
                     if self.socket.poll_writable(cx).is_pending() {
                         break;
                     }
+                    continue;
                 }
                 Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
                     return Err(Cause::from(&error));
                 }
                 // Whatever else it is, the datagram is lost, as others are.
                 Err(error) => {
-                    self.is_stranded |= is_stranded(&error, &next, self.buffer.len());
+                    self.is_stranded |= is_stranded(&error, &next, buffer.len());
                     sent.some = true;
                 }
                 Ok(()) => sent.some = true,
+            }
+            written += buffer.len();
+            if written >= WRITTEN {
+                break;
             }
         }
         Ok(sent)

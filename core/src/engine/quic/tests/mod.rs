@@ -152,6 +152,22 @@ fn a_burst_is_one_transmit() {
     assert_eq!(sent.destination, net::SERVER.parse().unwrap());
 }
 
+/// A system cuts up no more than one packet of IP, however long the path's datagrams are.
+#[test]
+fn a_burst_is_no_longer_than_a_system_takes() {
+    let mut world = World::new();
+    world.client.mtu_max = 9_000;
+    world.server.connection.mtu_max = 9_000;
+    let (mut net, id) = connected(&world);
+    echo(&mut net, id, &pattern(1_000_000), 10 * SECOND);
+    net.clients[0].send(id, pattern(1_000_000));
+    let mut buffer = Vec::new();
+    let sent = net.clients[0].endpoint.poll_transmit(net.now, 64, &mut buffer).unwrap();
+    let size = sent.segment_size.unwrap();
+    assert!(size > 8_000, "the path's datagrams are of {size} bytes");
+    assert!(buffer.len() > 6 * size && buffer.len() <= 65_487, "{} of {size}", buffer.len());
+}
+
 #[test]
 fn two_runs_with_one_seed_send_the_same_lengths_at_the_same_times() {
     let mut world = World::new();
