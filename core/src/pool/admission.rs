@@ -33,10 +33,7 @@ const SHUT_MAX: u32 = 2;
 impl Pool {
     /// Decides and explains; changes nothing.
     pub(super) fn admission(&self, tables: &Tables) -> Admission {
-        let wish = self.wish(tables, self.connecting.len());
-        // POOL-PRECONNECT is judged only when a request moves. Were a connection's end enough, a
-        // peer that closes whatever carries nothing would be called in a loop.
-        let Some(rule) = wish.filter(|rule| self.ahead || *rule != Rule::Preconnect) else {
+        let Some(rule) = self.wish_now(tables) else {
             return match self.waiting.is_empty() {
                 true if self.draining => Admission::Draining,
                 true => Admission::NoDemand,
@@ -64,6 +61,19 @@ impl Pool {
         } else {
             Admission::Connect(rule)
         }
+    }
+
+    /// Whether one more is wanted now, and why.
+    fn wish_now(&self, tables: &Tables) -> Option<Rule> {
+        let wish = self.wish(tables, self.connecting.len());
+        // POOL-PRECONNECT is judged only when a request moves. Were a connection's end enough, a
+        // peer that closes whatever carries nothing would be called in a loop.
+        wish.filter(|rule| self.ahead || *rule != Rule::Preconnect)
+    }
+
+    /// Whether one more connection is wanted, be it allowed or not.
+    pub(super) fn wishes(&self, tables: &Tables) -> bool {
+        self.wish_now(tables).is_some()
     }
 
     /// Whether nothing stands against making a connection for a waiting request.
@@ -123,6 +133,7 @@ impl<O: Out> Turn<'_, O> {
                         self.tables.note(Kind::ConnectionOverflow, rule, self.pool.id);
                     }
                     if self.pool.races {
+                        self.pool.wished = true;
                         return self.out.want();
                     }
                     self.connect(rule);

@@ -37,6 +37,7 @@ impl Pool {
     pub(crate) fn check(&self, tables: &Tables) -> Used {
         let connections = &tables.connections;
         self.check_lists(connections);
+        assert!(!self.wished, "the race was not told of a wish");
         let mut used = Used::default();
         let (mut open, mut shut, mut room, mut active) = (0, 0, 0, 0);
         let all = self.members(tables);

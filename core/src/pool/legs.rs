@@ -89,6 +89,23 @@ impl<O: Out> Turn<'_, O> {
         self.rest();
     }
 
+    /// Whether what it has wished for is still wanted: everybody may have been told of a failure
+    /// since.
+    pub(crate) fn still_wishes(&self) -> bool {
+        self.pool.wishes(self.tables)
+    }
+
+    /// The race was told of the pool's wish. Where that has `made` a connection, one more may be
+    /// wanted.
+    pub(crate) fn on_wish_told(&mut self, made: bool) {
+        self.pool.wished = false;
+        if made {
+            self.settle();
+        } else {
+            self.rest();
+        }
+    }
+
     /// More may be wanted than before.
     pub(crate) fn on_more(&mut self) {
         self.settle();

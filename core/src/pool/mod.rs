@@ -156,6 +156,8 @@ pub(crate) struct Pool {
     races: bool,
     /// The race lets nothing more begin for now.
     pub(crate) holds: bool,
+    /// The race is being told that a connection is wanted; whether one more is, is judged then.
+    wished: bool,
     /// How many legs the race has started that wait for a socket or for their turn.
     owed: u32,
     /// How many take early data.
@@ -196,6 +198,7 @@ impl Pool {
             ages: Chain::default(),
             races: false,
             holds: false,
+            wished: false,
             owed: 0,
             early: 0,
             hoping: 0,
@@ -327,8 +330,9 @@ impl<O: Out> Turn<'_, O> {
 
     /// What is left to do when no connection is to be made.
     fn rest(&mut self) {
-        // POOL-PRECONNECT has been judged, unless the budget ended before.
-        self.pool.ahead &= self.pool.unfinished;
+        // POOL-PRECONNECT has been judged, unless the budget ended before, or the race says first
+        // what becomes of one connection.
+        self.pool.ahead &= self.pool.unfinished || self.pool.wished;
         // Nor does a leg stand in line for whom nobody waits.
         self.pool.wants_turn &= !self.pool.nobody_waits();
         if self.pool.draining && self.pool.nobody_waits() {

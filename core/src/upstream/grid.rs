@@ -177,6 +177,10 @@ impl Upstream {
 
     /// The pool would make a connection: the leg that is owed for the longest, or another.
     pub(super) fn on_want(&mut self, pool: PoolId) {
+        if self.turn(pool, |turn| turn.still_wishes()) == Some(false) {
+            self.turn(pool, |turn| turn.on_wish_told(false));
+            return;
+        }
         let made = self.connections_of(pool);
         match self.grid(pool).and_then(|grid| grid.owed.pop_front()) {
             Some(start) => {
@@ -191,9 +195,8 @@ impl Upstream {
                 self.tell_wanted(pool, true);
             }
         }
-        if self.connections_of(pool) > made {
-            self.turn(pool, |turn| turn.on_more());
-        }
+        let made = self.connections_of(pool) > made;
+        self.turn(pool, |turn| turn.on_wish_told(made));
     }
 
     /// Tells the race that another connection is wanted. Where nothing over QUIC is known, DNS is
@@ -379,6 +382,7 @@ impl Upstream {
         leg: LegId,
         (failed, early_data): (&AllFailed, bool),
     ) {
+        let was_quic = self.tables.connections.get(connection).is_some_and(|slot| slot.over_quic);
         let Some(grid) = self.grid(pool) else { return };
         grid.take(leg);
         grid.note_failed(failed);
@@ -387,12 +391,16 @@ impl Upstream {
         let follows = self.legs.iter().any(|action| matches!(action, race::Action::Start { .. }));
         let told = Arc::clone(&failed);
         self.turn(pool, |turn| turn.on_early_failed(connection, told, follows));
-        // Nothing else is begun at once, lest a port that refuses be called in a loop.
         self.carry_out(pool, false);
         if follows {
             // The leg that was to follow may have been denied, and the race does not give up where
             // TCP was in use when it began: who waits would wait for nothing.
             self.turn(pool, |turn| turn.on_given_up(failed));
+        }
+        // What QUIC has held back, or was to carry, begins with TCP. Nothing else is begun at once,
+        // lest a port that refuses be called in a loop.
+        if was_quic && self.grid(pool).is_some_and(|grid| grid.race.running() > 0) {
+            self.turn(pool, |turn| turn.on_more());
         }
     }
 

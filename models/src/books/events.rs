@@ -113,6 +113,11 @@ impl Books {
         self.rules[pool].granted = Some(granted);
     }
 
+    /// The pool is gone, and another one may come in its place.
+    pub(crate) fn forget_granted(&mut self, pool: usize) {
+        self.rules[pool].granted = None;
+    }
+
     /// Something happened in the pool that lets it think again about connections.
     pub(crate) fn stir(&mut self, pool: usize) {
         self.rules[pool].backs_off = false;

@@ -111,7 +111,7 @@ impl Books {
     }
 
     /// Whether the true state of a connection or request cannot be known outside.
-    pub(super) fn is_uncertain(&self, pool: usize) -> bool {
+    pub(crate) fn is_uncertain(&self, pool: usize) -> bool {
         let mine = self.connections.iter().filter(|(_, c)| c.pool == pool && c.is_open());
         let perhaps = |id| matches!(self.request(id).doomed, Doom::Perhaps | Doom::Undecided);
         mine.map(|(id, _)| *id).any(|id| self.is_aged(id))
@@ -138,7 +138,7 @@ impl Books {
     }
 
     /// Whether one more is wanted if so many are connecting, whenever that is judged.
-    fn wish_beside(&self, pool: usize, connecting: i64) -> bool {
+    pub(crate) fn wish_beside(&self, pool: usize, connecting: i64) -> bool {
         self.needs_beside(pool, connecting) || self.is_eager_beside(pool, connecting)
     }
 
@@ -163,7 +163,7 @@ impl Books {
         in_line.count() as i64 + self.arriving(pool)
     }
 
-    fn needs_beside(&self, pool: usize, connecting: i64) -> bool {
+    pub(crate) fn needs_beside(&self, pool: usize, connecting: i64) -> bool {
         let mine = self.connections.iter().filter(|(_, c)| c.pool == pool && !c.gone);
         let probed: i64 = mine.filter(|(_, c)| c.probing).map(|(id, _)| self.room(*id)).sum();
         self.in_line(pool) > self.carried_by(pool, connecting) + probed

@@ -2,6 +2,7 @@
 //! pool, kept for several that share sockets, hosts and circuit breakers.
 
 mod anarchy;
+mod begun;
 mod draws;
 mod early;
 mod entries;
@@ -26,7 +27,8 @@ use regatta_core::id::{AttemptId, ConnectionId, HostId, PoolId};
 use regatta_core::pool::State;
 use regatta_core::record::Kind;
 use regatta_core::types::{
-    AllFailed, BodyState, Cause, Key, Limit, Outcome, Priority, Protocol, RetrySafe, Scheme, Timing,
+    AllFailed, BodyState, Cause, Key, Limit, Outcome, Priority, Protocol, RetrySafe, Scheme,
+    Timing, Transport,
 };
 use regatta_core::upstream::{Action, Cluster, Config, ConnectionView, Event, PoolView, Upstream};
 use regatta_core::{Instant, Machine};
@@ -70,6 +72,8 @@ pub struct World<const RACES: bool = false> {
     networks: u64,
     /// On which network each connection began.
     began: BTreeMap<ConnectionId, u64>,
+    /// What those go over that were being established after the last call.
+    legs: BTreeMap<ConnectionId, Transport>,
 }
 
 impl<const RACES: bool> World<RACES> {
@@ -329,6 +333,7 @@ impl<const RACES: bool> Subject for World<RACES> {
             suspects: 0,
             networks: 0,
             began: BTreeMap::new(),
+            legs: BTreeMap::new(),
         }
     }
 
@@ -384,8 +389,10 @@ impl<const RACES: bool> Subject for World<RACES> {
         let in_line = after.iter().filter(|view| view.awaits_turn);
         self.books.in_line = in_line.filter_map(|view| self.pool_of(&view.key)).collect();
         self.books.tally.held(sights::TURNS);
+        self.forget_pools(&after);
         if done {
             self.addresses_are_tried(machine, &after);
+            self.enough_is_begun(input, machine, &after);
             self.books.nothing_is_late();
             self.books.nobody_is_forgotten(true);
         }
@@ -395,6 +402,9 @@ impl<const RACES: bool> Subject for World<RACES> {
         for id in after.iter().flat_map(connecting) {
             self.began.entry(id).or_insert(self.networks);
         }
+        let legs = after.iter().flat_map(connecting);
+        let legs = legs.filter_map(|id| Some((id, machine.connection_timeline(id)?.transport)));
+        self.legs = legs.collect();
         self.before = after;
         self.suspects = machine.count(Kind::Http3Suspect);
     }

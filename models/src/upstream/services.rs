@@ -73,6 +73,11 @@ impl Services {
         self.asked.contains_key(&pool)
     }
 
+    /// Whether somebody may have said that an origin has HTTP/3.
+    pub(super) fn may_have_quic(&self, origin: &Origin) -> bool {
+        self.restored || self.offered.contains(origin)
+    }
+
     /// Whether an alias led to what is asked.
     pub(super) fn follows(&self, pool: PoolId) -> bool {
         self.asked.get(&pool).is_some_and(|asked| asked.aliases > 0)
@@ -147,8 +152,7 @@ impl Services {
             known.at >= made || known.until > made && known.network == self.networks
         });
         let moved = self.changed.is_some_and(|at| at >= made);
-        let offered = self.restored || self.offered.contains(&key.origin);
-        answered || moved || offered || self.is_asked(pool)
+        answered || moved || self.may_have_quic(&key.origin) || self.is_asked(pool)
     }
 }
 

@@ -21,6 +21,8 @@ pub(super) const EARLY_SUSPECT: &str =
 pub(super) const SERVICES_ASKED: &str = "who knows nothing of QUIC asks for services";
 pub(super) const HELD_BACK: &str = "nobody is held back for longer than the resolution delay";
 pub(super) const TRIED: &str = "who has an address tries it within the resolution delay";
+pub(super) const BEGUN: &str = "all that a request shows to be needed begins with it";
+pub(super) const BEGUN_BEHIND_QUIC: &str = "what QUIC has held back begins when it has failed";
 pub(super) const LIMITS: &str = "sockets and requests stay within their limits";
 
 /// What a sweep over lawful worlds must have seen.
@@ -34,7 +36,7 @@ pub fn expected_of_races() -> Expected {
         .with("action", &["recall", "resolve services"])
         .with_always(&books::INVARIANTS_OF_EARLY_DATA)
         .with_always(&books::INVARIANTS_OF_SILENCE)
-        .with_always(&[EARLY_SUSPECT, SERVICES_ASKED, HELD_BACK])
+        .with_always(&[EARLY_SUSPECT, SERVICES_ASKED, HELD_BACK, BEGUN_BEHIND_QUIC])
 }
 
 /// What a sweep over lawless worlds must have seen.
@@ -52,7 +54,9 @@ fn lawful(machine: Expected) -> Expected {
         .with("action", &ACTIONS)
         .with_always(&harness::INVARIANTS)
         .with_always(&books::INVARIANTS)
-        .with_always(&[LOOKUP, FRESH, ATTEMPT, TRUTH, COUNTS, STALE, EMPTY, TURNS, ROOM, TRIED])
+        .with_always(&[
+            LOOKUP, FRESH, ATTEMPT, TRUTH, COUNTS, STALE, EMPTY, TURNS, ROOM, TRIED, BEGUN,
+        ])
         .without(&[never("record", Kind::DestroyedWithStreams.name(), STREAMS_END_FIRST)])
 }
 

@@ -460,6 +460,63 @@ fn what_was_held_back_begins_at_once() {
     assert_eq!(begun, [1, 2, 3].map(|number| format!("{number}: tcp 192.0.2.1:443")));
 }
 
+/// So does what is needed when QUIC fails before that: as much as without QUIC. Where that is
+/// refused as well, everybody hears of it, and nothing is called in a loop.
+#[test]
+fn what_was_held_back_begins_when_quic_fails() {
+    let one = |config: &mut Config| config.clusters[0].pool.assumed_streams = NonZeroU32::MIN;
+    let mut race = Race::offered(one, V4);
+    for _ in 0..4 {
+        race.request();
+    }
+    assert_eq!(race.attempts.len(), 1, "{:?}", race.attempts);
+    let begun = race.failed(0);
+    assert_eq!(begun, [1, 2, 3, 4].map(|number| format!("{number}: tcp 192.0.2.1:443")));
+    for number in 1..4 {
+        assert_eq!(race.failed(number), [""; 0]);
+    }
+    let told = race.failed(4);
+    assert_eq!(told.len(), 4, "{told:?}");
+    assert!(told.iter().all(|line| line.contains("refused: ")), "{told:?}");
+}
+
+/// The second family is still to be tried: nothing else begins.
+#[test]
+fn what_was_held_back_waits_for_the_second_family() {
+    let one = |config: &mut Config| config.clusters[0].pool.assumed_streams = NonZeroU32::MIN;
+    let mut race = Race::offered(one, BOTH);
+    race.request();
+    race.request();
+    let begun = race.failed(0);
+    assert_eq!(begun.len(), 1, "{begun:?}");
+    assert!(begun[0].starts_with("1: quic "), "{begun:?}");
+}
+
+/// As many as the ratio asks for begin in the call that shows it, whether the transports race or
+/// not: three for each request, as with Envoy.
+#[test]
+fn as_much_is_made_ahead_of_need_where_the_transports_race() {
+    for protocols in [Protocols::AutoHttp3, Protocols::Auto] {
+        let ratio = |config: &mut Config| {
+            config.profiles[0].protocols = protocols;
+            config.clusters[0].pool.assumed_streams = NonZeroU32::MIN;
+            config.clusters[0].pool.preconnect_permille = 3_000;
+        };
+        let mut race = Race::new(ratio, V4);
+        let tcp = |number| format!("{number}: tcp 192.0.2.1:443");
+        let first = [vec!["resolve example.test".into()], [0, 1, 2].map(tcp).to_vec()].concat();
+        assert_eq!(race.request(), first, "{protocols:?}");
+        assert_eq!(race.request(), [3, 4, 5].map(tcp), "{protocols:?}");
+        // One that fails is not followed by another: nobody has moved.
+        assert_eq!(race.failed(5), [""; 0], "{protocols:?}");
+        let more = [vec!["resolve example.test".into()], [6, 7, 8, 9].map(tcp).to_vec()].concat();
+        assert_eq!(race.request(), more, "{protocols:?}");
+    }
+    // Where QUIC may carry all of it, it goes alone.
+    let mut race = Race::offered(|config| config.clusters[0].pool.preconnect_permille = 3_000, V4);
+    assert_eq!(race.request(), ["resolve example.test", "0: quic 192.0.2.1:443"]);
+}
+
 #[test]
 fn who_waits_again_before_the_delay_has_it_anew() {
     let mut race = Race::offered(|_| (), V4);
