@@ -238,6 +238,13 @@ impl Upstream {
         race.gated = false;
         if let Some(grid) = self.grid(pool) {
             grid.services.open();
+            // Those that began while others were told of this end wait for addresses alone.
+            let all: Vec<_> = grid.connections().map(|(_, connection)| connection).collect();
+            for connection in all {
+                if let Some(race) = self.race(connection) {
+                    race.gated = false;
+                }
+            }
         }
         self.arm_grid(pool);
         true

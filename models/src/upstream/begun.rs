@@ -3,6 +3,7 @@
 
 use regatta_core::id::ConnectionId;
 use regatta_core::pool::State;
+use regatta_core::record::Kind;
 use regatta_core::types::{Limit, Transport};
 use regatta_core::upstream::{Event, PoolView, Upstream};
 
@@ -67,7 +68,10 @@ impl<const RACES: bool> World<RACES> {
         };
         let follows = connecting(view).any(|id| over(id, Transport::Tcp));
         let quic = view.connections.iter().any(|seen| over(seen.id, Transport::Quic));
-        if held && follows && !quic && self.may_begin(machine, view, after, pool) {
+        // One over TCP that failed as well is followed by none at once.
+        let failed = machine.count(Kind::ConnectFailed) - self.failures;
+        let alone = failed == connecting(before).count() as u64;
+        if held && follows && !quic && alone && self.may_begin(machine, view, after, pool) {
             let beside = connecting(view).count() as i64;
             let wanted = self.books.needs_beside(pool, beside);
             assert!(!wanted, "{}: QUIC has failed, and too little is begun", view.id);

@@ -74,6 +74,8 @@ pub struct World<const RACES: bool = false> {
     began: BTreeMap<ConnectionId, u64>,
     /// What those go over that were being established after the last call.
     legs: BTreeMap<ConnectionId, Transport>,
+    /// How many connections had failed before the last call.
+    failures: u64,
 }
 
 impl<const RACES: bool> World<RACES> {
@@ -334,6 +336,7 @@ impl<const RACES: bool> Subject for World<RACES> {
             networks: 0,
             began: BTreeMap::new(),
             legs: BTreeMap::new(),
+            failures: 0,
         }
     }
 
@@ -407,6 +410,7 @@ impl<const RACES: bool> Subject for World<RACES> {
         self.legs = legs.collect();
         self.before = after;
         self.suspects = machine.count(Kind::Http3Suspect);
+        self.failures = machine.count(Kind::ConnectFailed);
     }
 
     fn see(
