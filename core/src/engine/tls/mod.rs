@@ -233,16 +233,17 @@ impl Tls {
         }
         self.records.begin(now);
         while !plain.is_empty() {
-            let mut pieces = [IoSlice::new(&[]); PIECES];
-            let filled = plain.slices(&mut pieces);
-            let mut pieces = pieces.get(..filled).unwrap_or_default();
-            let mut short = [IoSlice::new(&[]); PIECES];
-            if let Some(most) = self.records.most() {
-                let filled = cut(pieces, most, &mut short);
-                pieces = short.get(..filled).unwrap_or_default();
-            }
+            let most = self.records.most();
+            let taken = match plain.only() {
+                // Mostly one head with a short body: no list is filled for it.
+                Some(bytes) => {
+                    let bytes = most.and_then(|most| bytes.get(..most)).unwrap_or(bytes);
+                    self.rustls.writer().write(bytes)
+                }
+                None => write_pieces(&mut self.rustls, plain, most),
+            };
             // Without a limit rustls takes all, and it has no error: it has not failed.
-            let Ok(taken @ 1..) = self.rustls.writer().write_vectored(pieces) else { return };
+            let Ok(taken @ 1..) = taken else { return };
             self.records.sealed(taken);
             plain.advance(taken);
             self.flush(out);
@@ -366,6 +367,19 @@ fn private_key(der: Vec<u8>) -> Result<PrivateKeyDer<'static>, TlsError> {
 
 fn alpn_names(protocols: &[Protocol]) -> Vec<Vec<u8>> {
     protocols.iter().map(|protocol| alpn_name(*protocol).to_vec()).collect()
+}
+
+/// Seals what lies in several pieces, `most` bytes of it where that is bounded.
+fn write_pieces(rustls: &mut Connection, plain: &Output, most: Option<usize>) -> io::Result<usize> {
+    let mut pieces = [IoSlice::new(&[]); PIECES];
+    let filled = plain.slices(&mut pieces);
+    let mut pieces = pieces.get(..filled).unwrap_or_default();
+    let mut short = [IoSlice::new(&[]); PIECES];
+    if let Some(most) = most {
+        let filled = cut(pieces, most, &mut short);
+        pieces = short.get(..filled).unwrap_or_default();
+    }
+    rustls.writer().write_vectored(pieces)
 }
 
 /// Fills `short` with the first `most` bytes of `pieces`; returns how many of it were filled.
