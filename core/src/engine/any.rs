@@ -1,6 +1,6 @@
 //! The closed set of engines behind one type.
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Request, Response};
 
 #[cfg(feature = "http1")]
@@ -193,6 +193,17 @@ impl Engine {
     /// Takes in all of `input`, keeping what is incomplete.
     pub fn receive(&mut self, now: Instant, input: &[u8]) {
         each!(self, engine => engine.receive(now, input));
+    }
+
+    /// The same, of a buffer that comes back as it was: HTTP/2 reads long input from it instead of
+    /// copying it first.
+    pub fn receive_in_place(&mut self, now: Instant, input: &mut BytesMut) {
+        match self {
+            #[cfg(feature = "http1")]
+            Self::H1(engine) => engine.receive(now, input),
+            #[cfg(feature = "http2")]
+            Self::H2(engine) => engine.receive_in_place(now, input),
+        }
     }
 
     /// How many bytes of body the peer will send next with nothing between them (HTTP/1 body or

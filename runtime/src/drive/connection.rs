@@ -214,7 +214,7 @@ impl<R: Runtime, P: Party> Connection<R, P> {
         if open && P::SIDE == Side::Server && !self.lanes.party.may_read(self.engine.unread(), cx) {
             return Ear::Shut;
         }
-        let mut sink = EngineSink { engine: &mut self.engine, now, open };
+        let mut sink = EngineSink { engine: &mut self.engine, now, open, side: P::SIDE };
         let Poll::Ready(heard) = self.wire.poll_read(cx, now, &mut sink) else { return Ear::Waits };
         if let Heard::End { clean, cause, .. } = heard {
             self.engine.receive_end(now, clean, cause);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::{HeaderName, Request, StatusCode};
 use regatta_core::Instant;
 #[cfg(feature = "http3")]
@@ -12,7 +12,7 @@ use regatta_core::id::StreamId;
 use regatta_core::race::{Again, Refused, after_refusal};
 use regatta_core::types::Protocol;
 
-use super::wire::Sink;
+use super::wire::{ANSWERS, SCRATCH, Sink};
 use crate::body::Side;
 use crate::error::{Error, Kind, shown};
 use crate::exchange::{Exchange, Parcel};
@@ -230,6 +230,7 @@ pub(super) struct EngineSink<'a> {
     pub(super) engine: &'a mut Engine,
     pub(super) now: Instant,
     pub(super) open: bool,
+    pub(super) side: Side,
 }
 
 impl Sink for EngineSink<'_> {
@@ -237,9 +238,22 @@ impl Sink for EngineSink<'_> {
         if self.open { self.engine.body_room() } else { 0 }
     }
 
+    fn most(&self) -> usize {
+        match self.side {
+            Side::Client => ANSWERS,
+            Side::Server => SCRATCH,
+        }
+    }
+
     fn take(&mut self, bytes: &[u8]) {
         if self.open {
             self.engine.receive(self.now, bytes);
+        }
+    }
+
+    fn take_in_place(&mut self, bytes: &mut BytesMut) {
+        if self.open {
+            self.engine.receive_in_place(self.now, bytes);
         }
     }
 

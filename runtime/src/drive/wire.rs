@@ -15,7 +15,13 @@ use crate::runtime::Stream;
 
 /// Bytes that one read may bring. More would bring a server more HTTP/2 requests than it may have
 /// at a time, before the first is answered.
-const SCRATCH: usize = 16 << 10;
+pub(super) const SCRATCH: usize = 16 << 10;
+
+/// .. and a client, to which answers are brought that it has asked for.
+pub(super) const ANSWERS: usize = 64 << 10;
+
+/// So many bytes are left in their place for who can read them there.
+const IN_PLACE: usize = 4 << 10;
 
 /// A long body is read straight into frames of this size.
 const DIRECT: usize = 64 << 10;
@@ -31,7 +37,7 @@ const LENT: usize = 4;
 
 thread_local! {
     /// What every read of this thread goes into first; only what is left unparsed is kept.
-    static READ: RefCell<Box<[u8]>> = RefCell::new(vec![0; SCRATCH].into_boxed_slice());
+    static READ: RefCell<BytesMut> = RefCell::new(BytesMut::zeroed(ANSWERS));
     /// Frames that were read into, the oldest first.
     static FRAMES: RefCell<VecDeque<Bytes>> = const { RefCell::new(VecDeque::new()) };
     /// What TLS makes of it.
@@ -105,7 +111,15 @@ pub(crate) enum Heard {
 pub(crate) trait Sink {
     /// How many bytes may be handed over without a copy.
     fn direct(&self) -> usize;
+    /// How many it takes at a time.
+    fn most(&self) -> usize {
+        SCRATCH
+    }
     fn take(&mut self, bytes: &[u8]);
+    /// The same of what may be read in its place; the buffer comes back as it was.
+    fn take_in_place(&mut self, bytes: &mut BytesMut) {
+        self.take(bytes);
+    }
     fn take_direct(&mut self, bytes: Bytes);
 }
 
@@ -221,15 +235,22 @@ impl<S: Stream> Wire<S> {
             return self.read_direct(cx, sink);
         }
         READ.with_borrow_mut(|scratch| {
-            let count = match self.socket.poll_read(cx, scratch) {
+            let room = scratch.get_mut(..sink.most()).unwrap_or_default();
+            let count = match self.socket.poll_read(cx, room) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Err(error)) => return Poll::Ready(self.broken(&error)),
                 Poll::Ready(Ok(count)) => count,
             };
-            let bytes = scratch.get(..count).unwrap_or_default();
             if count == 0 {
                 return Poll::Ready(self.fin());
             }
+            if count >= IN_PLACE && self.layer.is_none() && self.outer.is_none() {
+                let rest = scratch.split_off(count.min(scratch.len()));
+                sink.take_in_place(scratch);
+                scratch.unsplit(rest);
+                return Poll::Ready(Heard::Bytes);
+            }
+            let bytes = scratch.get(..count).unwrap_or_default();
             Poll::Ready(match &self.outer {
                 None => self.hear(now, bytes, sink),
                 Some(_) => self.hear_inside(now, bytes, sink),
@@ -280,7 +301,7 @@ impl<S: Stream> Wire<S> {
             if is_full && (OWN_LEAST..=sink.direct()).contains(&plain.len()) {
                 sink.take_direct(core::mem::take(plain).freeze());
             } else if !plain.is_empty() {
-                sink.take(plain);
+                sink.take_in_place(plain);
             }
             if let Err(error) = result {
                 self.read_open = false;

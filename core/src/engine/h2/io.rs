@@ -5,10 +5,11 @@ use core::task::{Context, Poll, Waker};
 use std::io::{self, IoSlice};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bytes::{Buf, BytesMut};
+use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::frame::{Step, Walker};
+use super::input::Input;
 use super::setting;
 use super::tap::Tap;
 use crate::engine::Output;
@@ -24,7 +25,7 @@ const BACKLOG: usize = 256 << 10;
 /// Both directions of a connection.
 #[derive(Debug)]
 pub(super) struct Wire {
-    input: BytesMut,
+    input: Input,
     /// The peer's end: `Ok` when it was clean.
     end: Option<Result<(), io::ErrorKind>>,
     reader: Option<Waker>,
@@ -48,7 +49,7 @@ impl Io {
     /// Makes an empty wire. `preface_left`: how much of a preface this side writes first.
     pub(super) fn new(tap: Tap, preface_left: usize) -> Self {
         Self(Arc::new(Mutex::new(Wire {
-            input: BytesMut::new(),
+            input: Input::default(),
             end: None,
             reader: None,
             output: BytesMut::new(),
@@ -71,6 +72,26 @@ impl Wire {
     /// Takes in what the peer sent.
     pub(super) fn receive(&mut self, bytes: &[u8]) {
         self.input.reserve(bytes.len());
+        self.walk(bytes);
+    }
+
+    /// The same; h2 may read it in its place until [`Wire::give_back`] is called.
+    pub(super) fn borrow(&mut self, bytes: &mut BytesMut) {
+        if !self.input.may_borrow(bytes) {
+            return self.receive(bytes);
+        }
+        self.walk(bytes);
+        self.input.borrow(bytes);
+    }
+
+    /// Gives back what was borrowed, if it was, as it was.
+    pub(super) fn give_back(&mut self, bytes: &mut BytesMut) {
+        if bytes.is_empty() {
+            self.input.give_back(bytes);
+        }
+    }
+
+    fn walk(&mut self, bytes: &[u8]) {
         self.tap.incoming(bytes, &mut self.input);
         if !self.input.is_empty() {
             self.wake_reader();
@@ -202,17 +223,11 @@ impl AsyncRead for Io {
                 }
             };
         }
-        let n = wire.input.len().min(buf.remaining());
-        buf.put_slice(wire.input.get(..n).unwrap_or_default());
-        wire.input.advance(n);
+        wire.input.read(buf);
         if wire.input.is_empty() {
             // While more is likely to come the same buffer takes it.
             let most = if wire.tap.is_idle() { KEPT } else { HIGH };
-            if wire.input.capacity() > most {
-                wire.input = BytesMut::new();
-            } else {
-                wire.input.clear();
-            }
+            wire.input.shrink(most);
         }
         Poll::Ready(Ok(()))
     }

@@ -19,7 +19,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Request, Response};
 
 use super::watch::Watches;
@@ -35,6 +35,7 @@ mod clock;
 mod frame;
 mod head;
 mod heads;
+mod input;
 mod io;
 mod pace;
 mod pump;
@@ -303,6 +304,25 @@ impl H2 {
             wire.tap.set_now(now);
             wire.receive(input);
         }
+        self.received(now);
+    }
+
+    /// Takes bytes in, where they are. See
+    /// [`Engine::receive_in_place`](super::Engine::receive_in_place).
+    pub fn receive_in_place(&mut self, now: Instant, input: &mut BytesMut) {
+        if self.closed || input.is_empty() {
+            return;
+        }
+        {
+            let mut wire = self.io.wire();
+            wire.tap.set_now(now);
+            wire.borrow(input);
+        }
+        self.received(now);
+        self.io.wire().give_back(input);
+    }
+
+    fn received(&mut self, now: Instant) {
         self.note_large_heads();
         self.note_go_away();
         self.pump(now);

@@ -8,11 +8,10 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use bytes::BytesMut;
-
 use super::alternatives::Alternatives;
 use super::frame::{Frame, Step, Walker, code, flag, kind};
 use super::heads::Heads;
+use super::input::Input;
 use super::rate::Rate;
 use super::setting::Settings;
 use crate::downstream::Cut;
@@ -300,13 +299,13 @@ impl Tap {
     }
 
     /// Walks what the peer sent, and passes on what h2 is to see.
-    pub(super) fn incoming(&mut self, mut input: &[u8], pass: &mut BytesMut) {
+    pub(super) fn incoming(&mut self, mut input: &[u8], pass: &mut Input) {
         self.last_received = self.now;
         while !input.is_empty() && self.abuse.is_none() && self.fault.is_none() {
             let n = if self.preface_left > 0 {
                 let n = input.len().min(self.preface_left);
                 self.preface_left -= n;
-                pass.extend_from_slice(input.get(..n).unwrap_or_default());
+                pass.put(input.get(..n).unwrap_or_default(), Some(input.len()));
                 n
             } else {
                 self.incoming_step(input, pass)
@@ -315,7 +314,7 @@ impl Tap {
         }
     }
 
-    fn incoming_step(&mut self, input: &[u8], pass: &mut BytesMut) -> usize {
+    fn incoming_step(&mut self, input: &[u8], pass: &mut Input) -> usize {
         match self.walker.step(input) {
             Step::Partial(n) => n,
             Step::Header(n, frame) => {
@@ -323,7 +322,8 @@ impl Tap {
                 self.began(frame);
                 self.swallowing = self.is_swallowed(frame);
                 if !self.swallowing && self.fault.is_none() {
-                    pass.extend_from_slice(self.walker.header());
+                    let header = self.walker.header();
+                    pass.put(header, (n == header.len()).then_some(input.len()));
                 }
                 if self.walker.is_bare()
                     && let Step::Payload(_, Some(frame)) = self.walker.step(&[])
@@ -345,7 +345,7 @@ impl Tap {
                 }
                 self.alternatives.take_in(payload);
                 if !self.swallowing {
-                    pass.extend_from_slice(payload);
+                    pass.put(payload, Some(input.len()));
                 }
                 if let Some(frame) = done {
                     self.received(frame);

@@ -118,7 +118,7 @@ impl Stack {
         if let Some(engine) = &mut self.engine
             && !opened.is_empty()
         {
-            engine.receive(now, &opened);
+            engine.receive_in_place(now, &mut opened);
         }
         match result {
             Err(error) => self.end(now, false, error.cause, Some(error)),
