@@ -31,11 +31,11 @@ use crate::settings::Roots;
 const ROOT: &[u8] = include_bytes!("certificate/root.der");
 
 /// How long something may take that happens at once: it makes a fact that hangs a sentence, and
-/// is nothing that anybody waits for.
-pub(super) const PATIENCE: Duration = Duration::from_secs(20);
+/// is nothing that anybody waits for. Beside a dozen others at work 20 s were not enough.
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// As much for all that happens in one scene, so that what hangs in it is named first.
-const LONG_PATIENCE: Duration = Duration::from_secs(30);
+const LONG_PATIENCE: Duration = Duration::from_secs(90);
 
 /// A server's certificate for localhost, server.test and both loopback addresses, until 2120.
 pub(super) fn certificate() -> ServerOptions {

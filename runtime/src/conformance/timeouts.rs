@@ -15,7 +15,7 @@ use regatta_core::record::Kind;
 use regatta_core::types::{Phase, Refusal};
 
 use super::io::{listen, read_to_end, write_all};
-use super::scene::{Play, Scene, Way, on_every_way, until};
+use super::scene::{PATIENCE, Play, Scene, Way, on_every_way, until};
 use super::watched::Place;
 use super::{Fact, ensure};
 use crate::body::Body;
@@ -205,12 +205,21 @@ pub async fn connect_timeout_counts_tls<R: Runtime>(runtime: R) -> Fact {
         .await
 }
 
+/// Why no connection came about, once one was tried. The time may be over before the name is
+/// looked up, where nobody has run meanwhile: that says nothing about attempts, and is asked again.
 async fn unconnected<R: Runtime>(scene: &Scene<R>) -> Result<Error, String> {
-    let request = scene.request(Method::GET, "/").body(Empty::<Bytes>::new());
-    match scene.client.request(request.map_err(|error| error.to_string())?).await {
-        Ok(response) => Err(format!("nobody is there, {} came", response.status())),
-        Err(error) if error.is_connect() => Ok(error),
-        Err(error) => Err(format!("expected a failed connection, came: {error}")),
+    let end = scene.runtime.now() + PATIENCE;
+    loop {
+        let request = scene.request(Method::GET, "/").body(Empty::<Bytes>::new());
+        let error = match scene.client.request(request.map_err(|error| error.to_string())?).await {
+            Ok(response) => return Err(format!("nobody is there, {} came", response.status())),
+            Err(error) if error.is_connect() => error,
+            Err(error) => return Err(format!("expected a failed connection, came: {error}")),
+        };
+        let untried = error.attempts().is_some_and(|failed| failed.attempts.is_empty());
+        if !untried || scene.runtime.now() >= end {
+            return Ok(error);
+        }
     }
 }
 

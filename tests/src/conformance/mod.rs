@@ -8,6 +8,7 @@ mod datagram_scripts;
 mod scripts;
 
 use core::future::Future;
+use core::time::Duration;
 
 use regatta_async_std::{AsyncStd, Smol};
 use regatta_models::tape::Tape;
@@ -22,20 +23,23 @@ use crate::dsl;
 const RARE: u64 = 16;
 const RARE_EXCHANGES: u64 = 2;
 
+/// For a fact in all ways, each of which says sooner what hangs in it.
+const PATIENCE: Duration = Duration::from_secs(240);
+
 fn on_one_thread<F: Future<Output = Fact>>(fact: impl Fn(Tokio) -> F) -> Fact {
-    dsl::run(async { fact(Tokio::new()).await })
+    dsl::run_for(PATIENCE, async { fact(Tokio::new()).await })
 }
 
 fn on_two_threads<F: Future<Output = Fact>>(fact: impl Fn(Tokio) -> F) -> Fact {
-    dsl::run_on_two(async { fact(Tokio::new()).await })
+    dsl::run_on_two_for(PATIENCE, async { fact(Tokio::new()).await })
 }
 
 fn on_async_std<F: Future<Output = Fact>>(fact: impl Fn(AsyncStd) -> F) -> Fact {
-    dsl::run_on_async_io(dsl::PATIENCE, fact(AsyncStd::new()))
+    dsl::run_on_async_io(PATIENCE, fact(AsyncStd::new()))
 }
 
 fn on_smol<F: Future<Output = Fact>>(fact: impl Fn(Smol) -> F) -> Fact {
-    dsl::run_on_async_io(dsl::PATIENCE, fact(Smol::new()))
+    dsl::run_on_async_io(PATIENCE, fact(Smol::new()))
 }
 
 fn on_a_host<F: Future<Output = Fact>>(fact: impl Fn(Host) -> F) -> Fact {
