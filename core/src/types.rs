@@ -305,6 +305,8 @@ pub enum Cause {
     NameNotFound,
     /// The resolver failed (server failure, no answer in time).
     ResolveFailed,
+    /// The connect timeout passed while the name was looked up.
+    ResolveTimeout,
     /// The name exists and has no usable address.
     NoAddress,
     /// Nobody listens on that port.

@@ -67,6 +67,9 @@ impl fmt::Display for Cause {
         match self {
             Self::NameNotFound => f.write_str("the name does not exist"),
             Self::ResolveFailed => f.write_str("the name could not be looked up"),
+            Self::ResolveTimeout => {
+                f.write_str("the name was not looked up within the connect timeout")
+            }
             Self::NoAddress => f.write_str("the name has no usable address"),
             Self::Refused => f.write_str("connection refused, nobody listens on that port"),
             Self::Unreachable => f.write_str("no route to the host"),

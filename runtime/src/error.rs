@@ -122,7 +122,7 @@ impl Error {
             self.inner.kind,
             Kind::Refused(
                 Refusal::Deadline(_)
-                    | Refusal::ConnectFailed(Cause::ConnectTimeout)
+                    | Refusal::ConnectFailed(Cause::ConnectTimeout | Cause::ResolveTimeout)
                     | Refusal::StreamFailed(Cause::KeepAliveTimeout)
             )
         )

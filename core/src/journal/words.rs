@@ -148,6 +148,7 @@ words! {
     Cause {
         "name-not-found" => NameNotFound,
         "resolve-failed" => ResolveFailed,
+        "resolve-timeout" => ResolveTimeout,
         "no-address" => NoAddress,
         "refused" => Refused,
         "unreachable" => Unreachable,

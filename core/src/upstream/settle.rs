@@ -375,7 +375,7 @@ impl Upstream {
         for number in 0..u32::try_from(race.lines.len()).unwrap_or(u32::MAX) {
             race.end(number, now, Some(Cause::ConnectTimeout));
         }
-        let resolution = (!began).then_some(Cause::ResolveFailed);
+        let resolution = (!began).then_some(Cause::ResolveTimeout);
         let failed = race.failure(now, resolution);
         if began
             && !shares

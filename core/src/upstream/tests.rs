@@ -454,7 +454,7 @@ fn a_connect_timeout_says_whether_it_was_the_name_that_took_so_long() {
     };
     let mut rig = Rig::new(|_| ());
     rig.request(&http());
-    assert_eq!(said(&rig.pass(10_000)), (0, Some(Cause::ResolveFailed)));
+    assert_eq!(said(&rig.pass(10_000)), (0, Some(Cause::ResolveTimeout)));
     let mut rig = Rig::new(|_| ());
     let (_, actions) = rig.request(&http());
     rig.resolve(&actions);

@@ -124,12 +124,13 @@ const NOT_A_HANDSHAKE: &str = "it ends a stream or an established connection";
 const NO_RACE: &str = "of the race between QUIC and TCP, which this world has none of";
 
 /// What no machine can reach today.
-const NOWHERE: [Exception; 22] = [
+const NOWHERE: [Exception; 24] = [
     never("rule", Rule::He3Progress.name(), "it puts a start off, so nothing starts by it"),
     never("resend", "answered", "a request that was answered in part never goes again"),
     never("lookup failed by", "refused", NOT_A_LOOKUP),
     never("lookup failed by", "unreachable", NOT_A_LOOKUP),
     never("lookup failed by", "connect_timeout", NOT_A_LOOKUP),
+    never("lookup failed by", "resolve_timeout", "it ends who waits for a lookup"),
     never("lookup failed by", "connection_reset", NOT_A_LOOKUP),
     never("lookup failed by", "closed", NOT_A_LOOKUP),
     never("lookup failed by", "os", NOT_A_LOOKUP),
@@ -143,6 +144,7 @@ const NOWHERE: [Exception; 22] = [
     never("lookup failed by", "cancelled", NOT_A_LOOKUP),
     never("attempt failed by", "name_not_found", "it ends a lookup, not an attempt"),
     never("attempt failed by", "resolve_failed", "it ends a lookup, not an attempt"),
+    never("attempt failed by", "resolve_timeout", "it ends who waits for a lookup"),
     never("attempt failed by", "no_address", "it ends a lookup, not an attempt"),
     never("attempt failed by", "keep_alive_timeout", NOT_A_HANDSHAKE),
     never("attempt failed by", "shut_down", NOT_A_HANDSHAKE),

@@ -68,9 +68,10 @@ const fn refusal(reason: &Refusal) -> &'static str {
 }
 
 /// Every cause that an attempt or a lookup may fail for.
-pub(super) const CAUSES: [&str; 17] = [
+pub(super) const CAUSES: [&str; 18] = [
     "name_not_found",
     "resolve_failed",
+    "resolve_timeout",
     "no_address",
     "refused",
     "unreachable",
@@ -92,6 +93,7 @@ const fn cause(cause: &Cause) -> &'static str {
     match cause {
         Cause::NameNotFound => "name_not_found",
         Cause::ResolveFailed => "resolve_failed",
+        Cause::ResolveTimeout => "resolve_timeout",
         Cause::NoAddress => "no_address",
         Cause::Refused => "refused",
         Cause::Unreachable => "unreachable",

@@ -137,7 +137,7 @@ fn of_refusal(reason: Refusal, timeline: Option<&Timeline>) -> Exit {
             let tunnel = failed.and_then(|attempt| attempt.tunnel);
             match cause {
                 // The proxy was asked for a tunnel and opened none.
-                Cause::ConnectTimeout => Exit::Timeout,
+                Cause::ConnectTimeout | Cause::ResolveTimeout => Exit::Timeout,
                 _ if tunnel.is_some_and(|tunnel| tunnel.answered.is_none()) => Exit::Receive,
                 _ => of_connecting(cause, failed.is_some_and(|one| one.connected.is_some())),
             }
@@ -162,7 +162,7 @@ fn spoke_http2(timeline: &Timeline) -> bool {
 fn of_connecting(cause: Cause, transport_was_up: bool) -> Exit {
     match cause {
         Cause::NameNotFound | Cause::ResolveFailed | Cause::NoAddress => Exit::CouldNotResolve,
-        Cause::ConnectTimeout => Exit::Timeout,
+        Cause::ConnectTimeout | Cause::ResolveTimeout => Exit::Timeout,
         Cause::Tls(fault) => of_tls(fault),
         Cause::TunnelRefused(_) => Exit::Receive,
         Cause::Protocol(_) => Exit::Http2,
@@ -224,6 +224,7 @@ mod tests {
             (ConnectFailed(Cause::Unreachable), 7),
             (ConnectFailed(Cause::Os(13)), 7),
             (ConnectFailed(Cause::ConnectTimeout), 28),
+            (ConnectFailed(Cause::ResolveTimeout), 28),
             (ConnectFailed(Cause::Tls(TlsFault::NotTls)), 35),
             (ConnectFailed(Cause::Tls(TlsFault::Alert(40))), 35),
             (ConnectFailed(Cause::Tls(TlsFault::UnknownIssuer)), 60),

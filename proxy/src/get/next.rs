@@ -20,6 +20,9 @@ const fn connecting(cause: Cause) -> Option<&'static str> {
     Some(match cause {
         Cause::NameNotFound => "check how it is written, or give its address with --resolve",
         Cause::ResolveFailed => "see whether this machine has a resolver that answers",
+        Cause::ResolveTimeout => {
+            "see whether this machine has a resolver that answers; --connect-timeout waits longer"
+        }
         Cause::NoAddress => "leave -4 or -6 out, or give its address with --resolve",
         Cause::Refused => "see whether the server runs, and whether the port is right",
         Cause::Unreachable => "see whether this machine has a route there: is the network up?",
@@ -81,6 +84,7 @@ mod tests {
         let rows = [
             (ConnectFailed(Cause::NameNotFound), "--resolve"),
             (ConnectFailed(Cause::ResolveFailed), "resolver"),
+            (ConnectFailed(Cause::ResolveTimeout), "--connect-timeout"),
             (ConnectFailed(Cause::NoAddress), "-4 or -6"),
             (ConnectFailed(Cause::Refused), "port"),
             (ConnectFailed(Cause::Unreachable), "route"),

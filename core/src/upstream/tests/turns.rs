@@ -123,7 +123,7 @@ fn a_deadline_passes_in_line_as_well_and_connecting_is_not_timed_there() {
     let actions = rig.pass(4_900);
     assert_eq!(begun(&rig, &actions), [3], "the first one's time is up");
     assert_eq!(rig.pass(4_999), []);
-    let timeout = Refusal::ConnectFailed(Cause::ResolveFailed);
+    let timeout = Refusal::ConnectFailed(Cause::ResolveTimeout);
     assert_eq!(refusals(&rig.pass(1)), [(request, timeout)]);
 }
 

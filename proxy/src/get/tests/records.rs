@@ -159,3 +159,12 @@ async fn a_name_server_that_does_not_know_the_name_says_so() {
     let line = format!("--dns-servers {} http://other.test/", names.address);
     assert_eq!(exit(&line).await, 6);
 }
+
+/// As curl's "Resolving timed out": a time limit, and no name that does not exist.
+#[tokio::test]
+async fn a_name_server_that_says_nothing_is_a_time_limit() {
+    let silent = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let address = silent.local_addr().unwrap();
+    let line = format!("--dns-servers {address} --connect-timeout 0.3 http://www.test/");
+    assert_eq!(exit(&line).await, 28);
+}
