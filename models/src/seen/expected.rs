@@ -124,13 +124,12 @@ const NOT_A_HANDSHAKE: &str = "it ends a stream or an established connection";
 const NO_RACE: &str = "of the race between QUIC and TCP, which this world has none of";
 
 /// What no machine can reach today.
-const NOWHERE: [Exception; 24] = [
+const NOWHERE: [Exception; 23] = [
     never("rule", Rule::He3Progress.name(), "it puts a start off, so nothing starts by it"),
     never("resend", "answered", "a request that was answered in part never goes again"),
     never("lookup failed by", "refused", NOT_A_LOOKUP),
     never("lookup failed by", "unreachable", NOT_A_LOOKUP),
     never("lookup failed by", "connect_timeout", NOT_A_LOOKUP),
-    never("lookup failed by", "resolve_timeout", "it ends who waits for a lookup"),
     never("lookup failed by", "connection_reset", NOT_A_LOOKUP),
     never("lookup failed by", "closed", NOT_A_LOOKUP),
     never("lookup failed by", "os", NOT_A_LOOKUP),
